@@ -1,0 +1,41 @@
+# make demo   set everything up, then houses -> store -> specialist -> runs/demo/report.html
+# make test   set everything up, then linters, types, import contracts and the default tests
+# make slow   the tests that take longer than a minute
+# PYTHON names the interpreter to build .venv with; PIP_ARGS goes to every pip call: a Linux laptop without a
+# GPU saves gigabytes with PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
+PYTHON ?= python3.11
+PIP_ARGS ?=
+BIN := .venv/bin
+
+.PHONY: demo test slow setup lint assets clean
+
+demo: setup assets
+	$(BIN)/tst demo
+
+test: setup assets lint
+	$(BIN)/pytest -m "not slow and not gpu"
+
+slow: setup assets
+	$(BIN)/pytest -m "slow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+setup: .venv/.ready
+
+# torch goes first and alone: any looser request for it by another package would fetch a second build.
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q $(PIP_ARGS) torch==2.13.0
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	touch $@
+
+# Real furniture where apt-get is there and allowed; otherwise parametric shapes, and a line that says so.
+assets:
+	@sh scenes/assets/install.sh
+
+clean:
+	rm -rf .venv runs
