@@ -1,8 +1,8 @@
 """Cameras: where a body's eye stands, and how it projects.
 
-A pose is camera to world: its columns are the camera's x (right), y (down) and z (forward) axes and its place, in the
-right-handed, y-up world of `scenes/geometry.py`. Pixel (row r, column c) is sampled at (c + 0.5, r + 0.5), so the
-principal point of a camera without offset is (width / 2, height / 2).
+A pose is camera to world: its columns are the camera's x (right), y (down) and z (forward) axes and its
+place, in the right-handed, y-up world of `scenes/geometry.py`. Pixel (row r, column c) is sampled at
+(c + 0.5, r + 0.5), so the principal point of a camera without offset is (width / 2, height / 2).
 """
 
 import math
@@ -62,11 +62,12 @@ def look_pose(
 ) -> Float64[np.ndarray, "n 4 4"]:
     """Poses from places and angles in radians.
 
-    Yaw turns about the world's y, 0 looking along -z and a quarter turn along -x; a positive pitch looks up; a
-    positive roll turns the camera clockwise about its own line of sight.
+    Yaw turns about the world's y, 0 looking along -z and a quarter turn along -x; a positive pitch looks
+    up; a positive roll turns the camera clockwise about its own line of sight.
     """
     zero, one = np.zeros_like(yaw), np.ones_like(yaw)
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    cy, cp, cr = np.cos(yaw), np.cos(pitch), np.cos(roll)
+    sy, sp, sr = np.sin(yaw), np.sin(pitch), np.sin(roll)
     turn = _matrices(cy, zero, sy, zero, one, zero, -sy, zero, cy)
     tilt = _matrices(one, zero, zero, zero, cp, -sp, zero, sp, cp)
     bank = _matrices(cr, -sr, zero, sr, cr, zero, zero, zero, one)

@@ -1,7 +1,7 @@
 """The one table of what a body can sense: names, dtypes, shapes, units, meaning.
 
-Every frame of every simulator is a dict of arrays that keep to this table, with a leading axis for the cameras of
-the batch. A test holds the table and the documentation of the store in step.
+Every frame of every simulator is a dict of arrays that keep to this table, with a leading axis for the
+cameras of the batch. A test holds the table and the documentation of the store in step.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,14 @@ _TABLE = (
         "sensory",
     ),
     Modality("edges", "uint8", ("H", "W"), "1", "Canny edges of rgb (OpenCV), 0 or 255", "sensory"),
-    Modality("semantic", "uint8", ("H", "W"), "1", "class index into the store's `labels` table; 0 = nothing", "label"),
+    Modality(
+        "semantic",
+        "uint8",
+        ("H", "W"),
+        "1",
+        "class index into the store's `labels` table; 0 = nothing",
+        "label",
+    ),
     Modality("instance", "uint16", ("H", "W"), "1", "instance id within the space; 0 = nothing", "label"),
     Modality(
         "pose",
