@@ -1,0 +1,101 @@
+"""`tst doctor`: what this machine can do, each gap with the line that fixes it."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+# (package, what it is for, the line that installs it); None: needed, so `make setup` has it.
+PACKAGES = (
+    ("torch", "training", "make setup"),
+    ("warp-lang", "rendering", "make setup"),
+    ("ray", "collection, training on several machines", "make setup"),
+    ("zarr", "the store", "make setup"),
+    ("tensorstore", "reading the store", "make setup"),
+    ("ai2thor", "AI2-THOR's own simulator (optional)", "pip install ai2thor==5.0.0"),
+    ("prior", "ProcTHOR-10K houses (optional)", "pip install prior"),
+    (
+        "habitat-sim",
+        "Habitat's simulator (optional)",
+        "conda install habitat-sim headless -c conda-forge -c aihabitat",
+    ),
+)
+
+
+class DoctorConfig(BaseModel):
+    """What to check. There is nothing to choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def doctor(config: DoctorConfig) -> int:
+    """Print a line per capability; 0 when everything needed is there, 1 otherwise."""
+    missing = 0
+    for state, name, text, fix in findings():
+        print(f"{state:>8}  {name:<14} {text}" + (f"\n{'':26}fix: {fix}" if fix else ""))
+        missing += state == "MISSING"
+    return 1 if missing else 0
+
+
+def findings() -> Iterator[tuple[str, str, str, str]]:
+    """(state, name, what was found, the line that fixes it); state is ok, absent (optional) or MISSING."""
+    v = sys.version_info
+    good = (3, 11) <= v[:2] < (3, 13)
+    yield (
+        "ok" if good else "MISSING",
+        "python",
+        platform.python_version(),
+        "" if good else "make setup PYTHON=python3.11",
+    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    free = shutil.disk_usage(".").free / 1e9
+    yield "ok", "cores", f"{cores} ({platform.machine()})", ""
+    enough = free > 2
+    yield (
+        "ok" if enough else "MISSING",
+        "disk",
+        f"{free:.0f} GB free here",
+        "" if enough else "free 2 GB: a demo run and its packages need them",
+    )
+    for package, use, fix in PACKAGES:
+        try:
+            yield "ok", package, f"{metadata.version(package)}: {use}", ""
+        except metadata.PackageNotFoundError:
+            optional = "(optional)" in use
+            yield "absent" if optional else "MISSING", package, use, fix
+    if importlib.util.find_spec("warp"):
+        yield _gpu()
+    yield _library()
+    address = os.environ.get("RAY_ADDRESS")
+    yield (
+        "ok",
+        "ray cluster",
+        address or "none: a local one is started when needed",
+        "" if address else "export RAY_ADDRESS=auto  (on a node of a cluster)",
+    )
+
+
+def _gpu() -> tuple[str, str, str, str]:
+    import warp as wp
+
+    wp.config.quiet = True
+    wp.init()
+    names = [d.name for d in wp.get_cuda_devices()] if wp.is_cuda_available() else []
+    if names:
+        return "ok", "gpu", ", ".join(names), ""
+    return "absent", "gpu", "no CUDA device: rendering and training use the CPU", ""
+
+
+def _library() -> tuple[str, str, str, str]:
+    folder = Path("/usr/share/sweethome3d/furniture")
+    files = sorted(folder.glob("*.sh3f")) if folder.is_dir() else []
+    if files:
+        return "ok", "furniture", f"{len(files)} Sweet Home 3D libraries in {folder}", ""
+    fix = "sudo apt-get install --no-install-recommends sweethome3d-furniture"
+    return "absent", "furniture", "no library: parametric shapes instead", fix

@@ -1,0 +1,85 @@
+"""The front door: every command of Testspace, one line each to the room that does it.
+
+    tst VERB [NOUN] [CONFIG.yaml] [--field value ...]        tst VERB --help shows fields, defaults and units
+
+Exit status: 0 when it did what it says, 2 for what the user can mend (one line says how), 130 after Ctrl-C
+(run the same command again: it goes on).
+"""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+# command: (module:function, what it does). The function takes one pydantic config.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "doctor": ("engine.doctor:doctor", "what this machine can do, and the line that fixes what it cannot"),
+    "houses generate": ("scenes.commands:generate", "IID houses of a family as JSON"),
+    "houses show": ("agents.commands:show_house", "plan from above and views from within, as PNG"),
+    "houses check": ("scenes.commands:check", "is this house valid: overlaps, support, reachability"),
+    "houses export": ("scenes.commands:export", "geometry as GLB, for any other tool"),
+    "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),
+    "store info": ("engine.commands:info", "what a store holds"),
+    "store verify": ("engine.commands:verify", "every checksum of a store"),
+    "store show": ("engine.commands:show", "contact sheet of a store, as PNG"),
+    "tokenizer train": ("training.commands:train_tokenizer", "a tokenizer for one modality (CONFIG.yaml)"),
+    "pretrain": ("training.launch:pretrain_command", "masked pre-training on a store (CONFIG.yaml)"),
+    "transfer": ("training.commands:transfer", "tune a task head on transfer houses (CONFIG.yaml)"),
+    "evaluate": ("training.commands:evaluate", "score held-out frames of the test space (CONFIG.yaml)"),
+    "study run": ("studies.commands:run", "a study, resumable, then its report (STUDY.yaml)"),
+    "study report": ("studies.commands:report", "the page of a study from its rows"),
+    "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
+    "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command in `argv` (default: the process's) and exit with its status."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    name = next((n for n in (" ".join(args[:2]), args[0] if args else "") if n in COMMANDS), None)
+    if name is None:
+        print(_usage())
+        sys.exit(0 if args in ([], ["-h"], ["--help"]) else 2)
+    rest = args[len(name.split()) :]
+    # Errors that are the user's to mend; StoreError and its kin are ValueErrors or OSErrors by design.
+    try:
+        status = _call(name, rest)
+    except KeyboardInterrupt:
+        print(f"tst {name}: interrupted; run the same command again and it goes on", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError) as error:
+        print(f"tst {name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(status or 0)
+
+
+def _call(name: str, args: list[str]) -> int | None:
+    import tyro  # here, so that `tst --help` answers at once
+
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    function = getattr(importlib.import_module(module), attribute)
+    (parameter,) = inspect.signature(function, eval_str=True).parameters.values()
+    config_type = parameter.annotation
+    default = None
+    if "(CONFIG.yaml)" in COMMANDS[name][1] and args and not args[0].startswith("-"):
+        from studies.yaml_config import load_yaml, parse
+
+        path = Path(args.pop(0))
+        default = parse(config_type, load_yaml(path), str(path))
+    prog, description = f"tst {name}", COMMANDS[name][1]
+    if default is None:
+        config = tyro.cli(config_type, args=args, prog=prog, description=description)
+    else:
+        config = tyro.cli(config_type, args=args, prog=prog, description=description, default=default)
+    return function(config)
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  tst {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    known = "\n".join(lines)
+    return f"{__doc__}\n{known}"
+
+
+if __name__ == "__main__":
+    main()
