@@ -1,146 +1,127 @@
-"""How surfaces look: AI2-THOR's material names, and the finishes that parametric shapes are made of.
+"""Wall, floor and ceiling materials, and the time of day: names from `scenes/assets/finishes.yaml`.
 
-AI2-THOR's textures are not free to copy, but its names say what they show ("DarkWoodSmooth", "RedBrick",
-"Porcelain_Turquoise_Mat"): kind and colour are read from the name, the rest is drawn from a hash of it, so
-that one name always looks the same and two names differ.
+As in ProcTHOR: now and then all rooms have the same walls or floors; half of the walls are painted plain.
 """
 
-import re
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import yaml
 
-from scenes.geometry import Material
-from scenes.seeding import rng
-from scenes.solids import Finish
-from scenes.textures import TEXTURES, Rgb
+from scenes.family import Family
+from scenes.floorplan import PlanRoom
+from scenes.house import Light, Material, Rgb, Shadow, Vec3
 
-# The first row whose word is in the name decides: (words, texture, metres of one repeat, colour if none is named).
-_KINDS: tuple[tuple[str, str, float, Rgb], ...] = (
-    ("drywall", "plaster", 1.5, (0.87, 0.86, 0.83)),
-    ("brick", "bricks", 0.9, (0.58, 0.30, 0.23)),
-    ("checker|chess", "checker", 1.6, (0.9, 0.89, 0.86)),
-    ("subway|walltile", "tiles", 0.8, (0.88, 0.88, 0.86)),
-    ("tile|porcelain|ceramic", "tiles", 1.2, (0.82, 0.80, 0.76)),
-    ("marble|granite", "marble", 1.5, (0.86, 0.85, 0.83)),
-    ("carpet|rug", "carpet", 0.5, (0.55, 0.50, 0.45)),
-    ("concrete|cement|stone", "concrete", 2.0, (0.62, 0.61, 0.59)),
-    ("wood|plank|oak|parquet|laminate|grain|floor", "planks", 1.1, (0.55, 0.37, 0.22)),
-    ("fabric|cloth|textile", "fabric", 0.3, (0.6, 0.6, 0.62)),
-    ("leather", "leather", 0.4, (0.35, 0.22, 0.15)),
-    ("metal|steel|chrome|alumin", "metal", 0.5, (0.72, 0.73, 0.75)),
-    ("", "plaster", 1.5, (0.87, 0.86, 0.83)),
-)
-_COLORS: dict[str, Rgb] = {
-    "offwhite": (0.90, 0.88, 0.82),
-    "white": (0.93, 0.93, 0.92),
-    "black": (0.12, 0.12, 0.13),
-    "grey": (0.55, 0.56, 0.57),
-    "gray": (0.55, 0.56, 0.57),
-    "turquoise": (0.35, 0.66, 0.65),
-    "teal": (0.20, 0.50, 0.50),
-    "blue": (0.38, 0.50, 0.68),
-    "green": (0.48, 0.60, 0.44),
-    "yellow": (0.90, 0.80, 0.50),
-    "orange": (0.87, 0.58, 0.34),
-    "pink": (0.83, 0.62, 0.60),
-    "purple": (0.52, 0.42, 0.60),
-    "red": (0.60, 0.26, 0.20),
-    "sand": (0.80, 0.72, 0.58),
-    "tan": (0.76, 0.62, 0.45),
-    "beige": (0.84, 0.77, 0.65),
-    "cream": (0.93, 0.88, 0.76),
-    "brown": (0.42, 0.28, 0.18),
-    "cherry": (0.48, 0.22, 0.14),
-    "walnut": (0.36, 0.24, 0.16),
-    "maple": (0.80, 0.63, 0.43),
-    "birch": (0.85, 0.73, 0.55),
-    "pine": (0.80, 0.62, 0.40),
-    "oak": (0.68, 0.50, 0.31),
-}
-_WOOD_COLORS: dict[str, Rgb] = {
-    "red": (0.50, 0.24, 0.15),
-    "white": (0.85, 0.81, 0.74),
-    "black": (0.16, 0.13, 0.12),
-}
+TABLE = Path(__file__).parent / "assets" / "finishes.yaml"
+SAME_WALLS, SAME_FLOORS, PAINTED = 0.35, 0.15, 0.5  # probabilities
+PAINT = "PureWhite"  # the material that a wall colour tints
+EXTERIOR = Material(name="WallDrywallWhite")
 
 
-def house_finish(name: str, color: Rgb | None = None) -> Finish:
-    """The finish of an AI2-THOR material name, tinted by an sRGB `color` where the house gives one.
+@dataclass(frozen=True)
+class Finishes:
+    """What covers the surfaces of a house."""
 
-    A tint of "PureWhite" is the colour of the paint.
-    """
-    return _house_finish(name, None if color is None else _rgb(round(float(c), 4) for c in color))
-
-
-@lru_cache(maxsize=512)
-def _house_finish(name: str, tint: Rgb | None) -> Finish:
-    kind, tile, base = read_name(name)
-    stream = rng(0, "finish", name)
-    if tint is not None:
-        base = (0.97, 0.97, 0.96) if kind == "plaster" else (0.9, 0.9, 0.9)
-    else:
-        base = _rgb(np.clip(c + d, 0.03, 0.98) for c, d in zip(base, stream.normal(0, 0.03, 3), strict=True))
-    tile = tile * float(stream.uniform(0.85, 1.2))
-    image = TEXTURES[kind](stream, base)
-    return Finish(Material(f"{name} {tint or ''}".strip(), tint or (1.0, 1.0, 1.0), image), tile)
+    walls: dict[int, Material]  # by room number
+    floors: dict[int, Material]
+    ceiling: Material
 
 
-def read_name(name: str) -> tuple[str, float, Rgb]:
-    """Texture, metres of one repeat and sRGB colour that a material name speaks of."""
-    plain = re.sub(r"[^a-z]", "", name.lower())
-    _, kind, tile, base = next(row for row in _KINDS if re.search(row[0], plain))
-    # "ceramic", "Redwood" and the like must not be read as colours by accident of their letters.
-    words = re.sub("drywall|marble|granite|ceramic", "", plain)
-    for word, value in _COLORS.items():
-        if word in words:
-            base = _WOOD_COLORS.get(word, value) if kind == "planks" else value
-            break
-    if "dark" in plain:
-        base = _rgb(c * 0.58 for c in base)
-    elif "light" in plain or "bright" in plain:
-        base = _rgb(1 - (1 - c) * 0.62 for c in base)
-    return kind, tile, base
+@cache
+def _table() -> dict[str, Any]:
+    return yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 
 
-def finish(kind: str, color: Rgb, tile_m: float = 0.5, variant: int = 0) -> Finish:
-    """A finish for a shape of ours: "plain" is one colour, other kinds are those of `scenes/textures.py`.
-
-    The pattern is drawn in light grey and tinted, so that few textures serve many colours.
-    """
-    return _finish(kind, _rgb(round(float(c), 3) for c in color), tile_m, variant)
-
-
-@lru_cache(maxsize=1024)
-def _finish(kind: str, color: Rgb, tile_m: float, variant: int) -> Finish:
-    name = f"{kind} {color}"
-    if kind == "plain":
-        return Finish(Material(name, color), tile_m)
-    return Finish(Material(name, _rgb(min(1.0, c / _GREY) for c in color), _pattern(kind, variant)), tile_m)
+@cache
+def choices(kind: Literal["walls", "floors", "tiles", "wall_colors"], pool: str) -> tuple[Any, ...]:
+    """What one pool may draw: every third entry is held out, the plain paint is everyone's."""
+    entries = _table()[kind]
+    return tuple(e for i, e in enumerate(entries) if (i % 3 == 2) == (pool == "heldout") and e != PAINT)
 
 
-_GREY = 0.9
+def draw_finishes(family: Family, rooms: list[PlanRoom], rng: np.random.Generator) -> Finishes:
+    """Materials of all walls, floors and the ceiling."""
+    same_wall, same_floor = _wall(family, rng), _floor(family, rng)
+    all_walls, all_floors = rng.random() < SAME_WALLS, rng.random() < SAME_FLOORS
+    walls, floors = {}, {}
+    for room in rooms:
+        walls[room.number] = same_wall if all_walls else _wall(family, rng)
+        floors[room.number] = same_floor if all_floors else _floor(family, rng)
+        if room.type in ("Kitchen", "Bathroom") and rng.random() < family.tiles:
+            floors[room.number] = Material(name=_one(choices("tiles", family.pool), rng))
+    ceiling = same_wall if all_walls else _wall(family, rng)
+    return Finishes(walls, floors, ceiling)
 
 
-@lru_cache(maxsize=64)
-def _pattern(kind: str, variant: int) -> np.ndarray:
-    return TEXTURES[kind](rng(0, "pattern", kind, variant), (_GREY, _GREY, _GREY))
+def _one(entries: tuple[Any, ...], rng: np.random.Generator) -> Any:
+    return entries[int(rng.integers(len(entries)))]
 
 
-@lru_cache(maxsize=64)
-def glass(color: Rgb = (0.93, 0.97, 0.96), opacity: float = 0.12) -> Finish:
-    """Clear glass; `color` tints what is seen through it."""
-    return Finish(Material(f"glass {color}", color, opacity=opacity))
+def _wall(family: Family, rng: np.random.Generator) -> Material:
+    if rng.random() < PAINTED:
+        r, g, b = _one(choices("wall_colors", family.pool), rng)
+        return Material(name=PAINT, color=Rgb(r=r / 255, g=g / 255, b=b / 255))
+    return Material(name=_one(choices("walls", family.pool), rng))
 
 
-@lru_cache(maxsize=64)
-def glow(color: Rgb, radiance: float) -> Finish:
-    """A surface that shines: a lit shade or bulb. `radiance` is linear, on the scale of the house's lights."""
-    return Finish(
-        Material(f"glow {color} {radiance}", color, emission=_rgb(radiance * c**2.2 for c in color))
+def _floor(family: Family, rng: np.random.Generator) -> Material:
+    return Material(name=_one(choices("floors", family.pool), rng))
+
+
+def draw_lights(
+    family: Family, rooms: list[PlanRoom], ceiling: float, layers: dict[int, str], rng: np.random.Generator
+) -> tuple[str, tuple[Light, ...]]:
+    """The sky's id and the lights: the sun, and a lamp below the ceiling [m] in the middle of each room."""
+    hours = sorted(family.times_of_day)
+    weights = np.array([family.times_of_day[hour] for hour in hours])
+    hour = _table()["times_of_day"][hours[int(rng.choice(len(hours), p=weights / weights.sum()))]]
+    sky = _one(tuple(hour["skies"]), rng)
+    sun = Light(
+        id="DirectionalLight",
+        type="directional",
+        position=Vec3(x=0.84, y=0.1855, z=-1.09),
+        rotation=Vec3(x=hour["pitch"], y=hour["yaw"], z=0.0),
+        intensity=hour["sun"],
+        indirect_multiplier=1.0,
+        rgb=_rgb(hour["rgb"]),
+        shadow=_shadow(bias=0.0),
     )
+    every = sorted(set(layers.values()))
+    lamps = []
+    for room in rooms:
+        x, z = lamp_place(room)
+        lamps.append(
+            Light(
+                id=f"light_{room.number}",
+                type="point",
+                position=Vec3(x=x, y=ceiling - 0.2, z=z),
+                intensity=hour["lamps"],
+                range=15.0,
+                rgb=_rgb(_table()["lamp_rgb"]),
+                shadow=_shadow(bias=0.05),
+                layer=layers[room.number],
+                culling_mask_off=tuple(layer for layer in every if layer != layers[room.number]),
+            )
+        )
+    return sky, (sun, *lamps)
 
 
-def _rgb(values: object) -> Rgb:
-    r, g, b = (float(v) for v in values)  # type: ignore[attr-defined]
-    return r, g, b
+def lamp_place(room: PlanRoom) -> tuple[float, float]:
+    """The centroid; for a room bent around it, the middle of its largest rectangle (x, z) [m]."""
+    x, z = room.center
+    if not any(r.x0 + 0.3 < x < r.x1 - 0.3 and r.z0 + 0.3 < z < r.z1 - 0.3 for r in room.rects):
+        x, z = max(room.rects, key=lambda r: r.width * r.depth).center
+    return round(x, 3), round(z, 3)
+
+
+def _rgb(values: list[float]) -> Rgb:
+    return Rgb(r=values[0], g=values[1], b=values[2])
+
+
+def _shadow(bias: float) -> Shadow:
+    return Shadow(
+        type="Soft", strength=1.0, bias=bias, normal_bias=0.0, near_plane=0.2, resolution="FromQualitySettings"
+    )

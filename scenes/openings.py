@@ -1,144 +1,241 @@
-"""Doors and windows: what fills the holes of walls.
+"""Doors and windows: which rooms are joined, where the holes are, and what floor they keep clear.
 
-AI2-THOR's names say what stands there: a Doorframe is a frame alone, a Doorway has a leaf (two if Double), which
-swings into `room1` by its openness; a window is Fixed, Hung (halves one above the other), a Slider (side by side)
-or a Bay.
+All rooms are joined by a spanning tree in which bathrooms are leaves where the plan allows it; some
+neighbours get a door more; one door leads outside. A wall has at most one hole.
+A door's leaf swings away from room0, into room1; the front door's swings outwards. So AI2-THOR has it.
 """
 
-import hashlib
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from scenes.assembly import Assembly
-from scenes.finishes import finish, glass
-from scenes.house import Door, House, Window
-from scenes.solids import Bench, Finish
-from scenes.walls import INNER_M, OUTER_M, Side, frame
+from scenes.asset_table import Asset, assets_of_type
+from scenes.boxes import Rect
+from scenes.family import Family
+from scenes.floorplan import DOOR_SIDE, PlanRoom, Side
+from scenes.house import Door, Vec3, Window
+from scenes.structure import room_id, wall_id
 
-LINING_M = 0.035  # thickness of the board that lines a door's hole
-CASING_M = (0.07, 0.014)  # width and thickness of the moulding around it
-LEAF_M = 0.04
-_PAINTS = ((0.90, 0.89, 0.86), (0.86, 0.84, 0.79), (0.50, 0.33, 0.20), (0.36, 0.23, 0.15), (0.66, 0.50, 0.33))
-
-
-def build_openings(house: House, sides: dict[str, Side], out: Assembly) -> None:
-    """One instance a door, one a window; those in walls that do not stand are left out."""
-    for opening in (*house.doors, *house.windows):
-        side = sides.get(opening.wall0) or sides.get(opening.wall1)
-        if side is None:
-            continue
-        behind = sides.get(opening.wall1)
-        depth = (behind.depth if behind is not None and behind is not side else INNER_M, side.depth)
-        hole = opening.hole_on(side.wall)
-        bench = Bench()
-        label = "Window"
-        if isinstance(opening, Door):
-            label = "Doorframe" if opening.asset_id.startswith("Doorframe") else "Doorway"
-            swings = -1.0 if side.wall.id == opening.wall0 else 1.0
-            _door(bench, opening, hole, depth, swings, label == "Doorway")
-        elif isinstance(opening, Window):
-            _window(bench, opening, hole, depth)
-        moved = Bench()
-        moved.take(bench, frame(side))
-        out.add(opening.id, label, moved.mesh(out.key(opening.id)))
+ENTRANCE_CLEAR = 0.5  # m kept free before a door
+SWING_CLEAR = 0.1  # m kept free beyond an open leaf
+OPEN_CLEAR = 0.35  # m kept free on both sides of a missing wall
+CORNER = 0.1  # m from a hole to the end of its wall
+# How gladly two kinds of room are joined: the tree is grown from the least sum.
+JOIN_COST = {
+    frozenset(["Kitchen", "LivingRoom"]): 0.0,
+    frozenset(["LivingRoom", "Bedroom"]): 1.0,
+    frozenset(["LivingRoom"]): 1.0,
+    frozenset(["Kitchen", "Bedroom"]): 2.5,
+    frozenset(["Bedroom"]): 3.5,
+    frozenset(["Bathroom", "Bedroom"]): 0.5,
+    frozenset(["Bathroom", "LivingRoom"]): 1.0,
+    frozenset(["Bathroom", "Kitchen"]): 2.0,
+    frozenset(["Bathroom"]): 9.0,
+}
 
 
-def _draw(asset_id: str, count: int) -> int:
-    return hashlib.sha256(asset_id.encode()).digest()[0] % count
+@dataclass
+class Hole:
+    """A hole in a side of a room, as seen from that room."""
+
+    side: Side
+    start: float  # m from p0
+    end: float
+    bottom: float  # m above the floor
+    top: float
+    clear: float  # m of floor before it that nothing may stand on; 0 for a window
+
+    def strip(self, depth: float) -> Rect:
+        """The floor before the hole, `depth` [m] into the room."""
+        (x, z), (ax, az), (nx, nz) = self.side.p0, self.side.along, self.side.inward
+        xs = [x + ax * t + nx * d for t in (self.start, self.end) for d in (0.0, depth)]
+        zs = [z + az * t + nz * d for t in (self.start, self.end) for d in (0.0, depth)]
+        return Rect(min(xs), min(zs), max(xs), max(zs))
+
+    def entry(self, depth: float) -> tuple[float, float]:
+        """A point (x, z) in the middle of the hole, `depth` [m] into the room."""
+        (x, z), (ax, az), (nx, nz) = self.side.p0, self.side.along, self.side.inward
+        t = (self.start + self.end) / 2
+        return x + ax * t + nx * depth, z + az * t + nz * depth
 
 
-def _paint(asset_id: str) -> Finish:
-    color = _PAINTS[_draw(asset_id.replace("Doorframe", "Doorway"), len(_PAINTS))]
-    return finish("plain", color) if color[2] > 0.5 else finish("wood", color, 0.5)
+@dataclass
+class Openings:
+    """All doors and windows of a house."""
+
+    doors: list[Door] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    open_sides: set[str] = field(default_factory=set)  # ids of walls that are not there
+    door_holes: list[Hole] = field(default_factory=list)  # one for each room that a door leads to
+    window_holes: list[Hole] = field(default_factory=list)
 
 
-def _door(
-    bench: Bench,
-    door: Door,
-    hole: tuple[float, float, float, float],
-    depth: tuple[float, float],
-    swings: float,
-    leaf: bool,
+def draw_openings(family: Family, rooms: list[PlanRoom], height: float, rng: np.random.Generator) -> Openings:
+    """Doors and windows for a floor plan with walls of `height` [m]."""
+    by_number = {room.number: room for room in rooms}
+    shared: dict[tuple[int, int], list[Side]] = {}
+    for room in rooms:
+        for side in room.sides:
+            if side.other is not None and side.other > room.number and side.length >= DOOR_SIDE:
+                shared.setdefault((room.number, side.other), []).append(side)
+    found = Openings()
+    for pair in _join(by_number, shared, family.extra_doors, rng):
+        sides = shared[pair]
+        lengths = np.array([side.length for side in sides])
+        side = sides[int(rng.choice(len(sides), p=lengths / lengths.sum()))]
+        _inner_door(found, family, by_number[pair[0]], by_number[pair[1]], side, rng)
+    _front_door(found, family, rooms, rng)
+    taken = {wall for opening in found.doors for wall in (opening.wall0, opening.wall1)}
+    for room in rooms:
+        free = [side for side in room.sides if side.other is None and wall_id(side) not in taken]
+        for side in free:
+            _window(found, family, room, side, height, rng)
+    return found
+
+
+def _join(
+    rooms: dict[int, PlanRoom],
+    shared: dict[tuple[int, int], list[Side]],
+    extra: float,
+    rng: np.random.Generator,
+) -> list[tuple[int, int]]:
+    def cost(pair: tuple[int, int]) -> float:
+        kinds = [rooms[number].type for number in pair]
+        passage = 20.0 if "Bathroom" in kinds else 0.0  # bathrooms are joined last, so they stay leaves
+        return passage + JOIN_COST[frozenset(kinds)]
+
+    tree, part = [], {number: number for number in rooms}
+    noise = {pair: rng.exponential(1.0) for pair in shared}
+    for pair in sorted(shared, key=lambda pair: (cost(pair) + noise[pair], pair)):
+        a, b = part[pair[0]], part[pair[1]]
+        if a != b:
+            tree.append(pair)
+            part = {number: a if p == b else p for number, p in part.items()}
+    assert len(set(part.values())) == 1, "the floor plan's score lets only joined rooms through"
+    more = [
+        pair
+        for pair in shared
+        if pair not in tree and rng.random() < extra and "Bathroom" not in [rooms[n].type for n in pair]
+    ]
+    return tree + more
+
+
+def _inner_door(
+    found: Openings, family: Family, a: PlanRoom, b: PlanRoom, side: Side, rng: np.random.Generator
 ) -> None:
-    s0, y0, s1, y1 = hole
-    back, front = -depth[0], depth[1]
-    look = _paint(door.asset_id)
-    width, thick = CASING_M
-    for a, b in ((s0, s0 + LINING_M), (s1 - LINING_M, s1)):
-        bench.box((a, y0, back), (b, y1, front), look)
-    bench.box((s0 + LINING_M, y1 - LINING_M, back), (s1 - LINING_M, y1, front), look)
-    for inner, outer in ((front, front + thick), (back, back - thick)):
-        for a, b in ((s0 - width, s0 + LINING_M * 0.6), (s1 - LINING_M * 0.6, s1 + width)):
-            bench.box((a, y0, inner), (b, y1, outer), look)
-        bench.box((s0 - width, y1 - LINING_M * 0.6, inner), (s1 + width, y1 + width, outer), look)
-    if not leaf:
-        return
-    angle = 90.0 * (door.openness or 0.0)
-    a, b, top = s0 + LINING_M, s1 - LINING_M, y1 - LINING_M
-    # The leaf hangs on the edge of the face that it swings towards, and is drawn lying at depth 0 below that face.
-    plane = front if swings > 0 else back
-    spans = [(a, (a + b) / 2, 1.0), ((a + b) / 2, b, -1.0)] if "Double" in door.asset_id else [(a, b, 1.0)]
-    for start, stop, hand in spans:
-        piece = Bench()
-        _leaf(piece, stop - start - 0.006, top - y0 - 0.012, look, _draw(door.asset_id + "leaf", 3))
-        matrix = np.eye(4)
-        matrix[0, 0], matrix[2, 2] = hand, swings
-        matrix[:3, 3] = (start + 0.003 if hand > 0 else stop - 0.003), y0 + 0.008, plane
-        piece.turn(-angle)
-        bench.take(piece, matrix)
+    room0, room1 = (a, b) if rng.random() < 0.5 else (b, a)
+    if "Bathroom" in (a.type, b.type) and room0.type != "Bathroom":
+        room0, room1 = room1, room0  # the leaf swings out of the smaller room
+    side0 = side if side.room == room0.number else _beyond(side)
+    side1 = _beyond(side0)
+    social = {room0.type, room1.type} == {"Kitchen", "LivingRoom"}
+    frame = rng.random() < 0.15
+    if social and rng.random() < family.open_plan:
+        if rng.random() < 0.5:
+            found.open_sides |= {wall_id(side0), wall_id(side1)}
+            for one in (side0, side1):
+                found.door_holes.append(Hole(one, 0.0, one.length, 0.0, math.inf, OPEN_CLEAR))
+            return
+        frame = True
+    wide = rng.random() < (0.6 if social else 0.15)
+    asset = _door_asset(family, "Doorframe" if frame else "Doorway", side0.length, wide, rng)
+    hole0 = _door_hole(side0, asset, ENTRANCE_CLEAR, rng)
+    leaf = asset.size[0] / (2 if "Double" in asset.id else 1)
+    swing = ENTRANCE_CLEAR if frame else leaf + SWING_CLEAR
+    hole1 = Hole(side1, side1.length - hole0.end, side1.length - hole0.start, 0.0, hole0.top, swing)
+    found.door_holes += [hole0, hole1]
+    low, high = sorted((room0.number, room1.number))
+    state = {} if frame else {"openable": True, "openness": 1.0}
+    found.doors.append(
+        Door(
+            id=f"door|{low}|{high}",
+            asset_id=asset.id,
+            wall0=wall_id(side0),
+            wall1=wall_id(side1),
+            room0=room_id(room0.number),
+            room1=room_id(room1.number),
+            **_place(hole0),
+            **state,
+        )
+    )
 
 
-def _leaf(bench: Bench, width: float, height: float, look: Finish, style: int) -> None:
-    """A leaf from its hinge at the origin along +x, its swinging face at z = 0, its body behind."""
-    bench.box((0, 0, -LEAF_M), (width, height, 0), look)
-    panels = {0: (), 1: ((0.08, 0.46), (0.54, 0.93)), 2: ((0.06, 0.32), (0.38, 0.64), (0.70, 0.94))}[style]
-    rim = min(0.11, width * 0.18)
-    for z0, z1 in ((0, 0.008), (-LEAF_M, -LEAF_M - 0.008)):
-        for low, high in panels:  # raised frames around each panel
-            a, b, c, d = rim, width - rim, height * low, height * high
-            bar = 0.022
-            for box in ((a, c, b, c + bar), (a, d - bar, b, d), (a, c, a + bar, d), (b - bar, c, b, d)):
-                bench.box((box[0], box[1], z0), (box[2], box[3], z1), look)
-    steel = finish("metal", (0.72, 0.70, 0.66))
-    x, y = width - 0.065, min(1.0, height * 0.5)
-    for z, out in ((0, 0.05), (-LEAF_M, -LEAF_M - 0.05)):
-        bench.rod((x, y, z), (x, y, out), 0.009, steel)
-        bench.rod((x + 0.01, y, out), (x - 0.11, y, out), 0.009, steel)
-        bench.box((x - 0.02, y - 0.06, z), (x + 0.02, y + 0.06, z + np.sign(out + 1e-9) * 0.004), steel)
+def _front_door(found: Openings, family: Family, rooms: list[PlanRoom], rng: np.random.Generator) -> None:
+    outer = [(room, s) for room in rooms for s in room.sides if s.other is None and s.length >= DOOR_SIDE]
+    rank = {"LivingRoom": 0, "Kitchen": 0, "Bedroom": 1, "Bathroom": 2}
+    best = min(rank[room.type] for room, _ in outer)
+    candidates = [(room, side) for room, side in outer if rank[room.type] == best]
+    room, side = candidates[int(rng.integers(len(candidates)))]
+    asset = _door_asset(family, "Doorway", side.length, False, rng)
+    hole = _door_hole(side, asset, ENTRANCE_CLEAR, rng)
+    found.door_holes.append(hole)
+    found.doors.append(
+        Door(
+            id=f"door|1|{room.number}",
+            asset_id=asset.id,
+            wall0=wall_id(side),
+            wall1=wall_id(side, exterior=True),
+            room0=room_id(room.number),
+            room1=room_id(room.number),
+            openable=False,
+            openness=0.0,
+            **_place(hole),
+        )
+    )
 
 
 def _window(
-    bench: Bench, window: Window, hole: tuple[float, float, float, float], depth: tuple[float, float]
+    found: Openings, family: Family, room: PlanRoom, side: Side, height: float, rng: np.random.Generator
 ) -> None:
-    s0, y0, s1, y1 = hole
-    back, front = -depth[0], depth[1]
-    white = finish("plain", (0.91, 0.91, 0.89))
-    rim = 0.045
-    deep = min(0.07, (front - back) * 0.8)
-    z0 = back + 0.02 if depth[0] >= OUTER_M else back
-    z1 = z0 + deep
-    kind = window.asset_id
-    columns, rows = 1, 1
-    if "Hung" in kind:
-        rows = 2
-    elif "Slider" in kind:
-        columns = 2
-    elif "Bay" in kind or s1 - s0 > 2.0:
-        columns = 3
-    for a, b in ((s0, s0 + rim), (s1 - rim, s1)):
-        bench.box((a, y0, z0), (b, y1, z1), white)
-    for a, b in ((y0, y0 + rim), (y1 - rim, y1)):
-        bench.box((s0, a, z0), (s1, b, z1), white)
-    for i in range(1, columns):
-        s = s0 + (s1 - s0) * i / columns
-        bench.box((s - rim / 2, y0, z0 + 0.01), (s + rim / 2, y1, z1 - 0.005), white)
-    for i in range(1, rows):
-        y = y0 + (y1 - y0) * i / rows
-        bench.box((s0, y - rim / 2, z0 + 0.01), (s1, y + rim / 2, z1 - 0.005), white)
-    z = (z0 + z1) / 2
-    bench.sheet([(s0, y0, z), (s1, y0, z), (s1, y1, z), (s0, y1, z)], glass())
-    bench.box((s0 - 0.05, y0 - 0.03, z1), (s1 + 0.05, y0, front + 0.04), white)  # the sill inside
-    width, thick = 0.06, 0.012
-    for a, b in ((s0 - width, s0), (s1, s1 + width)):
-        bench.box((a, y0, front), (b, y1, front + thick), white)
-    bench.box((s0 - width, y1, front), (s1 + width, y1 + width, front + thick), white)
+    tallest = 1.0 if room.type == "Bathroom" else height - 0.7
+    fits = [
+        asset
+        for asset in assets_of_type("Window", family.pool)
+        if asset.size[0] <= side.length - 2 * CORNER and asset.size[1] <= tallest
+    ]
+    wanted = rng.random() < 1 - (1 - family.windows) ** min(side.length / 3.0, 2.0)
+    if not fits or not wanted:
+        return
+    asset = fits[int(rng.integers(len(fits)))]
+    width, tall = asset.size[0], asset.size[1]
+    start = CORNER + float(rng.beta(3, 3)) * (side.length - 2 * CORNER - width)
+    bottom = max(0.4, float(rng.uniform(1.95, 2.15)) - tall)
+    hole = Hole(side, start, start + width, bottom, bottom + tall, 0.0)
+    found.window_holes.append(hole)
+    found.windows.append(
+        Window(
+            id=f"window|{room.number}|{len(found.windows)}",
+            asset_id=asset.id,
+            wall0=wall_id(side),
+            wall1=wall_id(side, exterior=True),
+            room0=room_id(room.number),
+            room1=room_id(room.number),
+            **_place(hole),
+        )
+    )
+
+
+def _beyond(side: Side) -> Side:
+    """The same wall from the other room."""
+    assert side.other is not None
+    return Side(side.other, side.p1, side.p0, side.room)
+
+
+def _door_asset(family: Family, kind: str, length: float, wide: bool, rng: np.random.Generator) -> Asset:
+    fits = [a for a in assets_of_type(kind, family.pool) if a.size[0] <= length - 2 * CORNER]
+    chosen = [asset for asset in fits if ("Double" in asset.id) == wide] or fits
+    return chosen[int(rng.integers(len(chosen)))]
+
+
+def _door_hole(side: Side, asset: Asset, clear: float, rng: np.random.Generator) -> Hole:
+    """Doors are rather near a corner than in the middle of a wall."""
+    room = side.length - 2 * CORNER - asset.size[0]
+    start = CORNER + float(rng.beta(0.6, 0.6)) * room
+    return Hole(side, start, start + asset.size[0], 0.0, asset.size[1], clear)
+
+
+def _place(hole: Hole) -> dict:
+    middle = Vec3(x=(hole.start + hole.end) / 2, y=(hole.bottom + hole.top) / 2, z=0.0)
+    corners = (Vec3(x=hole.start, y=hole.bottom, z=0.0), Vec3(x=hole.end, y=hole.top, z=0.0))
+    return {"asset_position": middle, "hole_polygon": corners}

@@ -12,7 +12,8 @@ from scenes.asset_table import Asset
 from scenes.boxes import Rect, solid_parts
 
 FLAT_TOPS = frozenset(
-    "CoffeeTable CounterTop Desk DiningTable Dresser Ottoman ShelvingUnit SideTable Stool TVStand".split()
+    ["CoffeeTable", "CounterTop", "Desk", "DiningTable", "Dresser"]
+    + ["Ottoman", "ShelvingUnit", "SideTable", "Stool", "TVStand"]
 )
 HUTCH = 1.1  # m; a desk higher than this has shelves above its top
 MARGIN = 0.03  # m kept from the rim
