@@ -1,0 +1,288 @@
+# type: ignore  (Warp compiles these functions itself: they are Python in syntax only)
+# ruff: noqa: UP018, RUF046  (int(0) and float(0.0) declare variables that a loop may change)
+"""What a surface looks like: textures, light that falls on it, and the sky.
+
+Light is carried in linear radiance, with the factor pi of a diffuse surface folded into the lamps: a
+surface of reflectance a in irradiance E shows a·E. Direct light comes from the few lamps that reach a room,
+each with a shadow ray; indirect light from the room's probes, darkened where surfaces stand close.
+"""
+
+import warp as wp
+
+from agents.kernel_trace import (
+    DeviceLight,
+    Hit,
+    Part,
+    Rooms,
+    Space,
+    Texture,
+    blocked,
+    nudged,
+    open_distance,
+    through_glass,
+)
+
+wp.set_module_options({"enable_backward": False})
+
+LIGHTS = wp.constant(4)  # lamps that a room's surfaces ask, each a shadow ray
+LIFT = wp.constant(2.0e-3)  # metres off the surface at which secondary rays start
+SOURCE = wp.constant(0.3)  # metres: size of a lamp, which keeps light finite near it
+
+
+@wp.struct
+class Surface:
+    position: wp.vec3
+    face_normal: wp.vec3  # both unit, towards the viewer
+    normal: wp.vec3
+    facing: int  # 1 where the ray met the outside of the triangle
+    albedo: wp.vec3
+    emission: wp.vec3
+
+
+@wp.func
+def texel(space: Space, texture: Texture, level: int, column: int, row: int):
+    w = wp.max(texture.width >> level, 1)
+    h = wp.max(texture.height >> level, 1)
+    c = column % w
+    r = row % h
+    if c < 0:
+        c = c + w
+    if r < 0:
+        r = r + h
+    packed = int(texture.texels[texture.starts[level] + r * w + c])
+    return wp.vec3(
+        space.linear[packed & 255], space.linear[(packed >> 8) & 255], space.linear[(packed >> 16) & 255]
+    )
+
+
+@wp.func
+def bilinear(space: Space, texture: Texture, level: int, uv: wp.vec2):
+    w = float(wp.max(texture.width >> level, 1))
+    h = float(wp.max(texture.height >> level, 1))
+    # Repeat first: the numbers stay small, and float keeps its fine steps.
+    x = (uv[0] - wp.floor(uv[0])) * w - 0.5
+    y = (1.0 - (uv[1] - wp.floor(uv[1]))) * h - 0.5
+    c = int(wp.floor(x))
+    r = int(wp.floor(y))
+    fx = x - wp.floor(x)
+    fy = y - wp.floor(y)
+    top = wp.lerp(texel(space, texture, level, c, r), texel(space, texture, level, c + 1, r), fx)
+    low = wp.lerp(texel(space, texture, level, c, r + 1), texel(space, texture, level, c + 1, r + 1), fx)
+    return wp.lerp(top, low, fy)
+
+
+@wp.func
+def sample(space: Space, texture: Texture, uv: wp.vec2, texels_per_pixel: float):
+    """Linear colour, from the two mip levels about the size of a pixel's footprint."""
+    lod = wp.clamp(wp.log2(wp.max(texels_per_pixel, 1.0e-6)), 0.0, float(texture.levels - 1))
+    level = int(lod)
+    colour = bilinear(space, texture, level, uv)
+    share = lod - float(level)
+    if share > 0.0:
+        colour = wp.lerp(colour, bilinear(space, texture, level + 1, uv), share)
+    return colour
+
+
+@wp.func
+def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3, spread: float):
+    """The surface at a hit; `spread` is the width of a pixel [m] at t = 1 along the ray."""
+    s = Surface()
+    s.position = start + hit.t * direction
+    i = space.meshes[part.row].indices[3 * hit.face]
+    j = space.meshes[part.row].indices[3 * hit.face + 1]
+    k = space.meshes[part.row].indices[3 * hit.face + 2]
+    p = space.meshes[part.row].points[i]
+    cross = wp.cross(space.meshes[part.row].points[j] - p, space.meshes[part.row].points[k] - p)
+    # A cross product, and any normal, goes to the world by the inverse transpose.
+    across = wp.transpose(part.inverse) * cross
+    n = wp.normalize(across)
+    w = 1.0 - hit.u - hit.v
+    smooth = wp.normalize(
+        wp.transpose(part.inverse)
+        * (
+            hit.u * space.meshes[part.row].normals[i]
+            + hit.v * space.meshes[part.row].normals[j]
+            + w * space.meshes[part.row].normals[k]
+        )
+    )
+    # A model whose vertex normals and winding disagree is lit by its vertex normals' line, not their sign.
+    if wp.dot(smooth, n) < 0.0:
+        smooth = -smooth
+    s.facing = 1
+    if wp.dot(n, direction) > 0.0:
+        s.facing = 0
+        n = -n
+        smooth = -smooth
+    # Interpolation can tip a normal over the horizon of the viewer; the triangle's own never does.
+    if wp.dot(smooth, direction) >= 0.0 or wp.length_sq(smooth) < 0.5:
+        smooth = n
+    s.face_normal = n
+    s.normal = smooth
+    m = part.first_material + space.meshes[part.row].face_material[hit.face]
+    s.albedo = space.materials[m].color
+    s.emission = space.materials[m].emission
+    if space.materials[m].texture.levels > 0:
+        a = space.meshes[part.row].uvs[i]
+        b = space.meshes[part.row].uvs[j]
+        c = space.meshes[part.row].uvs[k]
+        e = b - a
+        f = c - a
+        uv_area = wp.abs(e[0] * f[1] - e[1] * f[0])
+        texels = uv_area * float(space.materials[m].texture.width * space.materials[m].texture.height)
+        area = wp.max(wp.length(across) * wp.abs(part.volume), 1.0e-12)
+        slope = wp.max(-wp.dot(n, wp.normalize(direction)), 0.1)
+        # The geometric mean of a footprint's long and short side: neither as sharp nor as blurred as it
+        # could be.
+        footprint = spread * hit.t / wp.sqrt(slope)
+        uv = hit.u * a + hit.v * b + w * c
+        s.albedo = wp.cw_mul(
+            s.albedo,
+            sample(space, space.materials[m].texture, uv, footprint * wp.sqrt(texels / area)),
+        )
+    return s
+
+
+@wp.func
+def sky(space: Space, direction: wp.vec3):
+    up = wp.normalize(direction)[1]
+    colour = wp.lerp(space.horizon, space.zenith, wp.sqrt(wp.max(up, 0.0)))
+    if up < 0.0:
+        colour = wp.lerp(space.horizon, space.ground, wp.min(-up * 8.0, 1.0))
+    return colour
+
+
+@wp.func
+def room_at(rooms: Rooms, at: wp.vec3):
+    """Room of a point, by its cell of the map; -1 outside."""
+    room = int(-1)
+    if rooms.count > 0:
+        x = int(wp.floor((at[0] - rooms.map_origin[0]) / rooms.map_cell))
+        z = int(wp.floor((at[2] - rooms.map_origin[1]) / rooms.map_cell))
+        if x >= 0 and z >= 0 and x < rooms.map.shape[1] and z < rooms.map.shape[0]:
+            room = rooms.map[z, x]
+    return room
+
+
+@wp.func
+def cube(rooms: Rooms, probe: int, n: wp.vec3):
+    """Light on a face with normal n at a probe: the ambient cube of McTaggart (2004)."""
+    x = int(0)
+    y = int(2)
+    z = int(4)
+    if n[0] < 0.0:
+        x = int(1)
+    if n[1] < 0.0:
+        y = int(3)
+    if n[2] < 0.0:
+        z = int(5)
+    return (
+        n[0] * n[0] * rooms.ambient[probe, x]
+        + n[1] * n[1] * rooms.ambient[probe, y]
+        + n[2] * n[2] * rooms.ambient[probe, z]
+    )
+
+
+@wp.func
+def ambient(space: Space, rooms: Rooms, room: int, at: wp.vec3, n: wp.vec3):
+    """Indirect light on a face with normal n, from the eight probes about the point."""
+    total = wp.vec3(0.0, 0.0, 0.0)
+    if room < 0:
+        above = wp.lerp(space.horizon, space.zenith, 0.5)
+        total = wp.lerp(space.ground, above, 0.5 + 0.5 * n[1])
+    else:
+        q = wp.cw_div(at - rooms.origin[room], rooms.step[room])
+        nx = rooms.size[room, 0]
+        ny = rooms.size[room, 1]
+        nz = rooms.size[room, 2]
+        fx = wp.clamp(q[0], 0.0, float(nx - 1))
+        fy = wp.clamp(q[1], 0.0, float(ny - 1))
+        fz = wp.clamp(q[2], 0.0, float(nz - 1))
+        ix = wp.min(int(fx), wp.max(nx - 2, 0))
+        iy = wp.min(int(fy), wp.max(ny - 2, 0))
+        iz = wp.min(int(fz), wp.max(nz - 2, 0))
+        for corner in range(8):
+            dx = corner & 1
+            dy = (corner >> 1) & 1
+            dz = (corner >> 2) & 1
+            tx = fx - float(ix)
+            ty = fy - float(iy)
+            tz = fz - float(iz)
+            weight = (1.0 - tx) * float(1 - dx) + tx * float(dx)
+            weight = weight * ((1.0 - ty) * float(1 - dy) + ty * float(dy))
+            weight = weight * ((1.0 - tz) * float(1 - dz) + tz * float(dz))
+            if weight > 0.0:
+                probe = rooms.first[room] + ((iz + dz) * ny + iy + dy) * nx + ix + dx
+                total = total + weight * cube(rooms, probe, n)
+    return total
+
+
+@wp.func
+def arriving(light: DeviceLight, at: wp.vec3):
+    """Unshadowed light on a face turned to the lamp; zero beyond its range or cone."""
+    strength = float(1.0)
+    if light.kind != 2:
+        to = light.position - at
+        d2 = wp.length_sq(to)
+        strength = 1.0 / (d2 + SOURCE * SOURCE)
+        if light.reach > 0.0:
+            # Inverse square, brought smoothly to zero at the range (Karis, 2013).
+            q = d2 / (light.reach * light.reach)
+            fade = wp.max(1.0 - q * q, 0.0)
+            strength = strength * fade * fade
+        if light.kind == 1:
+            cos = -wp.dot(wp.normalize(to), light.direction)
+            edge = wp.clamp((cos - light.cos_outer) / (0.15 * (1.0 - light.cos_outer) + 1.0e-4), 0.0, 1.0)
+            strength = strength * edge * edge * (3.0 - 2.0 * edge)
+    return strength * light.color
+
+
+@wp.func
+def lit(space: Space, light: DeviceLight, at: wp.vec3, shadows: int):
+    """What part of a lamp's light, by colour, reaches a point."""
+    direction = -light.direction
+    reach = float(1.0e4)
+    if light.kind != 2:
+        direction = light.position - at
+        # Lamps hang in their own shades: the last handspan of the way casts no shadow.
+        reach = wp.max(1.0 - 0.2 / wp.max(wp.length(direction), 1.0e-3), 0.0)
+    direction = nudged(direction)
+    share = wp.vec3(1.0, 1.0, 1.0)
+    if shadows == 1 and light.shadows == 1:
+        if blocked(space, at, direction, reach):
+            share = wp.vec3(0.0, 0.0, 0.0)
+        else:
+            share = through_glass(space, at, direction, reach)
+    return share
+
+
+@wp.func
+def direct(space: Space, rooms: Rooms, room: int, at: wp.vec3, n: wp.vec3, shadows: int):
+    """Light on a face from the lamps that reach its room."""
+    total = wp.vec3(0.0, 0.0, 0.0)
+    row = room
+    if row < 0:
+        row = rooms.count
+    for slot in range(LIGHTS):
+        k = rooms.lights[row, slot]
+        if k >= 0:
+            to = -space.lights[k].direction
+            if space.lights[k].kind != 2:
+                to = wp.normalize(space.lights[k].position - at)
+            cos = wp.dot(n, to)
+            if cos > 0.0:
+                light = cos * arriving(space.lights[k], at)
+                if wp.max(light) > 1.0e-3:
+                    total = total + wp.cw_mul(light, lit(space, space.lights[k], at, shadows))
+    return total
+
+
+@wp.func
+def openness(space: Space, at: wp.vec3, n: wp.vec3):
+    """Share of indirect light that nearby surfaces let pass, from distances to them along the normal.
+
+    After Evans (2006), "Fast approximations for global illumination on dynamic scenes": free of noise,
+    which rays at random would bring, and which edges and depth-like targets could not bear.
+    """
+    near = open_distance(space, at + 0.08 * n, 0.08) / 0.08
+    wide = open_distance(space, at + 0.35 * n, 0.35) / 0.35
+    return (0.45 + 0.55 * near) * (0.5 + 0.5 * wide)

@@ -1,0 +1,163 @@
+# type: ignore  (Warp compiles these functions itself: they are Python in syntax only)
+# ruff: noqa: UP018, RUF046  (int(0) and float(0.0) declare variables that a loop may change)
+"""The kernel that draws: one thread a pixel, a batch of cameras in one launch.
+
+It is the same code on a CPU and on a CUDA device. On a CPU Warp runs a launch on the one thread that asks
+for it, in order, so a process uses one core; more cores are used by more processes, which is what
+collectors are. Compiled kernels are kept in Warp's cache directory; processes that start at once may each
+compile, and the first to finish wins by an atomic rename.
+"""
+
+import warp as wp
+
+from agents.kernel_shade import (
+    LIFT,
+    Surface,
+    ambient,
+    direct,
+    openness,
+    room_at,
+    sky,
+    surface,
+)
+from agents.kernel_trace import (
+    FAR,
+    LAYERS,
+    Hit,
+    Part,
+    Rooms,
+    Space,
+    first_glass,
+    first_solid,
+    nudged,
+    part_material,
+)
+
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.func
+def colour_of(space: Space, rooms: Rooms, s: Surface, shadows: int):
+    """Light that leaves a surface towards the viewer."""
+    lifted = s.position + LIFT * s.face_normal
+    room = room_at(rooms, s.position + 0.1 * s.face_normal)
+    light = direct(space, rooms, room, lifted, s.normal, shadows)
+    around = ambient(space, rooms, room, lifted, s.normal)
+    if wp.max(around) > 0.0:
+        around = around * openness(space, lifted, s.face_normal)
+    return s.emission + wp.cw_mul(s.albedo, light + around)
+
+
+@wp.func
+def seen(
+    space: Space, rooms: Rooms, start: wp.vec3, direction: wp.vec3, hit: Hit, spread: float, shadows: int
+):
+    """Radiance along a ray whose first opaque surface is `hit`, with the glass before it."""
+    colour = sky(space, direction)
+    if hit.part >= 0:
+        part = space.solid_parts[hit.part]
+        colour = colour_of(space, rooms, surface(space, part, hit, start, direction, spread), shadows)
+    # Layers of glass are met nearest first: each adds its own sheen, dimmed by those before it.
+    sheen = wp.vec3(0.0, 0.0, 0.0)
+    left = wp.vec3(1.0, 1.0, 1.0)
+    at = float(0.0)
+    for _layer in range(LAYERS):
+        pane = first_glass(space, start + at * direction, direction, hit.t - at)
+        if pane.part < 0:
+            break
+        part = space.glass_parts[pane.part]
+        s = surface(space, part, pane, start + at * direction, direction, spread)
+        opacity = space.materials[part_material(space, part, pane.face)].opacity
+        room = room_at(rooms, s.position + 0.1 * s.face_normal)
+        view = wp.normalize(direction)
+        facing = wp.max(-wp.dot(view, s.normal), 0.0)
+        # Schlick's Fresnel term for glass; what is mirrored is only known as blurred as the probes know it.
+        mirrored = 0.04 + 0.96 * wp.pow(1.0 - facing, 5.0)
+        bounced = view + 2.0 * facing * s.normal
+        glow = s.emission + opacity * wp.cw_mul(s.albedo, ambient(space, rooms, room, s.position, s.normal))
+        glow = (1.0 - mirrored) * glow + mirrored * ambient(space, rooms, room, s.position, bounced)
+        sheen = sheen + wp.cw_mul(left, glow)
+        left = wp.cw_mul(left, space.materials[part_material(space, part, pane.face)].color)
+        left = left * ((1.0 - mirrored) * (1.0 - opacity))
+        at = at + pane.t + 1.0e-4
+    return sheen + wp.cw_mul(left, colour)
+
+
+@wp.func
+def film(x: float):
+    """Filmic curve: Narkowicz's (2015) fit of the ACES reference; then sRGB."""
+    y = wp.clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+    if y <= 0.0031308:
+        return 12.92 * y
+    return 1.055 * wp.pow(y, 1.0 / 2.4) - 0.055
+
+
+@wp.kernel
+def render(
+    space: Space,
+    rooms: Rooms,
+    turn: wp.array(dtype=wp.mat33),  # camera to world
+    place: wp.array(dtype=wp.vec3),
+    lens: wp.array(dtype=wp.vec4),  # fx, fy, cx, cy
+    exposure: wp.array(dtype=float),
+    height: int,
+    width: int,
+    grid: int,  # grid × grid samples of colour a pixel; 0 = no colour
+    shadows: int,
+    rgb: wp.array2d(dtype=wp.uint8),  # [camera·height·width, 3]
+    depth: wp.array(dtype=wp.uint16),
+    normals: wp.array2d(dtype=wp.uint8),
+    semantic: wp.array(dtype=wp.uint8),
+    instance: wp.array(dtype=wp.uint16),
+):
+    pixel = wp.tid()
+    camera = pixel / (height * width)
+    row = float((pixel / width) % height)
+    column = float(pixel % width)
+    f = lens[camera]
+    start = place[camera]
+
+    # In camera axes every direction has z = 1, so that t is z-depth in metres.
+    along = wp.vec3((column + 0.5 - f[2]) / f[0], (row + 0.5 - f[3]) / f[1], 1.0)
+    direction = nudged(turn[camera] * along)
+    hit = first_solid(space, start, direction, FAR)
+
+    # Depth, normals and labels are of the first opaque surface. A ray that passes glass and then meets
+    # nothing is the glass's: a window on the sky is a window, and not a hole.
+    shown = hit
+    glassy = int(0)
+    if hit.part < 0:
+        shown = first_glass(space, start, direction, FAR)
+        glassy = int(1)
+    if shown.part >= 0:
+        part = Part()
+        if glassy == 1:
+            part = space.glass_parts[shown.part]
+        else:
+            part = space.solid_parts[shown.part]
+        s = surface(space, part, shown, start, direction, 1.0 / f[0])
+        n = wp.transpose(turn[camera]) * s.normal
+        depth[pixel] = wp.uint16(wp.clamp(int(wp.floor(shown.t * 1000.0 + 0.5)), 1, 65535))
+        normals[pixel, 0] = wp.uint8(int(wp.floor((n[0] * 0.5 + 0.5) * 255.0 + 0.5)))
+        normals[pixel, 1] = wp.uint8(int(wp.floor((-n[1] * 0.5 + 0.5) * 255.0 + 0.5)))
+        normals[pixel, 2] = wp.uint8(int(wp.floor((-n[2] * 0.5 + 0.5) * 255.0 + 0.5)))
+        semantic[pixel] = wp.uint8(part.class_id)
+        instance[pixel] = wp.uint16(part.instance_id)
+
+    if grid > 0:
+        total = wp.vec3(0.0, 0.0, 0.0)
+        cell = 1.0 / float(grid)
+        for k in range(grid * grid):
+            if grid > 1:
+                x = column + (float(k % grid) + 0.5) * cell
+                y = row + (float(k / grid) + 0.5) * cell
+                direction = nudged(turn[camera] * wp.vec3((x - f[2]) / f[0], (y - f[3]) / f[1], 1.0))
+                hit = first_solid(space, start, direction, FAR)
+            light = exposure[camera] * seen(space, rooms, start, direction, hit, cell / f[0], shadows)
+            # Each sample passes the film before they are averaged: a lamp's edge is then as smooth as any
+            # other.
+            total = total + wp.vec3(film(light[0]), film(light[1]), film(light[2]))
+        total = total * (255.0 / float(grid * grid))
+        rgb[pixel, 0] = wp.uint8(int(total[0] + 0.5))
+        rgb[pixel, 1] = wp.uint8(int(total[1] + 0.5))
+        rgb[pixel, 2] = wp.uint8(int(total[2] + 0.5))

@@ -1,0 +1,42 @@
+"""What every simulator can do, and where one is chosen by name."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from agents.cameras import Cameras
+from agents.free_space import FreeSpace
+from scenes.geometry import SceneGeometry
+
+SIMULATORS = ("raycast",)
+
+
+class Simulator(Protocol):
+    """A body's world: load a space, then look at it as often as you like."""
+
+    def load(self, space: SceneGeometry) -> None:
+        """Make `space` the one that is seen; ValueError for geometry that cannot be."""
+        ...
+
+    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, np.ndarray]:
+        """The asked modalities of each camera, [n, *shape] with dtypes of `agents/modalities.py`.
+
+        A function of (space, cameras): the same bytes on the same device. ValueError for unknown
+        modalities, and before a space is loaded.
+        """
+        ...
+
+    def free_space(self) -> FreeSpace:
+        """Where in the loaded space a camera may be."""
+        ...
+
+
+def make_simulator(name: str, device: str = "cpu") -> Simulator:
+    """A simulator by name, on a Warp device ("cpu", "cuda", "cuda:1"); ValueError names the choices."""
+    if name != "raycast":
+        raise ValueError(f"unknown simulator {name!r}; choose from {', '.join(SIMULATORS)}")
+    # Warp starts up when first imported, and only those who render need wait for that.
+    from agents.raycast import RaycastSimulator
+
+    return RaycastSimulator(device)
