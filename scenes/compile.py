@@ -11,8 +11,8 @@ from scenes.asset_table import asset_table
 from scenes.geometry import Credit, FloorRegion, SceneGeometry
 from scenes.house import House
 from scenes.library import AssetLibrary, default_library
-from scenes.lighting import build_fixtures, house_lights, house_sky
-from scenes.openings import build_openings
+from scenes.luminaires import build_fixtures, house_lights, house_sky
+from scenes.joinery import build_openings
 from scenes.walls import build_floors, build_walls, levels, wall_sides
 
 

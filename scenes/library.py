@@ -1,34 +1,162 @@
-"""Which geometry an asset gets."""
+"""Which geometry an asset gets: a real model where the libraries hold one that fits, else a shape of ours.
 
+`scenes/assets/models.csv` maps object types to models of Sweet Home 3D's libraries. Of the models of an asset's type
+and pool that can be stretched to its box without becoming grotesque, a hash of the asset's id picks one, so that an
+asset looks the same in every house and process. Pools share no model: a held-out family has its own geometry.
+"""
+
+import csv
+import hashlib
+import os
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
-from scenes.asset_table import Asset
-from scenes.geometry import Credit, Mesh
+import numpy as np
+
+from scenes.asset_table import Asset, asset_table
+from scenes.geometry import Credit, Material, Mesh
+from scenes.meshing import assemble
 from scenes.shapes import build_shape
+from scenes.solids import rotation_matrix
+from scenes.surfaces import surface
+from scenes.sweethome import Model, Piece, load_model, read_catalogue
+
+MODELS = Path(__file__).parent / "assets" / "models.csv"
+DEBIAN_FOLDER = Path("/usr/share/sweethome3d/furniture")  # of the package sweethome3d-furniture
+FOLDER_VARIABLE = "TESTSPACE_FURNITURE"  # names another folder of .sh3f files; empty: shapes only
+
+GROTESQUE = 1.8  # the most that a model's proportions may be changed
+GOOD = 1.3  # models within this factor of the best are as good as it
+THIN = 0.2  # extents below this share of the largest do not show their proportions
+SEATED = ("ArmChair", "Bed", "Chair", "Sofa")  # whose seat, not their top, carries things
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model for an asset, and how many degrees it is turned about y before it is stretched."""
+
+    piece: Piece
+    turn: int
+    distortion: float  # largest over smallest stretch; 1 is the model's own proportions
 
 
 class AssetLibrary:
-    """Meshes of assets, made when first asked for and kept for the life of the process."""
+    """Meshes of assets, each made when first asked for and kept for the life of the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        """Reads the catalogues of all `.sh3f` files in a folder; None or a missing one means shapes only."""
+        files = sorted(folder.glob("*.sh3f")) if folder is not None and folder.is_dir() else []
+        self.folder = folder
+        self._pieces: dict[str, Piece] = {}
+        digest = hashlib.sha256(MODELS.read_bytes())
+        for file in files:
+            self._pieces.update(read_catalogue(file))
+            digest.update(f"{file.name} {file.stat().st_size}".encode())
+        self.digest = digest.hexdigest()[:12] if files else "shapes"
+        self._mapped: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        with MODELS.open(newline="", encoding="utf-8") as rows:
+            for row in csv.DictReader(rows):
+                if row["model"] in self._pieces:
+                    key = row["object_type"], row["pool"]
+                    self._mapped.setdefault(key, []).append((row["model"], row["turn"]))
         self._meshes: dict[str, Mesh] = {}
 
+    def choose(self, asset: Asset) -> Choice | None:
+        """The model that stands in for an asset; None where none fits and a shape of ours does it."""
+        choices = []
+        for model, turn in self._mapped.get((asset.type, asset.pool), []):
+            piece = self._pieces[model]
+            turns = (0, 90) if turn == "any" else (int(turn),)
+            best = min((_distortion(piece.size, asset.size, t), t) for t in turns)
+            choices.append(Choice(piece, best[1], best[0]))
+        limit = min((c.distortion for c in choices), default=np.inf) * GOOD
+        fitting = sorted(
+            (c for c in choices if c.distortion <= min(limit, GROTESQUE)), key=lambda c: c.piece.id
+        )
+        if not fitting:
+            return None
+        draw = int.from_bytes(hashlib.sha256(f"model {asset.id}".encode()).digest()[:8], "big")
+        return fitting[draw % len(fitting)]
+
     def mesh(self, asset: Asset) -> Mesh:
-        """The asset's mesh: centred on its box, as large as its box, its front along +z."""
+        """The asset's mesh: centred on its box, as large as its box, its front along +z.
+
+        Raises ValueError, naming library and model, for a model that cannot be read.
+        """
         if asset.id not in self._meshes:
-            self._meshes[asset.id] = build_shape(asset)
+            choice = self.choose(asset)
+            key = f"asset:{asset.id}:{self.digest}"
+            self._meshes[asset.id] = (
+                build_shape(asset, key) if choice is None else _fit(load_model(choice.piece), choice, asset, key)
+            )
         return self._meshes[asset.id]
 
     def credit(self, asset: Asset) -> Credit | None:
-        """Whose model it is; None for a shape of ours."""
-        return None
+        """Whose model the asset's mesh is; None for a shape of ours."""
+        choice = self.choose(asset)
+        return None if choice is None else choice.piece.credit
 
     def describe(self) -> str:
-        """One line for people."""
-        return "parametric shapes only"
+        """One line for people: what furniture comes from."""
+        if not self._pieces:
+            where = "no folder" if self.folder is None else str(self.folder)
+            return f"parametric shapes only: no furniture library in {where} (apt package sweethome3d-furniture)"
+        assets = asset_table().values()
+        modelled = sum(self.choose(asset) is not None for asset in assets)
+        used = len({model for rows in self._mapped.values() for model, _ in rows})
+        return f"{modelled} of {len(assets)} assets from {used} models in {self.folder}, the rest parametric shapes"
 
 
 @cache
 def default_library() -> AssetLibrary:
     """The library of this machine, opened once a process."""
-    return AssetLibrary()
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named is None:
+        return AssetLibrary(DEBIAN_FOLDER)
+    return AssetLibrary(Path(named) if named else None)
+
+
+def _distortion(model: tuple[float, float, float], box: tuple[float, float, float], turn: int) -> float:
+    x, y, z = model
+    have = np.array((z, y, x) if turn % 180 == 90 else (x, y, z))
+    want = np.array(box)
+    # Both are given their least extents: a screen twice as thick as another is still the same screen.
+    stretch = np.maximum(want, want.max() * THIN) / np.maximum(have, have.max() * THIN)
+    return float(stretch.max() / stretch.min())
+
+
+def _fit(model: Model, choice: Choice, asset: Asset, key: str) -> Mesh:
+    turn = rotation_matrix("y", choice.turn)
+    points = model.obj.positions @ turn.T
+    normals = model.obj.normals @ turn.T
+    drawn = np.unique(model.obj.faces)
+    low, high = points[drawn].min(0), points[drawn].max(0)
+    want = np.array(asset.size)
+    scale = want / np.maximum(high - low, 1e-6)
+    points = (points - (low + high) / 2) * scale
+    normals = normals / scale
+    knees = _seat(choice.piece, asset)
+    if knees is not None:
+        have, seat = knees
+        y = points[:, 1] + want[1] / 2
+        points[:, 1] = np.interp(y, [0, have, want[1]], [0, seat, want[1]]) - want[1] / 2
+    shown = np.array([m.opacity > 0.02 for m in model.materials])[model.obj.material_ids]
+    used, material_ids = np.unique(model.obj.material_ids[shown], return_inverse=True)
+    materials: list[Material] = [model.materials[i] for i in used]
+    return assemble(
+        key, points, model.obj.faces[shown], model.obj.uvs[shown], material_ids, materials, normals[shown]
+    )
+
+
+def _seat(piece: Piece, asset: Asset) -> tuple[float, float] | None:
+    """Height of the seat in the stretched model, and where it should be [m]; None if it may stay where it is."""
+    top = surface(asset)
+    if asset.type not in SEATED or piece.rest_y is None or top is None:
+        return None
+    sy = asset.size[1]
+    have, want = piece.rest_y / piece.size[1] * sy, top.height
+    if not 0.2 * sy < have < 0.9 * sy:
+        return None
+    lower, upper = want / have, (sy - want) / (sy - have)
+    return (have, want) if max(lower, upper, 1 / lower, 1 / upper) < GROTESQUE else None

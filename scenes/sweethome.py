@@ -37,6 +37,7 @@ class Piece:
     model: str  # path inside the archive, of an .obj or of a zip with one
     archive: Path
     credit: Credit
+    rest_y: float | None = None  # height at which a thing put on it rests, where that is not its top [m]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,7 @@ def read_catalogue(archive: Path) -> dict[str, Piece]:
         }
         size = [float(entry[key]) / 100 for key in ("width", "height", "depth")]
         turn = entry.get("modelRotation", "1 0 0 0 1 0 0 0 1")
+        rest = float(entry.get("dropOnTopElevation", "-1")) / 100
         pieces[entry["id"]] = Piece(
             id=entry["id"],
             name=entry["name"],
@@ -77,6 +79,7 @@ def read_catalogue(archive: Path) -> dict[str, Piece]:
                 license=re.sub(r"\s+", " ", properties.get("license", "unknown")),
                 source=f"{archive.name}, https://www.sweethome3d.com",
             ),
+            rest_y=rest if rest > 0 else None,
         )
         number += 1
     return pieces

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from scenes.assembly import Assembly
-from scenes.finishes import finish, house_finish
+from scenes.looks import finish, house_finish
 from scenes.house import House, Opening, Room, Wall
 from scenes.solids import Bench, Finish, triangulate
 

@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 
 from scenes.assembly import Assembly, world_point, world_rotation
-from scenes.finishes import finish, glow
+from scenes.looks import finish, glow
 from scenes.geometry import Light, Sky
 from scenes.house import House
 from scenes.house import Light as HouseLight
