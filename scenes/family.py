@@ -71,6 +71,8 @@ class Family(_Config):
     """Probability of a tiled floor in a bathroom or kitchen."""
     times_of_day: dict[Literal["midday", "golden", "blue"], float]
     """Relative weight of each time of day."""
+    like: Literal["multi_room", "single_room"] = "multi_room"
+    """Which of ProcTHOR's houses have the furniture to draw like; those of one room are fuller."""
     furniture: float = Field(default=1.0, gt=0)
     """Factor on how many pieces of furniture are drawn beyond a room's essentials."""
     clutter: float = Field(default=1.0, ge=0)

@@ -122,6 +122,5 @@ def _rgb(values: list[float]) -> Rgb:
 
 
 def _shadow(bias: float) -> Shadow:
-    return Shadow(
-        type="Soft", strength=1.0, bias=bias, normal_bias=0.0, near_plane=0.2, resolution="FromQualitySettings"
-    )
+    quality = "FromQualitySettings"
+    return Shadow(type="Soft", strength=1.0, bias=bias, normal_bias=0.0, near_plane=0.2, resolution=quality)

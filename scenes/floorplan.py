@@ -15,7 +15,7 @@ from scenes.boxes import Rect
 from scenes.family import Family, RoomType
 
 FIRST_ROOM = 2  # ProcTHOR numbers rooms from 2; 1 is the outside
-DOOR_SIDE = 1.4  # m; two rooms can have a door between them where they share this much wall
+DOOR_SIDE = 1.3  # m; two rooms can have a door between them where they share this much wall
 ATTEMPTS = 48
 Point = tuple[float, float]
 Cell = tuple[int, int]

@@ -103,7 +103,7 @@ def _join(
     def cost(pair: tuple[int, int]) -> float:
         kinds = [rooms[number].type for number in pair]
         passage = 20.0 if "Bathroom" in kinds else 0.0  # bathrooms are joined last, so they stay leaves
-        return passage + JOIN_COST[frozenset(kinds)]
+        return passage + JOIN_COST.get(frozenset(kinds), 5.0)
 
     tree, part = [], {number: number for number in rooms}
     noise = {pair: rng.exponential(1.0) for pair in shared}

@@ -11,10 +11,8 @@ from functools import cache
 from scenes.asset_table import Asset
 from scenes.boxes import Rect, solid_parts
 
-FLAT_TOPS = frozenset(
-    ["CoffeeTable", "CounterTop", "Desk", "DiningTable", "Dresser"]
-    + ["Ottoman", "ShelvingUnit", "SideTable", "Stool", "TVStand"]
-)
+TABLES = ("CoffeeTable", "CounterTop", "Desk", "DiningTable", "SideTable", "TVStand")
+FLAT_TOPS = frozenset((*TABLES, "Dresser", "Ottoman", "ShelvingUnit", "Stool"))
 HUTCH = 1.1  # m; a desk higher than this has shelves above its top
 MARGIN = 0.03  # m kept from the rim
 

@@ -1,0 +1,121 @@
+"""From a seed to a house.
+
+    house = generate_house(7, "apartment")
+
+The stages, a file each: room specification and floor plan (`floorplan.py`), materials and lights
+(`finishes.py`), doors and windows (`openings.py`), rooms and walls (`structure.py`), furniture and its
+groups (`furnish.py`, `groups.py`), small objects (`clutter.py`), what hangs on walls (`wallobjects.py`).
+Each draws from its own stream, so that changing one stage leaves what the others draw alone.
+The same seed and family give the same bytes.
+"""
+
+import numpy as np
+
+from scenes.clutter import scatter
+from scenes.family import Family, RoomSpec, load_family
+from scenes.finishes import draw_finishes, draw_lights
+from scenes.floorplan import draw_plan_rooms
+from scenes.furnish import Furnisher
+from scenes.house import SCHEMA, House, HouseObject, ProceduralParameters, Vec3
+from scenes.openings import draw_openings
+from scenes.roomspace import Piece, RoomSpace
+from scenes.seeding import rng
+from scenes.structure import build_rooms, build_walls, room_layers
+from scenes.wallobjects import hang
+
+GENERATOR = 1  # raised whenever the same seed gives another house
+
+
+def generate_house(seed: int, family: str = "procthor") -> House:
+    """House number `seed` of a family. Raises ValueError for a family that there is not."""
+    drawn = load_family(family)
+    spec = _draw_spec(drawn, rng(seed, family, "rooms"))
+    rooms = draw_plan_rooms(drawn, spec.rooms, rng(seed, family, "floorplan"))
+    ceiling = round(2.5 + 4.5 * float(rng(seed, family, "ceiling").beta(1.25, 5.5)), 4)
+    openings = draw_openings(drawn, rooms, ceiling, rng(seed, family, "openings"))
+    finishes = draw_finishes(drawn, rooms, rng(seed, family, "materials"))
+    layers = room_layers(rooms)
+    sky, lights = draw_lights(drawn, rooms, ceiling, layers, rng(seed, family, "lights"))
+
+    objects: list[HouseObject] = []
+    spaces = []
+    for room in rooms:
+        doors = [hole for hole in openings.door_holes if hole.side.room == room.number]
+        windows = [hole for hole in openings.window_holes if hole.side.room == room.number]
+        space = RoomSpace(room, doors, windows, openings.open_sides, ceiling)
+        furnisher = Furnisher(space, drawn, rng(seed, family, "furniture", room.number))
+        counts = furnisher.furnish()
+        scatter(space, drawn, rng(seed, family, "clutter", room.number))
+        on_walls = hang(space, drawn, counts.get("Painting", 0), rng(seed, family, "walls", room.number))
+        objects += _objects(furnisher.pieces + on_walls, room.number, layers[room.number])
+        spaces.append(space)
+
+    return House(
+        rooms=build_rooms(rooms, finishes, layers),
+        walls=build_walls(rooms, finishes, layers, ceiling, openings.open_sides),
+        doors=tuple(openings.doors),
+        windows=tuple(openings.windows),
+        objects=tuple(objects),
+        procedural_parameters=ProceduralParameters(
+            ceiling_material=finishes.ceiling,
+            floor_collider_thickness=1.0,
+            lights=lights,
+            receptacle_height=0.7,
+            reflections=(),
+            skybox_id=sky,
+        ),
+        metadata={
+            "agent": _agent(spaces),
+            "roomSpecId": spec.name,
+            "schema": SCHEMA,
+            "testspace": {"seed": seed, "family": family, "generator": GENERATOR},
+        },
+    )
+
+
+def _draw_spec(family: Family, stream: np.random.Generator) -> RoomSpec:
+    weights = np.array([spec.weight for spec in family.room_specs])
+    return family.room_specs[int(stream.choice(len(weights), p=weights / weights.sum()))]
+
+
+def _objects(pieces: list[Piece], room: int, layer: str) -> list[HouseObject]:
+    """Numbered as ProcTHOR does: "room|piece", "room|piece|member" in a group, "small|room|child"."""
+    small = 0
+    objects = []
+    for i, leader in enumerate(pieces):
+        members = [leader, *leader.group]
+        for j, piece in enumerate(members):
+            children = []
+            for child in piece.children:
+                children.append(_object(child, f"small|{room}|{small}", layer, ()))
+                small += 1
+            name = f"{room}|{i}|{j}" if len(members) > 1 else f"{room}|{i}"
+            objects.append(_object(piece, name, layer, tuple(children)))
+    return objects
+
+
+def _object(piece: Piece, name: str, layer: str, children: tuple[HouseObject, ...]) -> HouseObject:
+    position = Vec3(x=piece.x, y=round(piece.bottom + piece.asset.size[1] / 2, 5), z=piece.z)
+    more = {"children": children} if children else {}
+    return HouseObject(
+        id=name,
+        asset_id=piece.asset.id,
+        position=position,
+        rotation=Vec3(x=0.0, y=piece.yaw % 360.0, z=0.0),
+        kinematic=piece.kinematic,
+        layer=layer,
+        **more,
+        **piece.state,
+    )
+
+
+def _agent(spaces: list[RoomSpace]) -> dict:
+    """Where AI2-THOR's agent starts: on free floor, in the largest room that has some."""
+    space = max(spaces, key=lambda space: space.area)
+    x, z = space.standing_place()
+    return {
+        "horizon": 30,
+        "position": {"x": x, "y": 0.95, "z": z},
+        "rotation": {"x": 0, "y": 0, "z": 0},
+        "standing": True,
+    }

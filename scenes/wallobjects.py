@@ -1,0 +1,64 @@
+"""Paintings and flat televisions on walls: clear of doors, windows and of what stands before them."""
+
+import numpy as np
+
+from scenes.asset_table import Asset, assets_of_type
+from scenes.boxes import Box
+from scenes.family import Family
+from scenes.floorplan import Side
+from scenes.roomspace import Piece, RoomSpace
+
+FLAT = 0.12  # m; a television at most this deep can hang
+TELEVISION = 0.3  # probability that a room without a television on a stand has one on the wall
+EYE = {"Painting": (1.35, 1.75), "Television": (1.2, 1.6)}  # m, height of the middle
+AIR = 0.018  # m from the wall plane: geometry gives walls 0.015 m of thickness on each side
+MARGIN = 0.08  # m to holes, corners and other things on the wall
+TRIES = 24
+
+
+def hang(space: RoomSpace, family: Family, paintings: int, rng: np.random.Generator) -> list[Piece]:
+    """What hangs on the walls of a furnished room."""
+    boxes = [box for piece in space.pieces for box in _with_children(piece)]
+    hung: list[Piece] = []
+    seats = any(piece.asset.type in ("Sofa", "Bed", "ArmChair") for piece in space.pieces)
+    stands = any(piece.asset.type == "TVStand" for piece in space.pieces)
+    wanted = ["Painting"] * paintings
+    if rng.random() < TELEVISION and seats and not stands:
+        wanted.insert(0, "Television")
+    for kind in wanted:
+        assets = [a for a in assets_of_type(kind, family.pool) if kind == "Painting" or a.size[2] <= FLAT]
+        for _ in range(TRIES if assets else 0):
+            asset = assets[int(rng.integers(len(assets)))]
+            side = space.walls[int(rng.integers(len(space.walls)))]
+            piece = _on(space, side, asset, rng)
+            if piece is not None and not _collides(piece, boxes) and space.passable(piece.parts()):
+                hung.append(piece)
+                boxes.extend(box for box in piece.boxes())
+                break
+    return hung
+
+
+def _on(space: RoomSpace, side: Side, asset: Asset, rng: np.random.Generator) -> Piece | None:
+    width, height, depth = asset.size
+    if side.length < width + 2 * MARGIN:
+        return None
+    along = float(rng.uniform(width / 2 + MARGIN, side.length - width / 2 - MARGIN))
+    middle = float(rng.uniform(*EYE[asset.type]))
+    bottom = min(middle - height / 2, space.ceiling - height - MARGIN)
+    for hole in (*space.doors, *space.windows):
+        apart = along + width / 2 + MARGIN < hole.start or along - width / 2 - MARGIN > hole.end
+        above_or_below = bottom > hole.top + MARGIN or bottom + height < hole.bottom - MARGIN
+        if hole.side == side and not apart and not above_or_below:
+            return None
+    (ax, az), (nx, nz), off = side.along, side.inward, depth / 2 + AIR
+    x, z = side.p0[0] + ax * along + nx * off, side.p0[1] + az * along + nz * off
+    state = {"is_on": bool(rng.random() < 0.3)} if asset.type == "Television" else {}
+    return Piece(asset, round(x, 4), round(z, 4), side.yaw, round(bottom, 4), state=state)
+
+
+def _collides(piece: Piece, boxes: list[Box]) -> bool:
+    return any(Box(b.rect.grown(MARGIN), b.y0, b.y1).overlap(box) > 0 for b in piece.boxes() for box in boxes)
+
+
+def _with_children(piece: Piece) -> list[Box]:
+    return piece.boxes() + [box for child in piece.children for box in child.boxes()]
