@@ -1,0 +1,44 @@
+"""What can go wrong with a store, by name.
+
+Every message names the space, the part and the file where they are known, and ends with what to do.
+"""
+
+
+class StoreError(Exception):
+    """Something is wrong with a store or with what was asked of it."""
+
+
+class NotAStoreError(StoreError):
+    """There is no store at this path, or its own description is damaged."""
+
+
+class StoreExistsError(StoreError):
+    """A store is there already."""
+
+
+class PartExistsError(StoreError):
+    """A part of this name is there already. Parts are never overwritten."""
+
+
+class MissingPartError(StoreError):
+    """The store has no part of this name."""
+
+
+class MissingModalityError(StoreError):
+    """The part holds no array of this name."""
+
+
+class SpaceConflictError(StoreError):
+    """One id is claimed by two different spaces."""
+
+
+class DamagedPartError(StoreError):
+    """A file of a part is missing, cut short or not what its manifest says."""
+
+
+class LeakError(Exception):
+    """Frames or labels would have reached a stage that must never see them."""
+
+
+class CollectError(Exception):
+    """Some houses could not be collected. What could be is in the store."""

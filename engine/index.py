@@ -1,0 +1,70 @@
+"""The index: every part's manifest in one file, so that opening a store reads one file and not thousands.
+
+`index.json` is a cache. It is derived from the manifests, renewed where a part came, went or changed, and
+thrown away when damaged; deleting it loses nothing.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from engine.manifest import MANIFEST, Manifest, load_manifest, seal, unseal, write_atomically
+from engine.staging import is_staging
+
+INDEX = "index.json"
+
+
+def load_index(root: Path) -> dict[str, Manifest]:
+    """Manifests of all parts of a store, by name in sorted order. Raises DamagedPartError."""
+    cached = _read_cache(root / INDEX)
+    stamps = _stamps(root / "parts")
+    manifests: dict[str, Manifest] = {}
+    fresh = cached is not None and set(cached) == set(stamps)
+    for name in sorted(stamps):
+        entry = cached.get(name) if cached else None
+        if entry is not None and entry["stamp"] == stamps[name]:
+            manifests[name] = Manifest.model_validate(entry["manifest"])
+        else:
+            manifests[name] = load_manifest(root / "parts" / name)
+            fresh = False
+    if not fresh:
+        body = {
+            name: {"stamp": stamps[name], "manifest": manifest.model_dump(mode="json")}
+            for name, manifest in manifests.items()
+        }
+        with suppress(OSError):  # a store that cannot be written to, or is full, can still be read
+            write_atomically(root / INDEX, seal(body))
+    return manifests
+
+
+def index_problem(root: Path) -> str | None:
+    """What is wrong with the index on disk, if anything. An index that is only stale is not wrong."""
+    try:
+        unseal((root / INDEX).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _read_cache(path: Path) -> dict[str, dict] | None:
+    try:
+        return unseal(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _stamps(parts_dir: Path) -> dict[str, list[int]]:
+    """Size [bytes] and time [ns] of every manifest. What has none, or is being written, does not exist."""
+    stamps = {}
+    with os.scandir(parts_dir) as entries:
+        for entry in entries:
+            if is_staging(entry.name):
+                continue
+            try:
+                stat = os.stat(os.path.join(entry.path, MANIFEST))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            stamps[entry.name] = [stat.st_size, stat.st_mtime_ns]
+    return stamps

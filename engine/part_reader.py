@@ -1,0 +1,107 @@
+"""Reading one part: first its files against the manifest, then the pixels.
+
+A Zarr reader cannot know that a shard should be there, so the manifest is asked first. Checked when a part
+is first read, and again whenever a file's time or size changed: that every file exists, its size, and
+either all of it (small files) or its last four bytes (a shard's: the checksum of its index, which tells
+apart two shards of equal size). The codecs' own checksums vouch for the rest while it is decoded.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import codecs
+from engine.errors import DamagedPartError, MissingModalityError
+from engine.manifest import FileFacts, Manifest, crc32c_text, fix
+
+_SUM_WHOLE_BELOW = 1 << 20  # bytes; summing a file of this size takes a fraction of a millisecond
+
+
+class PartReader:
+    """The arrays of one part. Safe to share between threads."""
+
+    def __init__(self, directory: Path, manifest: Manifest):
+        self.directory = directory
+        self.manifest = manifest
+        self._arrays: dict[str, Any] = {}
+        self._stamps: dict[str, tuple[int, int, int]] = {}
+        self._lock = threading.Lock()
+
+    def start(self, modality: str, rows: slice | np.ndarray) -> Callable[[], np.ndarray]:
+        """Begins to read frames of a modality; the returned function waits for them.
+
+        `rows` is a slice or an int64 array of frame numbers, any order. Both steps raise DamagedPartError.
+        """
+        try:
+            array = self._open(modality)
+            future = array[rows].read()
+        except (ValueError, OSError) as error:
+            raise self._damaged(f"{modality}/", str(error), rows) from error
+
+        def wait() -> np.ndarray:
+            try:
+                return np.asarray(future.result())
+            except (ValueError, OSError) as error:
+                raise self._damaged(f"{modality}/", str(error), rows) from error
+
+        return wait
+
+    def _open(self, modality: str) -> Any:
+        if self.manifest.modality(modality) is None:
+            held = ", ".join(m.name for m in self.manifest.modalities)
+            raise MissingModalityError(
+                f"part {self.manifest.part!r} (role {self.manifest.role}) holds no {modality!r}, only {held}"
+            )
+        with self._lock:
+            self._check(modality)
+            if modality not in self._arrays:
+                self._arrays[modality] = codecs.open_array(self.directory / modality)
+            return self._arrays[modality]
+
+    def _check(self, modality: str) -> None:
+        """Compares a modality's files with the manifest; full look only at those that changed since."""
+        for name, facts in self.manifest.files.items():
+            if not name.startswith(f"{modality}/"):
+                continue
+            path = self.directory / name
+            try:
+                stat = os.stat(path)
+            except FileNotFoundError:
+                raise self._damaged(name, "the file is missing") from None
+            if stat.st_size != facts.size:
+                raise self._damaged(name, f"it has {stat.st_size} bytes where {facts.size} were written")
+            stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if self._stamps.get(name) != stamp:
+                self._check_content(name, path, facts)
+                self._stamps[name] = stamp
+                self._arrays.pop(modality, None)
+
+    def _check_content(self, name: str, path: Path, facts: FileFacts) -> None:
+        with open(path, "rb") as file:
+            if facts.size < _SUM_WHOLE_BELOW:
+                same = crc32c_text(file.read()) == facts.crc32c
+            else:
+                file.seek(-4, os.SEEK_END)
+                same = file.read().hex() == facts.tail
+        if not same:
+            raise self._damaged(name, "its content is not what was written (crc32c differs)")
+
+    def _damaged(self, file: str, problem: str, rows: slice | np.ndarray | None = None) -> DamagedPartError:
+        return DamagedPartError(
+            f"space {self._spaces(rows)}, part {self.manifest.part!r}, file {self.directory / file}: "
+            f"{problem}. {fix(self.directory)}"
+        )
+
+    def _spaces(self, rows: slice | np.ndarray | None) -> str:
+        """Names of the spaces that frames belong to, three at most."""
+        runs = self.manifest.runs
+        if rows is not None:
+            first, last = (rows.start, rows.stop - 1) if isinstance(rows, slice) else (rows.min(), rows.max())
+            runs = [r for r in runs if r.start <= last and first < r.start + r.count]
+        names = sorted({r.space for r in runs})
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return ", ".join(map(repr, names[:3])) + more if names else "unknown"

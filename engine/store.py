@@ -1,0 +1,326 @@
+"""The store: experience on disk, in parts, that loses nothing and says what it is.
+
+A store is a Zarr v3 hierarchy that zarr-python opens as it stands:
+
+    STORE/zarr.json                    root group; attributes: format, modality table, label table
+    STORE/MANIFEST.json                the same facts, sealed by a checksum: what this module trusts
+    STORE/index.json                   a cache of all manifests (engine/index.py)
+    STORE/parts/NAME/MODALITY/         one array per modality, one shard, chunks of 16 frames
+    STORE/parts/NAME/MANIFEST.json     runs, spaces, seeds, size and crc32c of every file
+    STORE/parts/NAME.DERIVED/...       what was computed from a part (tokens), with a manifest of its own
+
+A part holds frames of one role. A part of role `pretrain` holds no label at all: what is not there cannot
+leak. Training code takes the views of `engine/access.py`, which check roles; `Store.read` is for tools.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import codecs
+from engine.check import Problem, verify_store
+from engine.errors import (
+    DamagedPartError,
+    MissingModalityError,
+    MissingPartError,
+    NotAStoreError,
+    SpaceConflictError,
+    StoreExistsError,
+)
+from engine.index import load_index
+from engine.manifest import MANIFEST, Manifest, file_facts, seal, unseal, write_atomically
+from engine.part_reader import PartReader
+from engine.schema import FORMAT, ROLES, LabelRow, ModalitySpec, Role, Run, Space, StoreFacts
+from engine.staging import commit_part, remove_part
+from engine.validate import check_arrays, check_name, check_runs
+
+__all__ = ["LabelRow", "ModalitySpec", "Problem", "Role", "Run", "Space", "Store"]
+
+
+class Store:
+    """A store, as it was when opened or last refreshed. Pickles as its path."""
+
+    def __init__(self, path: Path, facts: StoreFacts, manifests: dict[str, Manifest]):
+        self.path = path
+        self.facts = facts
+        self._manifests = manifests
+        self._readers: dict[str, PartReader] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Store.open, (self.path,))
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        modalities: Sequence[ModalitySpec],
+        labels: Sequence[LabelRow],
+        frames_per_part: int = 2048,
+        chunk_frames: int = 16,
+    ) -> "Store":
+        """Makes an empty store. Raises StoreExistsError where one is."""
+        path = Path(path).absolute()
+        if (path / MANIFEST).exists():
+            raise StoreExistsError(f"there is a store at {path} already: open it, or choose another path")
+        if len({m.name for m in modalities}) != len(modalities):
+            raise ValueError("two modalities have the same name")
+        if frames_per_part < 1 or chunk_frames < 1:
+            raise ValueError("frames_per_part and chunk_frames must be at least 1")
+        facts = StoreFacts(
+            modalities=tuple(modalities),
+            labels=tuple(labels),
+            frames_per_part=frames_per_part,
+            chunk_frames=chunk_frames,
+        )
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise StoreExistsError(f"{path} is not empty and not a store: choose another path")
+        body = facts.model_dump(mode="json")
+        codecs.create_root(path, {"testspace": body})
+        files = {n: file_facts(path / n).model_dump() for n in ("zarr.json", "parts/zarr.json")}
+        write_atomically(path / MANIFEST, seal({"facts": body, "files": files}))
+        return cls(path, facts, {})
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Store":
+        """Opens a store. Raises NotAStoreError, or DamagedPartError where a manifest is damaged."""
+        path = Path(path).absolute()
+        try:
+            facts = StoreFacts.model_validate(unseal((path / MANIFEST).read_bytes())["facts"])
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotAStoreError(
+                f"there is no store at {path}: give the folder that `tst collect --store` wrote"
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotAStoreError(
+                f"{path / MANIFEST} is damaged: {error}. `tst store verify {path}` lists what is wrong"
+            ) from None
+        if facts.format != FORMAT:
+            raise NotAStoreError(
+                f"{path} has format {facts.format}; this version reads {FORMAT}: collect anew"
+            )
+        return cls(path, facts, load_index(path))
+
+    def refresh(self) -> None:
+        """Takes in what other processes wrote since."""
+        self._manifests = load_index(self.path)
+        self._readers = {n: r for n, r in self._readers.items() if self._manifests.get(n) == r.manifest}
+
+    # What it holds.
+
+    @property
+    def parts(self) -> tuple[Manifest, ...]:
+        """Manifests of the parts of frames, by name."""
+        return tuple(m for m in self._manifests.values() if m.of is None)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs of frames, by part and start."""
+        return tuple(run for part in self.parts for run in part.runs)
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """Every space, as each collection described it, sorted by id."""
+        found = {space: None for part in self.parts for space in part.spaces}
+        return tuple(sorted(found, key=lambda s: (s.id, repr(s))))
+
+    @property
+    def labels(self) -> tuple[LabelRow, ...]:
+        """The classes behind the indices of `semantic`."""
+        return self.facts.labels
+
+    @property
+    def modalities(self) -> tuple[ModalitySpec, ...]:
+        """The store's own modalities, then derived ones."""
+        own = {m.name: m for m in self.facts.modalities}
+        derived = {m.name: m for d in self._manifests.values() if d.of for m in d.modalities}
+        return tuple((derived | own)[name] for name in [*own, *sorted(set(derived) - set(own))])
+
+    def part(self, name: str) -> Manifest:
+        """A part's manifest. Raises MissingPartError."""
+        manifest = self._manifests.get(name)
+        if manifest is None or manifest.of is not None:
+            raise MissingPartError(f"{self.path} has no part {name!r}: it holds {len(self.parts)} others")
+        return manifest
+
+    def derived(self, part: str) -> tuple[Manifest, ...]:
+        """Manifests of what was derived from a part."""
+        return tuple(m for m in self._manifests.values() if m.of == part)
+
+    def info(self) -> dict[str, Any]:
+        """Counts and sizes, as `tst store info` prints them. Sizes in bytes on disk."""
+        sizes: dict[str, int] = {}
+        for manifest in self._manifests.values():
+            for name, facts in manifest.files.items():
+                head = name.split("/")[0]
+                sizes[head] = sizes.get(head, 0) + facts.size
+        return {
+            "path": str(self.path),
+            "format": self.facts.format,
+            "parts": len(self.parts),
+            "derived": len(self._manifests) - len(self.parts),
+            "frames": {role: sum(p.frames for p in self.parts if p.role == role) for role in ROLES},
+            "spaces": {role: len({r.space for r in self.runs if r.role == role}) for role in ROLES},
+            "external_access": sorted({s.external_access for s in self.spaces}),
+            "labels": len(self.labels),
+            "modalities": [
+                {
+                    "name": m.name,
+                    "kind": m.kind,
+                    "dtype": m.dtype,
+                    "shape": list(m.shape),
+                    "unit": m.unit,
+                    "bytes": sizes.get(m.name, 0),
+                }
+                for m in self.modalities
+            ],
+            "files": sum(len(m.files) + 1 for m in self._manifests.values()),
+            "bytes": sum(m.bytes for m in self._manifests.values()),
+        }
+
+    # Writing.
+
+    def write_part(
+        self,
+        name: str,
+        arrays: Mapping[str, np.ndarray],
+        runs: Sequence[Run],
+        spaces: Sequence[Space],
+        config_hash: str,
+        seeds: Sequence[Mapping[str, Any]],
+    ) -> Manifest:
+        """Writes a part, atomically.
+
+        `arrays` by modality, shape [frames, ...]; `runs` cover the frames in order without gaps and are of
+        one role. Raises ValueError for arrays that do not fit (labels in a part of role `pretrain` among
+        them), PartExistsError, SpaceConflictError.
+        """
+        check_name(name)
+        specs = [self._spec(modality) for modality in arrays]
+        frames = check_arrays(arrays, specs)
+        if frames > self.facts.frames_per_part:
+            raise ValueError(
+                f"part {name!r} has {frames} frames; this store's parts hold {self.facts.frames_per_part}"
+            )
+        role = check_runs(name, runs, spaces, frames)
+        labels = [s.name for s in specs if s.kind == "label"]
+        if role == "pretrain" and labels:
+            raise ValueError(f"part {name!r} is for pre-training and must hold no labels: leave out {labels}")
+        for space in spaces:
+            self._check_space(space)
+        manifest = Manifest(
+            part=name,
+            role=role,
+            frames=frames,
+            config_hash=config_hash,
+            seeds=[dict(s) for s in seeds],
+            modalities=tuple(specs),
+            spaces=tuple(spaces),
+            runs=tuple(runs),
+            files={},
+        )
+        return self._commit(manifest, arrays)
+
+    def add_derived(
+        self,
+        part: str,
+        name: str,
+        arrays: Mapping[str, np.ndarray],
+        specs: Sequence[ModalitySpec],
+        config_hash: str = "",
+    ) -> Manifest:
+        """Writes arrays computed from a part (tokens, say) beside it, as the group `PART.NAME`.
+
+        Shapes [frames of the part, ...]. Raises ValueError, PartExistsError, MissingPartError.
+        """
+        check_name(name)
+        parent = self.part(part)
+        frames = check_arrays(arrays, specs)
+        if frames != parent.frames:
+            raise ValueError(
+                f"{name!r} has {frames} frames and part {part!r} has {parent.frames}: derive all of it"
+            )
+        if parent.role == "pretrain" and any(s.kind == "label" for s in specs):
+            raise ValueError(f"part {part!r} is for pre-training: no label may stand beside it")
+        others = [parent, *(d for d in self.derived(part) if d.part != f"{part}.{name}")]
+        held = {m.name for other in others for m in other.modalities}
+        if held & set(arrays):
+            raise ValueError(f"part {part!r} has {sorted(held & set(arrays))} already: choose other names")
+        manifest = Manifest(
+            part=f"{part}.{name}",
+            of=part,
+            of_crc32c=parent.seal,
+            role=parent.role,
+            frames=frames,
+            config_hash=config_hash,
+            seeds=[],
+            modalities=tuple(specs),
+            runs=tuple(Run(r.space, r.role, f"{part}.{name}", r.start, r.count) for r in parent.runs),
+            files={},
+        )
+        return self._commit(manifest, arrays)
+
+    def remove_part(self, name: str) -> None:
+        """Takes a part, or something derived, away. What was derived from a part goes with it."""
+        if name not in self._manifests:
+            raise MissingPartError(f"{self.path} has no part {name!r}")
+        for victim in [*(d.part for d in self.derived(name)), name]:
+            remove_part(self.path / "parts", victim)
+            self._manifests = {n: m for n, m in self._manifests.items() if n != victim}
+            self._readers.pop(victim, None)
+
+    def _commit(self, manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> Manifest:
+        done = commit_part(self.path / "parts", manifest, dict(arrays), self.facts.chunk_frames)
+        self._manifests = dict(sorted({**self._manifests, done.part: done}.items()))
+        return done
+
+    # Reading.
+
+    def read(self, part: str, start: int, count: int, modalities: Sequence[str]) -> dict[str, np.ndarray]:
+        """Frames `start` to `start + count` of a part. Raises StoreErrors that name space, part and file."""
+        frames = self.part(part).frames
+        if start < 0 or count < 0 or start + count > frames:
+            raise ValueError(f"frames {start} to {start + count} of part {part!r}, which has {frames}")
+        waits = {m: self.reader(part, m).start(m, slice(start, start + count)) for m in modalities}
+        return {m: wait() for m, wait in waits.items()}
+
+    def reader(self, part: str, modality: str) -> PartReader:
+        """The reader of the part, or of what was derived from it, that holds a modality."""
+        holders = [m for m in (self.part(part), *self.derived(part)) if m.modality(modality)]
+        if not holders:
+            held = [m.name for d in (self.part(part), *self.derived(part)) for m in d.modalities]
+            raise MissingModalityError(
+                f"part {part!r} (role {self.part(part).role}) holds no {modality!r}, only {', '.join(held)}"
+            )
+        manifest = holders[0]
+        if manifest.of is not None and manifest.of_crc32c != self.part(part).seal:
+            raise DamagedPartError(
+                f"{manifest.part!r} was derived from another version of part {part!r}: "
+                f"delete it (rm -r {self.path / 'parts' / manifest.part}) and derive it again"
+            )
+        reader = self._readers.get(manifest.part)
+        if reader is None:
+            reader = PartReader(self.path / "parts" / manifest.part, manifest)
+            self._readers[manifest.part] = reader
+        return reader
+
+    def verify(self) -> list[Problem]:
+        """Recomputes every checksum of every file on disk. No problem, no loss."""
+        return verify_store(self.path)
+
+    def _spec(self, modality: str) -> ModalitySpec:
+        for spec in self.facts.modalities:
+            if spec.name == modality:
+                return spec
+        names = [m.name for m in self.facts.modalities]
+        raise ValueError(f"this store knows no modality {modality!r}, only {', '.join(names)}")
+
+    def _check_space(self, space: Space) -> None:
+        for other in self.spaces:
+            if other.id == space.id and other.house_digest != space.house_digest:
+                raise SpaceConflictError(
+                    f"space {space.id!r} is house {space.house_digest[:12]} here and house "
+                    f"{other.house_digest[:12]} in {self.path}: give one of them another id or store"
+                )
