@@ -76,7 +76,7 @@ class RaycastSimulator:
         colour = bool(wanted & {"rgb", "edges"}) and n > 0
         if colour and self._probes is None:
             self._probes = bake(scene)
-        drawn = self._draw(scene, cameras, self._grid(cameras) if colour else 0)
+        drawn = self._draw(scene, cameras, round(self.samples(cameras) ** 0.5) if colour else 0)
         frames: dict[str, np.ndarray] = {
             name: array.numpy().reshape(n, *MODALITIES[name].frame_shape(height, width))
             for name, array in drawn.items()
@@ -117,10 +117,9 @@ class RaycastSimulator:
             wp.launch(kernels.render, pixels, inputs, [out[name] for name in _DRAWN], device=device)
         return out
 
-    def _grid(self, cameras: Cameras) -> int:
-        """Samples along one side of a pixel: small images, whose pixels are wide, need more."""
-        samples = self.config.samples or (4 if min(cameras.height, cameras.width) < 128 else 1)
-        return round(samples**0.5)
+    def samples(self, cameras: Cameras) -> int:
+        """Colour samples a pixel: small images, whose pixels are wide, need more."""
+        return self.config.samples or (4 if min(cameras.height, cameras.width) < 128 else 1)
 
     def _loaded(self) -> DeviceScene:
         if self._scene is None:

@@ -17,20 +17,24 @@ WHITE = Material("white", (0.8, 0.8, 0.8))
 
 
 def cube(key: str, *materials: Material) -> Mesh:
-    """A unit cube with a corner in the origin: one material, or one for each side in the order -x +x -y +y -z +z."""
+    """A unit cube with a corner in the origin: one material, or one a side: -x +x -y +y -z +z."""
     materials = materials or (WHITE,)
     vertices = np.array([c for _, corners in _SIDES for c in corners], np.float32)
     normals = np.repeat(np.array([n for n, _ in _SIDES], np.float32), 4, axis=0)
-    faces = np.array([[4 * i + a, 4 * i + b, 4 * i + c] for i in range(6) for a, b, c in ((0, 1, 2), (0, 2, 3))])
+    faces = np.array(
+        [[4 * i + a, 4 * i + b, 4 * i + c] for i in range(6) for a, b, c in ((0, 1, 2), (0, 2, 3))]
+    )
     uvs = np.tile(np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32), (6, 1))
     of_side = np.arange(6) if len(materials) == 6 else np.zeros(6, int)
-    return Mesh(key, vertices, faces.astype(np.int32), normals, uvs, np.repeat(of_side, 2).astype(np.int32), materials)
+    return Mesh(
+        key, vertices, faces.astype(np.int32), normals, uvs, np.repeat(of_side, 2).astype(np.int32), materials
+    )
 
 
 def placed(
     name: str, mesh: int, low: tuple, size: tuple, class_id: int, instance_id: int, turn: float = 0.0
 ) -> Instance:
-    """A unit cube stretched to `size` [m], its low corner at `low`, turned about that corner's vertical [radians]."""
+    """A unit cube stretched to `size` [m], its low corner at `low`, turned about its vertical [radians]."""
     c, s = np.cos(turn), np.sin(turn)
     transform = np.eye(4)
     transform[:3, :3] = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ np.diag(size)
@@ -46,7 +50,7 @@ def room(
     without: tuple[str, ...] = (),
     surface: Material = WHITE,
 ) -> SceneGeometry:
-    """A room from the origin to `size` [m] of six slabs 0.1 m thick; mesh 0 is theirs, the extra ones follow."""
+    """A room from the origin to `size` [m] of six slabs 0.1 m thick; mesh 0 is theirs, extra ones follow."""
     x, y, z = size
     t = 0.1
     slabs = (

@@ -1,0 +1,81 @@
+"""How fast the renderer is on a space: `tst bench render`.
+
+Figures are of one process, which on a CPU is one core, after compilation and one warm-up frame; poses are
+the dense sampler's with seed 0, so that two machines draw the same pictures.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from agents.cameras import Cameras
+from agents.device_meshes import mesh_cache
+from agents.raycast import RaycastConfig, RaycastSimulator
+from agents.samplers import sample_poses
+from scenes.geometry import SceneGeometry
+
+ALL = ("rgb", "depth", "normals", "edges", "semantic", "instance")
+GEOMETRY = ("depth", "normals", "semantic", "instance")
+BATCH = 16
+"""Cameras in a launch; fewer where fewer frames are asked for."""
+
+
+def bench_render(
+    geometry: SceneGeometry, size: int = 224, frames: int = 64, device: str = "cpu"
+) -> dict[str, Any]:
+    """Frames a second of square images of `size` pixels, 90° wide: with shadows, without, and without colour.
+
+    Also what the space holds (`triangles`, `instances`, `lights`), seconds to load it and to bake its light
+    (first use in this process: later spaces share meshes), seconds per 1,000 poses sampled, and the bytes
+    that the mesh cache of this process holds.
+    """
+    if frames < 1:
+        raise ValueError(f"a benchmark needs at least one frame, got {frames}")
+    RaycastSimulator(device).load(geometry)  # compiles, and pays for starting up
+    mesh_cache.cache_clear()
+    simulator = RaycastSimulator(device)
+    load_s = _seconds(lambda: simulator.load(geometry))
+    space = simulator.free_space()
+    sample_poses("dense", space, 1, np.random.default_rng(0))
+    sample_s = _seconds(lambda: sample_poses("dense", space, 1000, np.random.default_rng(0)))
+    poses = sample_poses("dense", space, frames, np.random.default_rng(0))
+    one = Cameras.same(poses[:1], 90.0, size, size)
+    warm = RaycastSimulator(device)
+    warm.load(geometry)
+    warm.render(one, ALL)
+    bake_s = _seconds(lambda: simulator.render(one, ALL)) - _seconds(lambda: simulator.render(one, ALL))
+    plain = RaycastSimulator(device, RaycastConfig(shadows=False))
+    plain.load(geometry)
+    plain.render(one, ALL)
+    return {
+        "simulator": "raycast",
+        "device": simulator.device,
+        "size": size,
+        "frames": frames,
+        "samples_per_pixel": simulator.samples(one),
+        "triangles": geometry.triangles,
+        "instances": len(geometry.instances),
+        "lights": len(geometry.lights),
+        "load_s": round(load_s, 3),
+        "bake_s": round(bake_s, 3),
+        "sample_1000_poses_s": round(sample_s, 3),
+        "mesh_cache_bytes": mesh_cache(simulator.device).held_bytes,
+        "frames_per_s": _rate(simulator, poses, size, ALL),
+        "frames_per_s_no_shadows": _rate(plain, poses, size, ALL),
+        "frames_per_s_geometry_only": _rate(simulator, poses, size, GEOMETRY),
+    }
+
+
+def _rate(simulator: RaycastSimulator, poses: np.ndarray, size: int, modalities: tuple[str, ...]) -> float:
+    def draw() -> None:
+        for start in range(0, len(poses), BATCH):
+            simulator.render(Cameras.same(poses[start : start + BATCH], 90.0, size, size), modalities)
+
+    return round(len(poses) / _seconds(draw), 2)
+
+
+def _seconds(act: Any) -> float:
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
