@@ -197,7 +197,8 @@ def _score(grid: np.ndarray, targets: list[float], rooms: tuple[RoomType, ...]) 
         corners = _corners(mine)
         if corners < 4:  # in pieces, with a hole, or touching itself at a point
             return math.inf
-        score += 2.0 * abs(math.log(mine.sum() / targets[i])) + 0.35 * (corners - 4)
+        size = math.log(mine.sum() / targets[i])
+        score += 2.0 * abs(size) + 6.0 * max(0.0, -size - 0.3) + 0.35 * (corners - 4)
         thick = mine[:-1, :-1] & mine[1:, :-1] & mine[:-1, 1:] & mine[1:, 1:]
         wide = np.zeros_like(mine)
         for dx in (0, 1):

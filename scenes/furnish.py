@@ -9,7 +9,7 @@ import numpy as np
 from scenes.asset_table import Asset
 from scenes.boxes import contains_rect
 from scenes.family import Family
-from scenes.furniture_rules import RULES, Place, candidates, draw_counts
+from scenes.furniture_rules import RULES, Place, candidates, essentials
 from scenes.groups import at_bed, at_desk, at_table, before_television, beside
 from scenes.roomspace import Piece, RoomSpace
 
@@ -26,9 +26,8 @@ class Furnisher:
         self.space, self.family, self.rng = space, family, rng
         self.pieces: list[Piece] = []
 
-    def furnish(self) -> dict[str, int]:
-        """Place what is drawn, in the order of the rules, where it fits. Returns what was drawn."""
-        counts = draw_counts(self.space.type, self.family, self.rng)
+    def furnish(self, counts: dict[str, int]) -> None:
+        """Place these numbers of each type, in the order of the rules, where they fit."""
         left = dict(counts)
         for kind in RULES:
             while left.get(kind, 0) > 0:
@@ -37,7 +36,11 @@ class Furnisher:
                 if piece is None:
                     break
                 self._arrange(piece, left)
-        return counts
+
+    def lacks(self, counts: dict[str, int]) -> int:
+        """How many kinds of essential furniture are drawn, but found no place."""
+        have = {piece.asset.type for piece in self.space.pieces}
+        return len(essentials(self.space.type, self.family) & counts.keys() - have)
 
     def place(self, kind: str) -> Piece | None:
         """Put one of a type somewhere its rule allows, or nowhere."""

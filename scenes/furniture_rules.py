@@ -62,6 +62,8 @@ RULES: dict[str, Rule] = {
     "BaseballBat": Rule(("corner",), kinematic=False),
     "BasketBall": Rule(("corner", "wall"), kinematic=False),
 }
+# Drawn together, so that who has chairs has a table to put them at; each type's own fraction stays as it is.
+TOGETHER = {"Chair": "DiningTable", "Sofa": "TVStand", "FloorLamp": "ArmChair"}
 ESSENTIAL = 0.75  # a type that at least this share of rooms has is not thinned out or multiplied
 FLOOR_PLANT = 0.45  # m; lower house plants stand on furniture
 PEDESTAL = 0.6  # m; lower sinks are basins to be set into a counter
@@ -80,10 +82,12 @@ def draw_counts(room: RoomType, family: Family, rng: np.random.Generator) -> dic
     table = statistics(family.like if room != "Bathroom" else "multi_room")
     fractions = table["room_has_object_type_fraction"][room]
     means = table["objects_of_type_per_room_mean"][room]
+    kinds = (*RULES, "Painting")
+    chances = dict(zip(kinds, rng.random(len(kinds)).tolist(), strict=True))
     counts = {}
-    for kind in (*RULES, "Painting"):
+    for kind in kinds:
         fraction = fractions.get(kind, 0.0)
-        chance, more = rng.random(), 0
+        chance, more = chances[TOGETHER.get(kind, kind)], 0
         if fraction > 0:
             more = int(rng.poisson(max(0.0, means[kind] / fraction - 1)))
         if fraction < ESSENTIAL:
@@ -91,6 +95,13 @@ def draw_counts(room: RoomType, family: Family, rng: np.random.Generator) -> dic
         if chance < fraction:
             counts[kind] = 1 + more
     return counts
+
+
+def essentials(room: RoomType, family: Family) -> set[str]:
+    """What nearly every room of the type has."""
+    table = statistics(family.like if room != "Bathroom" else "multi_room")
+    fractions = table["room_has_object_type_fraction"][room]
+    return {kind for kind in RULES if fractions.get(kind, 0.0) > 0.9}
 
 
 @cache

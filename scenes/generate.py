@@ -16,13 +16,15 @@ from scenes.family import Family, RoomSpec, load_family
 from scenes.finishes import draw_finishes, draw_lights
 from scenes.floorplan import draw_plan_rooms
 from scenes.furnish import Furnisher
+from scenes.furniture_rules import draw_counts
 from scenes.house import SCHEMA, House, HouseObject, ProceduralParameters, Vec3
 from scenes.openings import draw_openings
-from scenes.roomspace import Piece, RoomSpace
+from scenes.roomspace import Piece, RoomShell, RoomSpace
 from scenes.seeding import rng
 from scenes.structure import build_rooms, build_walls, room_layers
 from scenes.wallobjects import hang
 
+ATTEMPTS = 6  # at furnishing a room
 GENERATOR = 1  # raised whenever the same seed gives another house
 
 
@@ -40,11 +42,9 @@ def generate_house(seed: int, family: str = "procthor") -> House:
     objects: list[HouseObject] = []
     spaces = []
     for room in rooms:
-        doors = [hole for hole in openings.door_holes if hole.side.room == room.number]
-        windows = [hole for hole in openings.window_holes if hole.side.room == room.number]
-        space = RoomSpace(room, doors, windows, openings.open_sides, ceiling)
-        furnisher = Furnisher(space, drawn, rng(seed, family, "furniture", room.number))
-        counts = furnisher.furnish()
+        counts = draw_counts(room.type, drawn, rng(seed, family, "counts", room.number))
+        furnisher = _furnish(seed, drawn, RoomShell(room, openings, ceiling), counts)
+        space = furnisher.space
         scatter(space, drawn, rng(seed, family, "clutter", room.number))
         on_walls = hang(space, drawn, counts.get("Painting", 0), rng(seed, family, "walls", room.number))
         objects += _objects(furnisher.pieces + on_walls, room.number, layers[room.number])
@@ -71,6 +71,21 @@ def generate_house(seed: int, family: str = "procthor") -> House:
             "testspace": {"seed": seed, "family": family, "generator": GENERATOR},
         },
     )
+
+
+def _furnish(seed: int, family: Family, shell: RoomShell, counts: dict[str, int]) -> Furnisher:
+    """The first of some attempts in which all that the room cannot do without finds a place, or the best."""
+    best = None
+    for attempt in range(ATTEMPTS):
+        stream = rng(seed, family.name, "furniture", shell.room.number, attempt)
+        furnisher = Furnisher(RoomSpace(shell), family, stream)
+        furnisher.furnish(counts)
+        if best is None or furnisher.lacks(counts) < best.lacks(counts):
+            best = furnisher
+        if best.lacks(counts) == 0:
+            break
+    assert best is not None
+    return best
 
 
 def _draw_spec(family: Family, stream: np.random.Generator) -> RoomSpec:

@@ -10,7 +10,7 @@ from scenes.asset_table import Asset
 from scenes.boxes import Box, Rect, contains_rect, solid_parts, turned
 from scenes.family import RoomType
 from scenes.floorplan import PlanRoom, Side
-from scenes.openings import Hole
+from scenes.openings import Openings
 from scenes.structure import wall_id
 
 BODY = 0.25  # m, radius of a body that must get everywhere: 0.2, and 0.05 for paintings on the walls
@@ -48,24 +48,33 @@ class Piece:
         return self.x + c * x + s * z, self.z - s * x + c * z
 
 
+@dataclass(frozen=True)
+class RoomShell:
+    """A room before anything stands in it."""
+
+    room: PlanRoom
+    openings: Openings  # of the whole house
+    ceiling: float  # m
+
+
 class RoomSpace:
     """A room, its openings and what stands in it."""
 
-    def __init__(
-        self, room: PlanRoom, doors: list[Hole], windows: list[Hole], missing: set[str], ceiling: float
-    ) -> None:
-        self.number, self.area, self.ceiling = room.number, room.area, ceiling
+    def __init__(self, shell: RoomShell) -> None:
+        room = shell.room
+        self.number, self.area, self.ceiling = room.number, room.area, shell.ceiling
         self.type: RoomType = room.type
         self.rects = list(room.rects)
-        self.walls = [side for side in room.sides if wall_id(side) not in missing]
+        self.walls = [side for side in room.sides if wall_id(side) not in shell.openings.open_sides]
         self.sides = _long_sides(self.walls)
-        self.doors, self.windows = doors, windows
+        self.doors = [hole for hole in shell.openings.door_holes if hole.side.room == room.number]
+        self.windows = [hole for hole in shell.openings.window_holes if hole.side.room == room.number]
         self.pieces: list[Piece] = []  # on the floor, groups flat
-        self.kept_clear = [hole.strip(hole.clear) for hole in doors]
+        self.kept_clear = [hole.strip(hole.clear) for hole in self.doors]
         self.fronts: list[Rect] = []
         self._solids: list[Rect] = []
         self._floor, self._origin = _walkable(self.rects)
-        self._entries = [self._index(hole.entry(0.35)) for hole in doors]
+        self._entries = [self._index(hole.entry(0.35)) for hole in self.doors]
 
     def fits(self, piece: Piece, front: float = 0.0, tucked: tuple[Rect, ...] = ()) -> bool:
         """Whether a piece can stand there, with `front` [m] free before it.

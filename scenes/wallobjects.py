@@ -20,7 +20,8 @@ def hang(space: RoomSpace, family: Family, paintings: int, rng: np.random.Genera
     """What hangs on the walls of a furnished room."""
     boxes = [box for piece in space.pieces for box in _with_children(piece)]
     hung: list[Piece] = []
-    seats = any(piece.asset.type in ("Sofa", "Bed", "ArmChair") for piece in space.pieces)
+    seats = [piece for piece in space.pieces if piece.asset.type in ("Sofa", "Bed", "ArmChair")]
+    looked_at = {(piece.yaw + 180.0) % 360.0 for piece in seats}
     stands = any(piece.asset.type == "TVStand" for piece in space.pieces)
     wanted = ["Painting"] * paintings
     if rng.random() < TELEVISION and seats and not stands:
@@ -29,9 +30,10 @@ def hang(space: RoomSpace, family: Family, paintings: int, rng: np.random.Genera
         assets = [a for a in assets_of_type(kind, family.pool) if kind == "Painting" or a.size[2] <= FLAT]
         for _ in range(TRIES if assets else 0):
             asset = assets[int(rng.integers(len(assets)))]
-            side = space.walls[int(rng.integers(len(space.walls)))]
-            piece = _on(space, side, asset, rng)
-            if piece is not None and not _collides(piece, boxes) and space.passable(piece.parts()):
+            opposite = [side for side in space.walls if side.yaw in looked_at] if kind == "Television" else []
+            sides = opposite or space.walls
+            piece = _on(space, sides[int(rng.integers(len(sides)))], asset, rng)
+            if piece is not None and not _collides(piece, boxes) and _out_of_the_way(space, piece):
                 hung.append(piece)
                 boxes.extend(box for box in piece.boxes())
                 break
@@ -54,6 +56,11 @@ def _on(space: RoomSpace, side: Side, asset: Asset, rng: np.random.Generator) ->
     x, z = side.p0[0] + ax * along + nx * off, side.p0[1] + az * along + nz * off
     state = {"is_on": bool(rng.random() < 0.3)} if asset.type == "Television" else {}
     return Piece(asset, round(x, 4), round(z, 4), side.yaw, round(bottom, 4), state=state)
+
+
+def _out_of_the_way(space: RoomSpace, piece: Piece) -> bool:
+    clear = not any(part.overlaps(strip) for part in piece.parts() for strip in space.kept_clear)
+    return clear and space.passable(piece.parts())
 
 
 def _collides(piece: Piece, boxes: list[Box]) -> bool:
