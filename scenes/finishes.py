@@ -3,6 +3,7 @@
 As in ProcTHOR: now and then all rooms have the same walls or floors; half of the walls are painted plain.
 """
 
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,9 +38,9 @@ def _table() -> dict[str, Any]:
 
 @cache
 def choices(kind: Literal["walls", "floors", "tiles", "wall_colors"], pool: str) -> tuple[Any, ...]:
-    """What one pool may draw: every third entry is held out, the plain paint is everyone's."""
-    entries = _table()[kind]
-    return tuple(e for i, e in enumerate(entries) if (i % 3 == 2) == (pool == "heldout") and e != PAINT)
+    """What one pool may draw: a third of all names is held out, the same in every list; paint is everyone's."""
+    entries = [entry for entry in _table()[kind] if entry != PAINT]
+    return tuple(e for e in entries if (zlib.crc32(str(e).encode()) % 3 == 2) == (pool == "heldout"))
 
 
 def draw_finishes(family: Family, rooms: list[PlanRoom], rng: np.random.Generator) -> Finishes:

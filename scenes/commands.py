@@ -1,0 +1,108 @@
+"""What `tst houses` does: `generate`, `show`, `check`, each a config and a function of it."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from tqdm import tqdm
+
+from scenes.check import Fault, check_house
+from scenes.family import load_family
+from scenes.generate import GENERATOR, generate_house
+from scenes.house import House
+from scenes.plan import draw_plan
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class GenerateConfig(_Config):
+    """Make IID houses of a family as JSON files."""
+
+    out: Path
+    """Folder for the houses, `<family>-<seed>.json` each."""
+    count: int = Field(default=1, ge=1)
+    """How many houses."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the first house; the others follow."""
+    family: str = "procthor"
+    """Which distribution: a file of `scenes/families`."""
+
+
+class ShowConfig(_Config):
+    """Draw a labelled plan of a house from above."""
+
+    house: Path
+    """A house's JSON file."""
+    out: Path
+    """The PNG to write."""
+    size_px: int = Field(default=1000, ge=64, le=8192)
+    """Pixels along the plan's longer side."""
+
+
+class CheckConfig(_Config):
+    """Say what is wrong with houses."""
+
+    houses: tuple[Path, ...] = Field(min_length=1)
+    """JSON files, or folders of them."""
+
+
+def generate(config: GenerateConfig) -> list[Path]:
+    """Write the houses; those that are there already, from this generator, are left alone.
+
+    Returns their paths. Raises ValueError for a family that there is not.
+    """
+    load_family(config.family)
+    config.out.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for seed in tqdm(range(config.seed, config.seed + config.count), desc=config.family, unit=" houses"):
+        path = config.out / f"{config.family}-{seed:06d}.json"
+        if not _up_to_date(path):
+            partial = path.with_suffix(".json.tmp")
+            generate_house(seed, config.family).save(partial)
+            os.replace(partial, path)
+        paths.append(path)
+    return paths
+
+
+def show(config: ShowConfig) -> Path:
+    """Draw the plan. Raises ValueError for a file that is no house."""
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    draw_plan(House.load(config.house), config.size_px).save(config.out, format="PNG")
+    return config.out
+
+
+def check(config: CheckConfig) -> dict[Path, list[Fault]]:
+    """The faults of every house that has some; empty where all are valid.
+
+    Raises ValueError for a file that is no house, and for a folder without any.
+    """
+    faulty = {}
+    for path in tqdm(list(_files(config.houses)), desc="checking", unit=" houses"):
+        faults = check_house(House.load(path))
+        if faults:
+            faulty[path] = faults
+    return faulty
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(path.glob("*.json"))
+        if not inside:
+            raise ValueError(f"{path} holds no house (*.json)")
+        yield from inside
+
+
+def _up_to_date(path: Path) -> bool:
+    """Whether the file is from this generator. What cannot be read is made anew."""
+    try:
+        own = json.loads(path.read_text(encoding="utf-8"))["metadata"]["testspace"]
+        return own["generator"] == GENERATOR
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
