@@ -38,7 +38,7 @@ def _table() -> dict[str, Any]:
 
 @cache
 def choices(kind: Literal["walls", "floors", "tiles", "wall_colors"], pool: str) -> tuple[Any, ...]:
-    """What one pool may draw: a third of all names is held out, the same in every list; paint is everyone's."""
+    """What one pool may draw: a third of all names is held out, the same in every list; paint is for all."""
     entries = [entry for entry in _table()[kind] if entry != PAINT]
     return tuple(e for e in entries if (zlib.crc32(str(e).encode()) % 3 == 2) == (pool == "heldout"))
 
