@@ -173,6 +173,10 @@ class Bench:
             quads = [(i, i + n, (i + 1) % n + n, (i + 1) % n) for i in range(n)]
             self.part(wall, _triangles(quads), finish)
 
+    def join(self, other: "Bench") -> None:
+        """Adds the parts of another bench as they are."""
+        self.take(other, np.eye(4))
+
     def take(self, other: "Bench", transform: np.ndarray) -> None:
         """Adds the parts of another bench, moved by a 4x4 matrix; one that mirrors turns the faces' winding."""
         mirrors = np.linalg.det(transform[:3, :3]) < 0

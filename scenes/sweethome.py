@@ -56,12 +56,13 @@ def read_catalogue(archive: Path) -> dict[str, Piece]:
             properties = read_properties(file.read(CATALOGUE).decode("latin-1"))
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError(f"{archive} is not a Sweet Home 3D furniture library: {error}") from error
+    entries: dict[str, dict[str, str]] = {}
+    for key, value in properties.items():
+        name, mark, number = key.partition("#")
+        if mark:
+            entries.setdefault(number, {})[name] = value
     pieces = {}
-    number = 1
-    while f"id#{number}" in properties:
-        entry = {
-            key.partition("#")[0]: value for key, value in properties.items() if key.endswith(f"#{number}")
-        }
+    for entry in entries.values():
         size = [float(entry[key]) / 100 for key in ("width", "height", "depth")]
         turn = entry.get("modelRotation", "1 0 0 0 1 0 0 0 1")
         rest = float(entry.get("dropOnTopElevation", "-1")) / 100
@@ -81,7 +82,6 @@ def read_catalogue(archive: Path) -> dict[str, Piece]:
             ),
             rest_y=rest if rest > 0 else None,
         )
-        number += 1
     return pieces
 
 
