@@ -71,7 +71,8 @@ def _call(name: str, args: list[str]) -> int | None:
         config = tyro.cli(config_type, args=args, prog=prog, description=description)
     else:
         config = tyro.cli(config_type, args=args, prog=prog, description=description, default=default)
-    return function(config)
+    result = function(config)
+    return result if isinstance(result, int) else None
 
 
 def _usage() -> str:

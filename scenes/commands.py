@@ -1,18 +1,18 @@
-"""What `tst houses` does: `generate`, `show`, `check`, each a config and a function of it."""
+"""What `tst houses` does with houses alone: each command a config and a function of it."""
 
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import tyro
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
-from scenes.check import Fault, check_house
+from scenes.check import check_house
 from scenes.family import load_family
 from scenes.generate import GENERATOR, generate_house
 from scenes.house import House
-from scenes.plan import draw_plan
 
 
 class _Config(BaseModel):
@@ -32,21 +32,10 @@ class GenerateConfig(_Config):
     """Which distribution: a file of `scenes/families`."""
 
 
-class ShowConfig(_Config):
-    """Draw a labelled plan of a house from above."""
-
-    house: Path
-    """A house's JSON file."""
-    out: Path
-    """The PNG to write."""
-    size_px: int = Field(default=1000, ge=64, le=8192)
-    """Pixels along the plan's longer side."""
-
-
 class CheckConfig(_Config):
     """Say what is wrong with houses."""
 
-    houses: tuple[Path, ...] = Field(min_length=1)
+    houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """JSON files, or folders of them."""
 
 
@@ -68,24 +57,20 @@ def generate(config: GenerateConfig) -> list[Path]:
     return paths
 
 
-def show(config: ShowConfig) -> Path:
-    """Draw the plan. Raises ValueError for a file that is no house."""
-    config.out.parent.mkdir(parents=True, exist_ok=True)
-    draw_plan(House.load(config.house), config.size_px).save(config.out, format="PNG")
-    return config.out
-
-
-def check(config: CheckConfig) -> dict[Path, list[Fault]]:
-    """The faults of every house that has some; empty where all are valid.
+def check(config: CheckConfig) -> int:
+    """Print every fault of every house; 1 if there is any, else 0.
 
     Raises ValueError for a file that is no house, and for a folder without any.
     """
-    faulty = {}
+    faulty = houses = 0
     for path in tqdm(list(_files(config.houses)), desc="checking", unit=" houses"):
         faults = check_house(House.load(path))
-        if faults:
-            faulty[path] = faults
-    return faulty
+        for fault in faults:
+            print(f"{path}: {fault}")
+        houses += 1
+        faulty += bool(faults)
+    print(f"{houses - faulty} of {houses} houses are valid")
+    return 1 if faulty else 0
 
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:

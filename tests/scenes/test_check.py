@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from scenes.check import check_house
-from scenes.commands import CheckConfig, GenerateConfig, ShowConfig, check, generate, show
+from scenes.commands import CheckConfig, GenerateConfig, check, generate
 from scenes.generate import generate_house
 from scenes.house import House
 from scenes.plan import draw_plan
@@ -139,7 +139,7 @@ def test_the_plan_shows_every_room():
     assert {(250, 232, 208), (222, 238, 220), (220, 230, 246), (216, 238, 242)} <= colors
 
 
-def test_commands_generate_show_and_check(tmp_path):
+def test_commands_generate_and_check(tmp_path, capsys):
     config = GenerateConfig(out=tmp_path / "houses", count=2, seed=5, family="apartment")
     paths = generate(config)
     assert [path.name for path in paths] == ["apartment-000005.json", "apartment-000006.json"]
@@ -148,9 +148,14 @@ def test_commands_generate_show_and_check(tmp_path):
     generate(config)
     assert paths[1].stat().st_mtime_ns == stamps[1], "what is there is left alone"
     assert House.load(paths[0]).space_id == "apartment-000005", "what is damaged is made anew"
-    assert check(CheckConfig(houses=(tmp_path / "houses",))) == {}
-    assert show(ShowConfig(house=paths[0], out=tmp_path / "plans" / "a.png")).stat().st_size > 1000
+    assert check(CheckConfig(houses=(tmp_path / "houses",))) == 0
+    faulty = json.loads(paths[1].read_text())
+    faulty["objects"][0]["position"]["x"] += 100
+    paths[1].write_text(json.dumps(faulty))
+    assert check(CheckConfig(houses=(tmp_path / "houses",))) == 1
+    assert faulty["objects"][0]["id"] in capsys.readouterr().out
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no house"):
-        check(CheckConfig(houses=(tmp_path / "plans",)))
+        check(CheckConfig(houses=(tmp_path / "empty",)))
     with pytest.raises(ValidationError, match="colour"):
         GenerateConfig.model_validate({"out": Path("x"), "colour": 1})

@@ -1,0 +1,74 @@
+"""`tst houses show` and `tst bench render`: what needs a house and eyes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tyro
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.bench import bench_render
+from agents.cameras import Cameras, intrinsics_from_fov
+from agents.samplers import sample_poses
+from agents.simulator import make_simulator
+from scenes.compile import compile_house
+from scenes.house import House
+from scenes.plan import draw_plan
+from scenes.seeding import rng
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ShowHouseConfig(_Command):
+    house: tyro.conf.Positional[Path]
+    """A house's JSON file."""
+    out: Path
+    """The PNG to write."""
+    views: int = Field(4, ge=0)
+    """Views from within."""
+    size: int = Field(384, ge=32)
+    """Height and width of a view [pixels]."""
+    fov_deg: float = 90.0
+    """Field of view [degrees]."""
+    seed: int = 0
+    """Seed of the views' poses."""
+
+
+class BenchRenderConfig(_Command):
+    house: tyro.conf.Positional[Path]
+    """A house's JSON file."""
+    size: int = 224
+    """Height and width of a frame [pixels]."""
+    frames: int = 64
+    """Frames to render."""
+    device: str = "cpu"
+    """Warp device: cpu, cuda:0, ..."""
+
+
+def show_house(config: ShowHouseConfig) -> None:
+    """Plan from above on the left, views from within on its right, as one PNG."""
+    house = House.load(config.house)
+    plan = draw_plan(house, 2 * config.size)
+    columns = -(-config.views // 2)
+    sheet = Image.new("RGB", (plan.width + columns * config.size, max(plan.height, 2 * config.size)), "white")
+    sheet.paste(plan, (0, 0))
+    if config.views:
+        simulator = make_simulator("raycast")
+        simulator.load(compile_house(house))
+        poses = sample_poses("dense", simulator.free_space(), config.views, rng(config.seed, "show"))
+        one = intrinsics_from_fov(config.fov_deg, config.size, config.size)
+        cameras = Cameras(poses, np.tile(one, (config.views, 1)), config.size, config.size)
+        for i, view in enumerate(simulator.render(cameras, ["rgb"])["rgb"]):
+            at = (plan.width + (i // 2) * config.size, (i % 2) * config.size)
+            sheet.paste(Image.fromarray(view), at)
+    sheet.save(config.out)
+    print(config.out)
+
+
+def bench(config: BenchRenderConfig) -> None:
+    """Print the renderer's figures on one house as JSON."""
+    geometry = compile_house(House.load(config.house))
+    print(json.dumps(bench_render(geometry, config.size, config.frames, config.device), indent=1))
