@@ -1,0 +1,119 @@
+"""Evaluation: predictions on held-out frames of the test space, one confusion matrix, scores as (name,
+value).
+
+    tst evaluate evaluate.yaml
+
+The only stage that opens `EvalFrames`, and nothing here learns from them.
+"""
+
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from tqdm import tqdm
+
+from engine.access import EvalFrames
+from engine.stream import TicketReader
+from training.checkpoint import METRICS, write_bytes, write_json
+from training.config import Config
+from training.metrics import VOID, Confusion
+from training.optimiser import pick_device, precision, use_threads
+from training.segmentation import Segmenter
+from training.transfer import class_table, load_segmenter
+
+PREDICTIONS = "predictions.npz"
+
+
+class EvaluateConfig(Config):
+    batch: int = Field(default=64, ge=1)
+    """Images at a time; changes no score in fp32."""
+    bf16: bool = False
+    """Matrix products in bfloat16: faster, and scores may move in the fourth digit."""
+    pictures: int = Field(default=8, ge=0)
+    """Frames, spread evenly over the view, whose predictions are kept for the report."""
+    threads: int = Field(default=0, ge=0)
+    """CPU threads; 0: all cores."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+def evaluate(config: EvaluateConfig, frames: EvalFrames, model_dir: Path, out: Path) -> dict[str, Any]:
+    """Score the finished transfer in `model_dir` on `frames`; writes and returns metrics.
+
+    `<out>/predictions.npz`: rgb uint8 [n, h, w, 3], truth and prediction uint8 [n, h, w], 0 for void, else
+    class + 1. Raises ValueError when the store's classes or image size are not those the model was tuned
+    on."""
+    assert isinstance(frames, EvalFrames), "scores are taken on evaluation frames only"
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    use_threads(config.threads)
+    device = pick_device(config.device)
+    model, classes, image = load_segmenter(model_dir)
+    names, table = class_table(frames)
+    if names != classes:
+        raise ValueError(
+            f"{model_dir} knows the classes {classes}, the frames have {names}: use stores of one label table"
+        )
+    if frames.frame_shape("rgb")[0] != image:
+        raise ValueError(
+            f"{model_dir} was tuned on {image} px, the frames have {frames.frame_shape('rgb')[0]} px"
+        )
+    model.to(device)
+    confusion = Confusion(len(classes))
+    wanted = set(np.linspace(0, len(frames) - 1, min(config.pictures, len(frames))).astype(int).tolist())
+    kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for ids, rgb, truth, prediction in predict(model, frames, table, config, device):
+        confusion.add(truth, prediction)
+        # Void is a fact of the truth, so the picture shows it in the truth alone.
+        kept += [
+            (rgb[i], np.where(truth[i] == VOID, 0, truth[i] + 1), prediction[i] + 1)
+            for i, frame in enumerate(ids.tolist())
+            if frame in wanted
+        ]
+    seconds = time.monotonic() - started
+    metrics: dict[str, Any] = dict(confusion.scores(classes))
+    metrics |= {
+        "classes": classes,
+        "frames": len(frames),
+        "wall_seconds": seconds,
+        "samples_per_second": len(frames) / seconds,
+        "frames_digest": frames.digest(),
+    }
+    if kept:
+        _save_npz(
+            out / PREDICTIONS,
+            dict(zip(("rgb", "truth", "prediction"), map(_stack, zip(*kept, strict=True)), strict=True)),
+        )
+    write_json(out / "confusion.json", {"classes": classes, "matrix": confusion.matrix.tolist()})
+    write_json(out / METRICS, metrics)
+    return metrics
+
+
+@torch.no_grad()
+def predict(
+    model: Segmenter, frames: EvalFrames, table: np.ndarray, config: EvaluateConfig, device: torch.device
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """(ids, rgb, true classes, predicted classes) of every frame once, in batches."""
+    reader = TicketReader(frames, ["rgb", "semantic"], config.batch)
+    bar = tqdm(total=len(frames), desc="evaluate", unit="frame", mininterval=1.0)
+    for batch in reader.evaluation():
+        with precision(device, config.bf16):
+            logits = model(torch.from_numpy(batch["rgb"]).to(device))
+        yield batch["id"], batch["rgb"], table[batch["semantic"]], logits.argmax(1).byte().cpu().numpy()
+        bar.update(len(batch["id"]))
+    bar.close()
+
+
+def _stack(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+    return np.stack(arrays).astype(np.uint8)
+
+
+def _save_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getvalue())

@@ -1,0 +1,44 @@
+"""Segmentation scores from one confusion matrix over a whole data set."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Int
+
+VOID = 255
+"""Class of pixels that count nowhere."""
+
+
+class Confusion:
+    """Counts of (truth, prediction) pixels, added up batch by batch; void truth is left out."""
+
+    def __init__(self, classes: int):
+        self.matrix = np.zeros((classes, classes), dtype=np.int64)
+
+    def add(self, truth: Int[np.ndarray, "..."], prediction: Int[np.ndarray, "..."]) -> None:
+        """`truth` in 0..classes-1 or VOID, `prediction` in 0..classes-1, of one shape."""
+        n = len(self.matrix)
+        counted = truth != VOID
+        pairs = truth[counted].astype(np.int64) * n + prediction[counted]
+        self.matrix += np.bincount(pairs, minlength=n * n).reshape(n, n)
+
+    def scores(self, names: list[str]) -> Iterator[tuple[str, float]]:
+        """(name, value), values in [0, 1].
+
+        `iou/<class>` = intersection / union, for classes in the truth or in a prediction (of a counted
+        pixel). `miou` is the mean of these: a class that is predicted but nowhere true counts as 0, one
+        that is in neither does not count. `miou_truth` is the mean over classes in the truth only,
+        `mean_accuracy` their mean recall. Raises ValueError when no pixel was counted."""
+        hits = np.diag(self.matrix).astype(np.float64)
+        true, predicted = self.matrix.sum(axis=1), self.matrix.sum(axis=0)
+        if not true.any():
+            raise ValueError("no pixel has a label other than void: nothing to score")
+        union = true + predicted - hits
+        iou = hits / np.maximum(union, 1)
+        yield "miou", float(iou[union > 0].mean())
+        yield "miou_truth", float(iou[true > 0].mean())
+        yield "mean_accuracy", float((hits / np.maximum(true, 1))[true > 0].mean())
+        yield "pixel_accuracy", float(hits.sum() / true.sum())
+        for i, name in enumerate(names):
+            if union[i]:
+                yield f"iou/{name}", float(iou[i])

@@ -1,0 +1,75 @@
+"""AdamW with 4M's settings, its schedule, and what every training loop here needs of the machine."""
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+BETAS = (0.9, 0.95)
+
+
+def make_adamw(
+    model: nn.Module, weight_decay: float, scale_of: Callable[[str], float] = lambda _name: 1.0
+) -> torch.optim.AdamW:
+    """AdamW (.9, .95); no decay on norms, biases and single embeddings (all vectors).
+
+    `scale_of(parameter name)` multiplies the learning rate (layer decay); groups carry it as `scale`.
+    """
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        decay = weight_decay if parameter.dim() > 1 and not name.endswith("_embedding") else 0.0
+        groups.setdefault((decay, scale_of(name)), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": p, "weight_decay": d, "scale": s} for (d, s), p in groups.items()],
+        lr=0.0,
+        betas=BETAS,
+        fused=True,
+    )
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["scale"]
+
+
+def warmup_cosine(step: int, steps: int, warmup: int, peak: float) -> float:
+    """Learning rate of a step: linear to `peak` over `warmup` steps, then half a cosine to 0 at `steps`."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def check_finite(loss: float, norm: float, step: int, what: str) -> None:
+    """Stop a run that has blown up, before it overwrites a good checkpoint."""
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise FloatingPointError(
+            f"{what}: loss {loss} and gradient norm {norm} at step {step} are not finite; lower the "
+            "learning rate or lengthen the warm-up, then start again in an empty folder"
+        )
+
+
+def use_threads(threads: int) -> int:
+    """Let torch use so many threads of this process (0: all cores it may run on). Results are equal to the
+    bit only at equal thread counts, since sums are split among threads."""
+    count = threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(count)
+    return count
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is the first CUDA device where there is one, else the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def precision(device: torch.device, bf16: bool) -> AbstractContextManager[object]:
+    return torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext()
+
+
+def clip(parameters: Iterable[Tensor], limit: float) -> Tensor:
+    """Scale gradients to a norm of at most `limit`; returns the norm before."""
+    return nn.utils.clip_grad_norm_(parameters, limit, foreach=True)

@@ -1,0 +1,139 @@
+"""How each sensory modality is turned into numbers for a network, back into an image, and what an error of
+it means.
+
+Depth [mm] is taken as its logarithm: an error of 5 % is the same near and far. Where depth or normals hit
+nothing, there is no value: a second channel says so, and no loss is taken there but on that channel."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+# log(depth / 1 m) of rooms lies about within ±2.3 (0.1 m to 10 m).
+LOG_DEPTH_SCALE = 1.5
+
+
+class Signal(ABC):
+    """One modality. `x` is float [batch, channels, height, width]; `y` a network's output, `outputs`
+    channels."""
+
+    channels: int
+    outputs: int
+    error_unit: str
+
+    @abstractmethod
+    def to_input(self, images: Tensor) -> Float[Tensor, "b c h w"]:
+        """What the network sees of stored images [b, h, w] or [b, h, w, 3]."""
+
+    @abstractmethod
+    def loss(self, y: Float[Tensor, "b o h w"], x: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]: ...
+
+    @abstractmethod
+    def to_image(self, y: Float[Tensor, "b o h w"]) -> np.ndarray:
+        """The output as images of the stored dtype."""
+
+    @abstractmethod
+    def error(self, decoded: np.ndarray, truth: np.ndarray) -> float:
+        """Mean error of decoded images in `error_unit`; lower is better."""
+
+
+class Rgb(Signal):
+    channels, outputs, error_unit = 3, 3, "RMSE of 0..1"
+
+    def to_input(self, images: Tensor) -> Tensor:
+        return images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+    def loss(self, y: Tensor, x: Tensor) -> Tensor:
+        return F.mse_loss(y, x)
+
+    def to_image(self, y: Tensor) -> np.ndarray:
+        return ((y.clamp(-1, 1) + 1.0) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+
+    def error(self, decoded: np.ndarray, truth: np.ndarray) -> float:
+        return float(np.sqrt(np.mean((decoded / 255.0 - truth / 255.0) ** 2)))
+
+
+class Depth(Signal):
+    channels, outputs, error_unit = 2, 2, "mean |log ratio|"
+
+    def to_input(self, images: Tensor) -> Tensor:
+        metres = images.int().float() / 1000.0  # torch has few operations on uint16
+        valid = metres > 0
+        value = torch.where(valid, metres.clamp_min(1e-3).log() / LOG_DEPTH_SCALE, 0.0)
+        return torch.stack([value, valid.float()], dim=1)
+
+    def loss(self, y: Tensor, x: Tensor) -> Tensor:
+        valid = x[:, 1]
+        value = ((y[:, 0] - x[:, 0]).abs() * valid).sum() / valid.sum().clamp_min(1.0)
+        return value + 0.1 * F.binary_cross_entropy_with_logits(y[:, 1], valid)
+
+    def to_image(self, y: Tensor) -> np.ndarray:
+        millimetres = ((y[:, 0] * LOG_DEPTH_SCALE).exp() * 1000.0).clamp(1, 65535).round()
+        return torch.where(y[:, 1] > 0, millimetres, 0.0).numpy().astype(np.uint16)
+
+    def error(self, decoded: np.ndarray, truth: np.ndarray) -> float:
+        both = (truth > 0) & (decoded > 0)
+        ratio = np.log(decoded[both].astype(np.float64)) - np.log(truth[both].astype(np.float64))
+        return float(np.abs(ratio).mean()) if both.any() else float("nan")
+
+
+class Normals(Signal):
+    channels, outputs, error_unit = 4, 4, "mean angle [degrees]"
+
+    def to_input(self, images: Tensor) -> Tensor:
+        valid = (images > 0).any(-1, keepdim=True).float()
+        n = F.normalize(images.float() / 127.5 - 1.0, dim=-1) * valid
+        return torch.cat([n, valid], dim=-1).permute(0, 3, 1, 2)
+
+    def loss(self, y: Tensor, x: Tensor) -> Tensor:
+        valid = x[:, 3]
+        square = ((y[:, :3] - x[:, :3]) ** 2).sum(1)
+        return (square * valid).sum() / valid.sum().clamp_min(1.0) + 0.1 * F.binary_cross_entropy_with_logits(
+            y[:, 3], valid
+        )
+
+    def to_image(self, y: Tensor) -> np.ndarray:
+        n = F.normalize(y[:, :3], dim=1)
+        codes = ((n * 0.5 + 0.5) * 255.0).round().byte() * (y[:, 3:] > 0)
+        return codes.permute(0, 2, 3, 1).numpy()
+
+    def error(self, decoded: np.ndarray, truth: np.ndarray) -> float:
+        both = (truth > 0).any(-1) & (decoded > 0).any(-1)
+        a, b = (v[both].astype(np.float64) / 127.5 - 1.0 for v in (decoded, truth))
+        cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+        return float(np.degrees(np.arccos(cosine.clip(-1, 1))).mean()) if both.any() else float("nan")
+
+
+class Edges(Signal):
+    channels, outputs, error_unit = 1, 1, "1 - F1"
+
+    def to_input(self, images: Tensor) -> Tensor:
+        return (images > 0).float()[:, None]
+
+    def loss(self, y: Tensor, x: Tensor) -> Tensor:
+        # Edges are a few per cent of pixels: balance them, or "no edge anywhere" would be a fine answer.
+        # The cap keeps a batch that is nearly empty from blowing the loss up.
+        balance = ((1.0 - x).sum() / x.sum().clamp_min(1.0)).clamp(1.0, 20.0)
+        weight = torch.where(x > 0, balance, 1.0)
+        return F.binary_cross_entropy_with_logits(y, x, weight) * weight.numel() / weight.sum()
+
+    def to_image(self, y: Tensor) -> np.ndarray:
+        return np.where(y[:, 0].numpy() > 0, 255, 0).astype(np.uint8)
+
+    def error(self, decoded: np.ndarray, truth: np.ndarray) -> float:
+        hit = np.sum((decoded > 0) & (truth > 0))
+        total = np.sum(decoded > 0) + np.sum(truth > 0)
+        return float(1.0 - 2.0 * hit / total) if total else 0.0
+
+
+SIGNALS: dict[str, Signal] = {"rgb": Rgb(), "depth": Depth(), "normals": Normals(), "edges": Edges()}
+
+
+def signal(modality: str) -> Signal:
+    """Raises ValueError naming the modalities that can be tokenised."""
+    if modality not in SIGNALS:
+        raise ValueError(f"no tokenizer for modality {modality!r}; there are: {', '.join(SIGNALS)}")
+    return SIGNALS[modality]
