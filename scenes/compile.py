@@ -1,7 +1,7 @@
 """From a house to geometry: `compile_house(House.load(path))`.
 
-Structure is built in world coordinates, objects are meshes of their assets, shared by all houses of a process. The
-world is right-handed: its z is minus the house's.
+Structure is built in world coordinates, objects are meshes of their assets, shared by all houses of a
+process. The world is right-handed: its z is minus the house's.
 """
 
 import numpy as np
@@ -10,17 +10,18 @@ from scenes.assembly import Assembly, place
 from scenes.asset_table import asset_table
 from scenes.geometry import Credit, FloorRegion, SceneGeometry
 from scenes.house import House
+from scenes.joinery import build_openings
 from scenes.library import AssetLibrary, default_library
 from scenes.luminaires import build_fixtures, house_lights, house_sky
-from scenes.joinery import build_openings
 from scenes.walls import build_floors, build_walls, levels, wall_sides
 
 
 def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeometry:
-    """The geometry of a house: structure, openings, fixtures, then objects, each receptacle before its children.
+    """The geometry of a house: structure, openings, fixtures, then objects, each receptacle before its
+    children.
 
-    `library` gives objects their meshes; by default the Sweet Home 3D libraries of this machine where it has them.
-    Raises ValueError for an object whose asset is not in the asset table.
+    `library` gives objects their meshes; by default the Sweet Home 3D libraries of this machine where it
+    has them. Raises ValueError for an object whose asset is not in the asset table.
     """
     library = default_library() if library is None else library
     digest = house.digest()
@@ -36,7 +37,7 @@ def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeo
         asset = table.get(item.asset_id)
         if asset is None:
             raise ValueError(
-                f"object {item.id!r} has asset {item.asset_id!r}, which scenes/assets/assets.csv does not list"
+                f"object {item.id!r} has asset {item.asset_id!r}, which is not in scenes/assets/assets.csv"
             )
         out.add(item.id, asset.type, library.mesh(asset), place(item.position, item.rotation))
         credit = library.credit(asset)

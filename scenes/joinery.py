@@ -1,8 +1,8 @@
 """Doors and windows: what fills the holes of walls.
 
-AI2-THOR's names say what stands there: a Doorframe is a frame alone, a Doorway has a leaf (two if Double), which
-swings into `room1` by its openness; a window is Fixed, Hung (halves one above the other), a Slider (side by side)
-or a Bay.
+AI2-THOR's names say what stands there: a Doorframe is a frame alone, a Doorway has a leaf (two if Double),
+which swings into `room1` by its openness; a window is Fixed, Hung (halves one above the other), a Slider
+(side by side) or a Bay.
 """
 
 import hashlib
@@ -10,8 +10,8 @@ import hashlib
 import numpy as np
 
 from scenes.assembly import Assembly
-from scenes.looks import finish, glass
 from scenes.house import Door, House, Window
+from scenes.looks import finish, glass
 from scenes.solids import Bench, Finish
 from scenes.walls import INNER_M, OUTER_M, Side, frame
 
@@ -75,7 +75,8 @@ def _door(
         return
     angle = 90.0 * (door.openness or 0.0)
     a, b, top = s0 + LINING_M, s1 - LINING_M, y1 - LINING_M
-    # The leaf hangs on the edge of the face that it swings towards, and is drawn lying at depth 0 below that face.
+    # The leaf hangs on the edge of the face that it swings towards, and is drawn lying at depth 0 below
+    # that face.
     plane = front if swings > 0 else back
     spans = [(a, (a + b) / 2, 1.0), ((a + b) / 2, b, -1.0)] if "Double" in door.asset_id else [(a, b, 1.0)]
     for start, stop, hand in spans:

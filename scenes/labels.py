@@ -1,33 +1,34 @@
 """The label table: one class id for every kind of thing that a space is made of.
 
-Two levels. `name` is fine: the structure of a house, then AI2-THOR's object types. `group` is coarse: the some
-twenty classes of the segmentation task, fixed before any experiment saw them. Ids are stored in frames, so
-the order below never changes: a new name goes to the end.
+Two levels. `name` is fine: the structure of a house, then AI2-THOR's object types. `group` is coarse: the
+some twenty classes of the segmentation task, fixed before any experiment saw them. Ids are stored in
+frames, so the order below never changes: a new name goes to the end.
 """
 
 from dataclasses import dataclass
 from functools import cache
 
 VOID = "nothing"
-GROUPS = (
-    "void", "wall", "floor", "ceiling", "door", "window", "bed", "sofa", "chair", "table", "cabinet", "counter",
-    "sink", "toilet", "fridge", "appliance", "screen", "lamp", "plant", "painting", "bin", "object",
-)  # fmt: skip
+_GROUPS = """
+void wall floor ceiling door window bed sofa chair table cabinet counter sink toilet fridge appliance screen
+lamp plant painting bin object
+"""
+GROUPS = tuple(_GROUPS.split())
 
 # Structure first, then object types in alphabetical order; whoever is not named in _GROUP_OF is an "object".
-_STRUCTURE = ("Wall", "Floor", "Ceiling", "Skirting", "Doorway", "Doorframe", "Window", "CeilingLamp")
+_STRUCTURE = "Wall Floor Ceiling Skirting Doorway Doorframe Window CeilingLamp"
 _OBJECTS = """
-AlarmClock AluminumFoil Apple ArmChair BaseballBat BasketBall Bed Blinds Book Boots Bottle Bowl Box Bread ButterKnife
-CD Candle Cart CellPhone Chair Cloth ClothesDryer CoffeeMachine CoffeeTable CounterTop CreditCard Cup Desk DeskLamp
-Desktop DiningTable DishSponge DogBed Dresser Dumbbell Egg Faucet FloorLamp Footstool Fork Fridge GarbageBag
-GarbageCan HandTowel HandTowelHolder HousePlant Kettle KeyChain Knife Ladle Laptop LaundryHamper Lettuce LightSwitch
-Microwave Mug Newspaper Ottoman Painting Pan PaperTowelRoll Pen Pencil PepperShaker Pillow Plate Plunger Pot Potato
-RemoteControl RoomDecor Safe SaltShaker ScrubBrush ShelvingUnit ShowerCurtain ShowerHead SideTable Sink SoapBar
-SoapBottle Sofa Spatula Spoon SprayBottle Statue Stool TVStand TableTopDecor TeddyBear Television TennisRacket
-TissueBox Toaster Toilet ToiletPaper ToiletPaperHanger Tomato Towel TowelHolder VacuumCleaner Vase WashingMachine
-Watch WateringCan WineBottle
+AlarmClock AluminumFoil Apple ArmChair BaseballBat BasketBall Bed Blinds Book Boots Bottle Bowl Box Bread
+ButterKnife CD Candle Cart CellPhone Chair Cloth ClothesDryer CoffeeMachine CoffeeTable CounterTop
+CreditCard Cup Desk DeskLamp Desktop DiningTable DishSponge DogBed Dresser Dumbbell Egg Faucet FloorLamp
+Footstool Fork Fridge GarbageBag GarbageCan HandTowel HandTowelHolder HousePlant Kettle KeyChain Knife Ladle
+Laptop LaundryHamper Lettuce LightSwitch Microwave Mug Newspaper Ottoman Painting Pan PaperTowelRoll Pen
+Pencil PepperShaker Pillow Plate Plunger Pot Potato RemoteControl RoomDecor Safe SaltShaker ScrubBrush
+ShelvingUnit ShowerCurtain ShowerHead SideTable Sink SoapBar SoapBottle Sofa Spatula Spoon SprayBottle
+Statue Stool TVStand TableTopDecor TeddyBear Television TennisRacket TissueBox Toaster Toilet ToiletPaper
+ToiletPaperHanger Tomato Towel TowelHolder VacuumCleaner Vase WashingMachine Watch WateringCan WineBottle
 OtherObject
-""".split()
+"""
 _GROUP_OF = {
     name: group
     for group, names in {
@@ -69,7 +70,7 @@ class Label:
 @cache
 def label_table() -> tuple[Label, ...]:
     """All labels, `table[i].id == i`; row 0 is "nothing", where a ray met nothing."""
-    names = (VOID, *_STRUCTURE, *_OBJECTS)
+    names = (VOID, *_STRUCTURE.split(), *_OBJECTS.split())
     table = tuple(Label(i, name, _GROUP_OF.get(name, "object")) for i, name in enumerate(names))
     assert len(table) <= 256, "a class id is a uint8"
     return table

@@ -1,8 +1,9 @@
 """Which geometry an asset gets: a real model where the libraries hold one that fits, else a shape of ours.
 
-`scenes/assets/models.csv` maps object types to models of Sweet Home 3D's libraries. Of the models of an asset's type
-and pool that can be stretched to its box without becoming grotesque, a hash of the asset's id picks one, so that an
-asset looks the same in every house and process. Pools share no model: a held-out family has its own geometry.
+`scenes/assets/models.csv` maps object types to models of Sweet Home 3D's libraries. Of the models of an
+asset's type and pool that can be stretched to its box without becoming grotesque, a hash of the asset's id
+picks one, so that an asset looks the same in every house and process. Pools share no model: a held-out
+family has its own geometry.
 """
 
 import csv
@@ -29,6 +30,9 @@ FOLDER_VARIABLE = "TESTSPACE_FURNITURE"  # names another folder of .sh3f files; 
 GROTESQUE = 1.8  # the most that a model's proportions may be changed
 GOOD = 1.3  # models within this factor of the best are as good as it
 THIN = 0.2  # extents below this share of the largest do not show their proportions
+FEW = 3
+_MIXED = "AlarmClock Book Bowl Dresser FloorLamp Laptop Mug Plate Sink SprayBottle Toaster TVStand Vase"
+MIXED = frozenset(_MIXED.split())  # types whose models, if few, take turns with shapes
 SEATED = ("ArmChair", "Bed", "Chair", "Sofa")  # whose seat, not their top, carries things
 
 
@@ -67,8 +71,8 @@ class AssetLibrary:
         choices = []
         for model, turn in self._mapped.get((asset.type, asset.pool), []):
             piece = self._pieces[model]
-            turns = (0, 90) if turn == "any" else (int(turn),)
-            best = min((_distortion(piece.size, asset.size, t), t) for t in turns)
+            angles = (0, 90) if turn == "any" else (int(turn),)
+            best = min((_distortion(piece.size, asset.size, angle), angle) for angle in angles)
             choices.append(Choice(piece, best[1], best[0]))
         limit = min((c.distortion for c in choices), default=np.inf) * GOOD
         fitting = sorted(
@@ -76,8 +80,10 @@ class AssetLibrary:
         )
         if not fitting:
             return None
+        # Where few models do for many assets, shapes of ours take turns with them: lamps are not one lamp.
+        turns: list[Choice | None] = [*fitting, *([None] * (len(fitting) < FEW and asset.type in MIXED))]
         draw = int.from_bytes(hashlib.sha256(f"model {asset.id}".encode()).digest()[:8], "big")
-        return fitting[draw % len(fitting)]
+        return turns[draw % len(turns)]
 
     def mesh(self, asset: Asset) -> Mesh:
         """The asset's mesh: centred on its box, as large as its box, its front along +z.
@@ -88,7 +94,9 @@ class AssetLibrary:
             choice = self.choose(asset)
             key = f"asset:{asset.id}:{self.digest}"
             self._meshes[asset.id] = (
-                build_shape(asset, key) if choice is None else _fit(load_model(choice.piece), choice, asset, key)
+                build_shape(asset, key)
+                if choice is None
+                else _fit(load_model(choice.piece), choice, asset, key)
             )
         return self._meshes[asset.id]
 
@@ -101,11 +109,15 @@ class AssetLibrary:
         """One line for people: what furniture comes from."""
         if not self._pieces:
             where = "no folder" if self.folder is None else str(self.folder)
-            return f"parametric shapes only: no furniture library in {where} (apt package sweethome3d-furniture)"
+            return (
+                f"parametric shapes only: no furniture library in {where} (apt package sweethome3d-furniture)"
+            )
         assets = asset_table().values()
         modelled = sum(self.choose(asset) is not None for asset in assets)
         used = len({model for rows in self._mapped.values() for model, _ in rows})
-        return f"{modelled} of {len(assets)} assets from {used} models in {self.folder}, the rest parametric shapes"
+        return (
+            f"{modelled} of {len(assets)} assets from {used} models in {self.folder}, the rest shapes of ours"
+        )
 
 
 @cache
@@ -150,7 +162,8 @@ def _fit(model: Model, choice: Choice, asset: Asset, key: str) -> Mesh:
 
 
 def _seat(piece: Piece, asset: Asset) -> tuple[float, float] | None:
-    """Height of the seat in the stretched model, and where it should be [m]; None if it may stay where it is."""
+    """Height of the seat in the stretched model, and where it should be [m]; None if it may stay where it
+    is."""
     top = surface(asset)
     if asset.type not in SEATED or piece.rest_y is None or top is None:
         return None

@@ -15,7 +15,8 @@ from scenes.seeding import rng
 from scenes.solids import Finish
 from scenes.textures import TEXTURES, Rgb
 
-# The first row whose word is in the name decides: (words, texture, metres of one repeat, colour if none is named).
+# The first row whose word is in the name decides: (words, texture, metres of one repeat, colour if none is
+# named).
 _KINDS: tuple[tuple[str, str, float, Rgb], ...] = (
     ("drywall", "plaster", 1.5, (0.87, 0.86, 0.83)),
     ("brick", "bricks", 0.9, (0.58, 0.30, 0.23)),
@@ -25,7 +26,7 @@ _KINDS: tuple[tuple[str, str, float, Rgb], ...] = (
     ("marble|granite", "marble", 1.5, (0.86, 0.85, 0.83)),
     ("carpet|rug", "carpet", 0.5, (0.55, 0.50, 0.45)),
     ("concrete|cement|stone", "concrete", 2.0, (0.62, 0.61, 0.59)),
-    ("wood|plank|oak|parquet|laminate|grain|floor", "planks", 1.1, (0.55, 0.37, 0.22)),
+    ("wood|plank|oak|parquet|laminate|grain|floor|cabinet|counter", "planks", 1.1, (0.57, 0.43, 0.30)),
     ("fabric|cloth|textile", "fabric", 0.3, (0.6, 0.6, 0.62)),
     ("leather", "leather", 0.4, (0.35, 0.22, 0.15)),
     ("metal|steel|chrome|alumin", "metal", 0.5, (0.72, 0.73, 0.75)),
@@ -45,7 +46,7 @@ _COLORS: dict[str, Rgb] = {
     "orange": (0.87, 0.58, 0.34),
     "pink": (0.83, 0.62, 0.60),
     "purple": (0.52, 0.42, 0.60),
-    "red": (0.60, 0.26, 0.20),
+    "red": (0.58, 0.33, 0.28),
     "sand": (0.80, 0.72, 0.58),
     "tan": (0.76, 0.62, 0.45),
     "beige": (0.84, 0.77, 0.65),
@@ -59,7 +60,8 @@ _COLORS: dict[str, Rgb] = {
     "oak": (0.68, 0.50, 0.31),
 }
 _WOOD_COLORS: dict[str, Rgb] = {
-    "red": (0.50, 0.24, 0.15),
+    "orange": (0.66, 0.46, 0.28),
+    "red": (0.48, 0.30, 0.22),
     "white": (0.85, 0.81, 0.74),
     "black": (0.16, 0.13, 0.12),
 }
@@ -135,7 +137,8 @@ def glass(color: Rgb = (0.93, 0.97, 0.96), opacity: float = 0.12) -> Finish:
 
 @lru_cache(maxsize=64)
 def glow(color: Rgb, radiance: float) -> Finish:
-    """A surface that shines: a lit shade or bulb. `radiance` is linear, on the scale of the house's lights."""
+    """A surface that shines: a lit shade or bulb. `radiance` is linear, on the scale of the house's
+    lights."""
     return Finish(
         Material(f"glow {color} {radiance}", color, emission=_rgb(radiance * c**2.2 for c in color))
     )

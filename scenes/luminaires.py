@@ -6,10 +6,10 @@ import numpy as np
 import shapely
 
 from scenes.assembly import Assembly, world_point, world_rotation
-from scenes.looks import finish, glow
 from scenes.geometry import Light, Sky
 from scenes.house import House
 from scenes.house import Light as HouseLight
+from scenes.looks import finish, glow
 from scenes.solids import Bench
 from scenes.walls import Side, levels, room_shape
 
@@ -55,7 +55,8 @@ def house_sky(house: House) -> Sky:
 
 
 def build_fixtures(house: House, sides: dict[str, Side], out: Assembly) -> None:
-    """A flat shining disc on the ceiling above each point light close below one: the format has no such object."""
+    """A flat shining disc on the ceiling above each point light close below one: the format has no such
+    object."""
     rooms = [(room_shape(room), levels(room, sides)[1]) for room in house.rooms]
     for item in house.procedural_parameters.lights:
         if item.type != "point" or item.intensity <= 0:

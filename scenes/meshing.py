@@ -1,4 +1,5 @@
-"""From triangle corners to a `Mesh`: smooth normals that stop at creases, shared vertices, no degenerate faces."""
+"""From triangle corners to a `Mesh`: smooth normals that stop at creases, shared vertices, no degenerate
+faces."""
 
 from collections.abc import Sequence
 
@@ -23,8 +24,9 @@ def assemble(
 ) -> Mesh:
     """One mesh from faces over shared positions [m].
 
-    `uvs` belong to face corners. `normals`, where a file brought them, too; a corner whose given normal is zero
-    or leans away from its face gets a computed one. Faces of different `groups` are never smoothed into each other.
+    `uvs` belong to face corners. `normals`, where a file brought them, too; a corner whose given normal is
+    zero or leans away from its face gets a computed one. Faces of different `groups` are never smoothed
+    into each other.
     """
     assert len(faces) == len(uvs) == len(material_ids)
     flat = face_normals(positions, faces)
@@ -73,8 +75,8 @@ def creased_normals(
 ) -> Float[np.ndarray, "f 3 3"]:
     """Per corner, the mean of the normals of those faces around the vertex that lie within the crease angle.
 
-    Each face counts by its angle at the vertex, so that a quad weighs the same however it was cut. Neighbours wound
-    the other way round are turned before they are counted.
+    Each face counts by its angle at the vertex, so that a quad weighs the same however it was cut.
+    Neighbours wound the other way round are turned before they are counted.
     """
     span = float(np.ptp(positions)) or 1.0
     grid = np.rint(positions.astype(np.float64) / (span * 1e-6)).astype(np.int64)

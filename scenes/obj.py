@@ -1,7 +1,7 @@
 """Wavefront OBJ and MTL as Sweet Home 3D's libraries use them, read into arrays.
 
-Only what those files hold: v, vt, vn, f, usemtl, mtllib; Kd, Ke, d, map_Kd. Faces with more than three corners
-become fans.
+Only what those files hold: v, vt, vn, f, usemtl, mtllib; Kd, Ke, d, map_Kd. Faces with more than three
+corners become fans.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,8 @@ class ObjModel:
 
 
 def read_obj(text: str, read_mtl: Callable[[str], str | None]) -> ObjModel:
-    """Parses an OBJ; `read_mtl` gives the text of a material file by the name after `mtllib`, None if missing.
+    """Parses an OBJ; `read_mtl` gives the text of a material file by the name after `mtllib`, None if
+    missing.
 
     Raises ValueError for a file without faces or with faces that name points it does not have.
     """
@@ -108,7 +109,8 @@ def _numbers(lines: list[str], width: int) -> np.ndarray:
 
 def _corner_indices(corners: list[str], sizes: list[int]) -> np.ndarray:
     """[corner, 3] zero-based indices of v, vt, vn; -1 for what a corner does not name."""
-    # Each corner is padded to two slashes, empty fields become 0, which no index is: one split reads them all.
+    # Each corner is padded to two slashes, empty fields become 0, which no index is: one split reads them
+    # all.
     padded = "/".join(c + "/" * (2 - c.count("/")) for c in corners).split("/")
     index = np.array([int(field) if field else 0 for field in padded]).reshape(-1, 3)
     index = np.where(index < 0, index + np.array(sizes), index - 1)

@@ -37,13 +37,16 @@ def _landscape(stream: np.random.Generator, palette: np.ndarray, aspect: float) 
     for k in range(4):
         line = 0.4 + 0.14 * k
         for octave in (1, 2, 4, 9):
-            line = line + 0.09 / octave * np.sin(2 * np.pi * (octave * x * stream.uniform(0.6, 1.2) + stream.random()))
-        image[y > line] = (palette[k % 4] * (0.65 + 0.1 * k))
+            line = line + 0.09 / octave * np.sin(
+                2 * np.pi * (octave * x * stream.uniform(0.6, 1.2) + stream.random())
+            )
+        image[y > line] = palette[k % 4] * (0.65 + 0.1 * k)
     return image
 
 
 def _bars(stream: np.random.Generator, palette: np.ndarray, aspect: float) -> np.ndarray:
     image = np.tile(palette[4], (SIZE, SIZE, 1))
+
     def split(x0: int, y0: int, x1: int, y1: int, depth: int) -> None:
         if depth == 0 or min(x1 - x0, y1 - y0) < 24:
             image[y0:y1, x0:x1] = palette[int(stream.integers(5))]
@@ -57,6 +60,7 @@ def _bars(stream: np.random.Generator, palette: np.ndarray, aspect: float) -> np
             cut = int(y0 + (y1 - y0) * stream.uniform(0.3, 0.7))
             split(x0, y0, x1, cut, depth - 1)
             split(x0, cut, x1, y1, depth - 1)
+
     split(0, 0, SIZE, SIZE, 4)
     return image
 

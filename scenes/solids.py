@@ -35,7 +35,8 @@ class Bench:
     def part(
         self, points: np.ndarray, faces: np.ndarray, finish: Finish, uvs: np.ndarray | None = None
     ) -> None:
-        """Any triangles: points [v, 3], faces [f, 3], uvs per corner [f, 3, 2] in repeats; without, laid on flat."""
+        """Any triangles: points [v, 3], faces [f, 3], uvs per corner [f, 3, 2] in repeats; without, laid on
+        flat."""
         points = np.asarray(points, np.float64)
         faces = np.asarray(faces, np.int64).reshape(-1, 3)
         if uvs is None:
@@ -86,7 +87,8 @@ class Bench:
         sides: int = 24,
         stretch: tuple[float, float] = (1.0, 1.0),
     ) -> None:
-        """A profile of (radius, height) from bottom to top, outside first, turned about the y axis through `centre`."""
+        """A profile of (radius, height) from bottom to top, outside first, turned about the y axis through
+        `centre`."""
         line = np.asarray(profile, np.float64)
         angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
         points = np.stack(
@@ -178,7 +180,8 @@ class Bench:
         self.take(other, np.eye(4))
 
     def take(self, other: "Bench", transform: np.ndarray) -> None:
-        """Adds the parts of another bench, moved by a 4x4 matrix; one that mirrors turns the faces' winding."""
+        """Adds the parts of another bench, moved by a 4x4 matrix; one that mirrors turns the faces'
+        winding."""
         mirrors = np.linalg.det(transform[:3, :3]) < 0
         finishes = [Finish(m) for m in other._materials.values()]
         for points, faces, uvs, slot in other._parts:
@@ -239,7 +242,8 @@ def rotation_matrix(axis: str, degrees: float) -> np.ndarray:
 
 
 def triangulate(outline: shapely.Polygon) -> tuple[np.ndarray, np.ndarray]:
-    """Points [v, 2] and counter-clockwise triangles [f, 3] that fill a polygon, holes and concave corners included."""
+    """Points [v, 2] and counter-clockwise triangles [f, 3] that fill a polygon, holes and concave corners
+    included."""
     triangles = shapely.constrained_delaunay_triangles(outline).geoms
     corners = np.array([shapely.get_coordinates(t)[:3] for t in triangles])
     ccw = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) > 0

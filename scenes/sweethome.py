@@ -3,8 +3,8 @@
     pieces = read_catalogue(Path("/usr/share/sweethome3d/furniture/Scopia.sh3f"))
     model = load_model(pieces["Scopia#bed1"])
 
-A piece's catalogue says how large it is and whose it is; its front looks along +z, y is up, x to the right. Property
-files are Latin-1 with Java's escapes.
+A piece's catalogue says how large it is and whose it is; its front looks along +z, y is up, x to the right.
+Property files are Latin-1 with Java's escapes.
 """
 
 import io
@@ -59,7 +59,7 @@ def read_catalogue(archive: Path) -> dict[str, Piece]:
     entries: dict[str, dict[str, str]] = {}
     for key, value in properties.items():
         name, mark, number = key.partition("#")
-        if mark:
+        if mark and number.isdecimal():  # "dropOnTopElevation#-1" is in Scopia's, a slip of an editor
             entries.setdefault(number, {})[name] = value
     pieces = {}
     for entry in entries.values():
@@ -118,7 +118,8 @@ def _unescape(text: str) -> str:
 
 
 def load_model(piece: Piece) -> Model:
-    """Reads a piece's model and textures. Raises ValueError, naming the piece, for one that cannot be read."""
+    """Reads a piece's model and textures. Raises ValueError, naming the piece, for one that cannot be
+    read."""
     try:
         with zipfile.ZipFile(piece.archive) as outer:
             if piece.model.lower().endswith(".zip"):
@@ -134,7 +135,9 @@ def _read_model(piece: Piece, file: zipfile.ZipFile, name: str) -> Model:
     names = {n.lower(): n for n in file.namelist()}  # the libraries were made on systems that ignore case
 
     def read(relative: str) -> bytes | None:
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), relative.replace("\\", "/"))).lower()
+        path = posixpath.normpath(
+            posixpath.join(posixpath.dirname(name), relative.replace("\\", "/"))
+        ).lower()
         return file.read(names[path]) if path in names else None
 
     def read_mtl(relative: str) -> str | None:
@@ -176,7 +179,8 @@ def _material(material: ObjMaterial, texture: tuple[np.ndarray, float] | None) -
     r, g, b = (min(max(c, 0.0), 1.0) for c in material.color)
     pixels = None
     if texture is not None:
-        # Exporters leave Kd at a grey that was never meant to darken the picture; its hue counts, not its value.
+        # Exporters leave Kd at a grey that was never meant to darken the picture; its hue counts, not its
+        # value.
         top = max(r, g, b)
         r, g, b = (r / top, g / top, b / top) if top > 0.05 else (1.0, 1.0, 1.0)
         pixels = texture[0]

@@ -1,8 +1,8 @@
 """Walls, floors, ceilings and skirting of a house, in world coordinates.
 
-The format's walls are planes without thickness, two back to back between rooms. Each side is moved a little into
-its own room, so that both are seen, each with its own material, and the outer side outwards, which gives window
-reveals their depth. Holes go right through, with reveals.
+The format's walls are planes without thickness, two back to back between rooms. Each side is moved a little
+into its own room, so that both are seen, each with its own material, and the outer side outwards, which
+gives window reveals their depth. Holes go right through, with reveals.
 """
 
 import itertools
@@ -12,8 +12,8 @@ import numpy as np
 import shapely
 
 from scenes.assembly import Assembly
-from scenes.looks import finish, house_finish
 from scenes.house import House, Opening, Room, Wall
+from scenes.looks import finish, house_finish
 from scenes.solids import Bench, Finish, triangulate
 
 INNER_M = 0.015  # a room's wall stands this far inside the plane
@@ -126,6 +126,13 @@ def build_floors(house: House, sides: dict[str, Side], out: Assembly) -> None:
             bench = Bench()
             bench.part(np.insert(points, 1, y, axis=1), faces, look, points[faces] / look.tile_m)
             out.add(name, label, bench.mesh(out.key(name)))
+    # Floors of two rooms meet under doors with nothing but a shared line: no ray may slip through it.
+    below = min(levels(room, sides)[0] for room in house.rooms) - 0.01
+    ground = shapely.union_all([room_shape(room).buffer(0.05, join_style="mitre") for room in house.rooms])
+    bench = Bench()
+    for part in shapely.get_parts(ground):
+        bench.slab(part, below - 0.2, below, finish("plain", (0.42, 0.38, 0.33)))
+    out.add("foundation", "Floor", bench.mesh(out.key("foundation")))
 
 
 def levels(room: Room, sides: dict[str, Side]) -> tuple[float, float]:
