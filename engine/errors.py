@@ -1,10 +1,11 @@
 """What can go wrong with a store, by name.
 
-Every message names the space, the part and the file where they are known, and ends with what to do.
+Every message names the space, the part and the file where they are known, and ends with what to do. All of
+these are for the user to mend, hence OSErrors (the disk's state) or ValueErrors (what was asked for).
 """
 
 
-class StoreError(Exception):
+class StoreError(OSError):
     """Something is wrong with a store or with what was asked of it."""
 
 
@@ -36,9 +37,9 @@ class DamagedPartError(StoreError):
     """A file of a part is missing, cut short or not what its manifest says."""
 
 
-class LeakError(Exception):
+class LeakError(ValueError):
     """Frames or labels would have reached a stage that must never see them."""
 
 
-class CollectError(Exception):
-    """Some houses could not be collected. What could be is in the store."""
+class CollectError(OSError):
+    """Some frames could not be collected. Those that could are in the store."""

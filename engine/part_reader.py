@@ -36,11 +36,7 @@ class PartReader:
 
         `rows` is a slice or an int64 array of frame numbers, any order. Both steps raise DamagedPartError.
         """
-        try:
-            array = self._open(modality)
-            future = array[rows].read()
-        except (ValueError, OSError) as error:
-            raise self._damaged(f"{modality}/", str(error), rows) from error
+        future = self._open(modality, rows)[rows].read()
 
         def wait() -> np.ndarray:
             try:
@@ -50,7 +46,7 @@ class PartReader:
 
         return wait
 
-    def _open(self, modality: str) -> Any:
+    def _open(self, modality: str, rows: slice | np.ndarray) -> Any:
         if self.manifest.modality(modality) is None:
             held = ", ".join(m.name for m in self.manifest.modalities)
             raise MissingModalityError(
@@ -59,7 +55,10 @@ class PartReader:
         with self._lock:
             self._check(modality)
             if modality not in self._arrays:
-                self._arrays[modality] = codecs.open_array(self.directory / modality)
+                try:
+                    self._arrays[modality] = codecs.open_array(self.directory / modality)
+                except (ValueError, OSError) as error:
+                    raise self._damaged(f"{modality}/zarr.json", str(error), rows) from error
             return self._arrays[modality]
 
     def _check(self, modality: str) -> None:

@@ -110,14 +110,19 @@ class Order:
             tickets.append(Ticket(0, first, self.batch_size, chunks, skip, count, None))
         return tickets
 
-    def from_batch(self, batch: int) -> Iterator[tuple[Ticket, int]]:
-        """Tickets without end from this rank's `batch`-th batch on, and batches to skip in each."""
+    def from_batch(self, batch: int) -> Iterator[tuple[Ticket, range]]:
+        """Tickets without end from this rank's `batch`-th batch on, each with the batches to take of it."""
         epoch, within = divmod(batch, self.batches_per_epoch)
         while True:
-            for ticket in self.tickets(epoch):
-                if ticket.first_batch + ticket.batches > within:
-                    yield ticket, max(0, within - ticket.first_batch)
+            yield from _since(self.tickets(epoch), within)
             epoch, within = epoch + 1, 0
+
+
+def _since(tickets: Iterable[Ticket], batch: int) -> Iterator[tuple[Ticket, range]]:
+    """Tickets of an epoch from its `batch`-th batch on."""
+    for ticket in tickets:
+        if ticket.first_batch + ticket.batches > batch:
+            yield ticket, range(max(0, batch - ticket.first_batch), ticket.batches)
 
 
 def _cut(line: np.ndarray, ends: np.ndarray, start: int, count: int) -> tuple[tuple[int, ...], int]:
@@ -176,12 +181,11 @@ class TicketReader:
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
         """The training batches of one epoch from its `start_batch`-th on."""
-        pairs = ((t, max(0, start_batch - t.first_batch)) for t in self.order.tickets(epoch))
-        return self.decode((t, skip) for t, skip in pairs if skip < t.batches)
+        return self.decode(_since(self.order.tickets(epoch), start_batch))
 
     def evaluation(self) -> Iterator[Batch]:
         """One pass in order of ids; every frame once, the last batch as long as what is left."""
-        return self.decode((t, 0) for t in self.order.evaluation())
+        return self.decode(_since(self.order.evaluation(), 0))
 
     def ids(self, ticket: Ticket) -> Int64[np.ndarray, " count"]:
         """The frames of a ticket, in the order of its batches."""
@@ -191,14 +195,13 @@ class TicketReader:
             ids = np.random.default_rng(ticket.shuffle).permutation(ids)
         return ids
 
-    def decode(self, tickets: Iterable[tuple[Ticket, int]]) -> Iterator[Batch]:
-        """Batches of tickets, each after skipping some. Errors of the reading threads come out here."""
-        source = iter(tickets)
+    def decode(self, tickets: Iterable[tuple[Ticket, range]]) -> Iterator[Batch]:
+        """Batches of tickets, of each those in a range. Errors of the reading threads come out here."""
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="tickets")
         ahead: deque[Future[list[Batch]]] = deque()
         try:
-            for ticket, skip in source:
-                ahead.append(pool.submit(self._decode_one, ticket, skip))
+            for ticket, wanted in tickets:
+                ahead.append(pool.submit(self._decode_one, ticket, wanted))
                 if len(ahead) > self.prefetch:
                     yield from ahead.popleft().result()
             while ahead:
@@ -206,8 +209,8 @@ class TicketReader:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _decode_one(self, ticket: Ticket, skip: int) -> list[Batch]:
-        ids = self.ids(ticket)[skip * ticket.batch_size :]
+    def _decode_one(self, ticket: Ticket, wanted: range) -> list[Batch]:
+        size = ticket.batch_size
+        ids = self.ids(ticket)[wanted.start * size : wanted.stop * size]
         values = {"id": ids, **self.frames.read(ids, self.modalities)}
-        cuts = range(0, len(ids), ticket.batch_size)
-        return [{name: v[c : c + ticket.batch_size] for name, v in values.items()} for c in cuts]
+        return [{name: v[c : c + size] for name, v in values.items()} for c in range(0, len(ids), size)]

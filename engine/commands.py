@@ -1,0 +1,113 @@
+"""`tst collect` and `tst store info | verify | show`."""
+
+from pathlib import Path
+from typing import Any
+
+import tyro
+from pydantic import BaseModel, ConfigDict, Field
+from tqdm import tqdm
+
+from engine.check import verify_store
+from engine.collect import CollectConfig
+from engine.collect import collect as run_collection
+from engine.schema import Role
+from engine.show import contact_sheet
+from engine.store import Store
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class InfoConfig(_Command):
+    """Which store to describe."""
+
+    store: tyro.conf.Positional[Path]
+    """The store."""
+
+
+class VerifyConfig(_Command):
+    """Which store to check."""
+
+    store: tyro.conf.Positional[Path]
+    """The store."""
+
+
+class ShowConfig(_Command):
+    """What to draw of which store."""
+
+    store: tyro.conf.Positional[Path]
+    """The store."""
+    out: Path
+    """The PNG to write."""
+    count: int = Field(16, ge=1)
+    """Frames on the sheet."""
+    role: Role | None = None
+    """Only frames of this role."""
+
+
+def collect(config: CollectConfig) -> None:
+    """Frames of houses into a store; run again it adds only what is missing."""
+    report = run_collection(config)
+    rate = report.frames / report.seconds
+    print(
+        f"{config.store}: {report.frames} frames in {report.parts} parts ({size_text(report.bytes)}), "
+        f"{report.skipped} frames were there; {report.seconds:.1f} s, {rate:.1f} frames/s"
+    )
+
+
+def info(config: InfoConfig) -> None:
+    """What a store holds."""
+    store = Store.open(config.store)
+    facts = store.info()
+    print(f"{facts['path']}: format {facts['format']}, {facts['files']} files, {size_text(facts['bytes'])}")
+    print(f"{facts['parts']} parts of frames, {facts['derived']} derived from them")
+    for role, frames in facts["frames"].items():
+        print(f"  {role:<9} {frames:>9} frames of {facts['spaces'][role]} spaces")
+    print(f"external access: {', '.join(facts['external_access']) or 'no space yet'}")
+    print("modalities:")
+    for m in facts["modalities"]:
+        print(f"  {_modality(m)}")
+
+
+def verify(config: VerifyConfig) -> int:
+    """Every checksum of every file; 0 if all are right, 1 otherwise."""
+    with tqdm(desc="verify", unit="part", leave=False) as bar:
+
+        def on_part(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        problems = verify_store(config.store, on_part)
+    for problem in problems:
+        print(problem)
+    if problems:
+        print(
+            f"{len(problems)} problems. Delete the parts they are in and run the commands that wrote them "
+            "again (`tst collect` with the same arguments adds only what is missing)."
+        )
+        return 1
+    print(f"{config.store}: every file is what was written")
+    return 0
+
+
+def show(config: ShowConfig) -> None:
+    """A contact sheet, frames by modalities."""
+    contact_sheet(Store.open(config.store), config.count, config.role).save(config.out)
+    print(config.out)
+
+
+def size_text(size: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _modality(m: dict[str, Any]) -> str:
+    shape = " x ".join(map(str, m["shape"]))
+    return (
+        f"{m['name']:<14} {m['kind']:<8} {m['dtype']:<8} {shape:<16} {m['unit']:<10} {size_text(m['bytes'])}"
+    )

@@ -1,0 +1,161 @@
+"""Making a part: load its houses, draw its poses, render, write. Used in-process and by every actor."""
+
+import errno
+import time
+import traceback
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.cameras import Cameras, intrinsics_from_fov
+from agents.samplers import sample_poses
+from agents.simulator import make_simulator
+from engine.errors import PartExistsError
+from engine.plan import HouseRef, PartTask, Segment
+from engine.store import Role, Run, Space, Store
+from scenes.compile import compile_house
+from scenes.geometry import SceneGeometry
+from scenes.house import House
+from scenes.seeding import rng
+
+POSE_BLOCK = 2048
+"""Poses of a house are drawn in blocks of this many, each from its own generator: frame i of a house is a
+function of (seed, role, house, i) whatever part it lands in, and late frames cost no more than early ones."""
+
+_COMPILED = 4  # houses kept compiled: a part's last house is often the next part's first
+_PIXELS = 1 << 22  # rendered at a time; bounds the renderer's memory
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all parts of a collection have in common."""
+
+    store: str
+    role: Role
+    size: int  # pixels
+    fov_deg: float
+    simulator: str
+    sampler: str
+    seed: int
+    device: str
+    modalities: tuple[str, ...]
+    config_hash: str
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """How making a part went."""
+
+    name: str
+    frames: int
+    seconds: float
+    error: str = ""  # traceback; empty when the part is in the store
+    house: str = ""  # path of the house that failed, where that is known
+    fatal: bool = False  # nothing else would succeed either, say because the disk is full
+
+
+class PartMaker:
+    """A simulator, a few compiled houses, and a store to write to. One per process."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        self._store = Store.open(recipe.store)
+        self._simulator = make_simulator(recipe.simulator, recipe.device)
+        self._houses: OrderedDict[str, tuple[Space, SceneGeometry]] = OrderedDict()
+
+    def make(self, task: PartTask) -> PartResult:
+        """Renders and writes a part. Errors are returned, not raised: they cross processes as text."""
+        started = time.monotonic()
+        current = ""
+        try:
+            runs: list[Run] = []
+            spaces: dict[str, Space] = {}
+            arrays = self._empty(task.frames)
+            at = 0
+            for segment in task.segments:
+                current = segment.house.path
+                space = self._fill(segment, arrays, at)
+                spaces[space.id] = space
+                runs.append(Run(space.id, self.recipe.role, task.name, at, segment.count))
+                at += segment.count
+            current = ""
+            seeds = [
+                {"house": s.house.digest, "first": s.first, "count": s.count, "seed": self.recipe.seed}
+                for s in task.segments
+            ]
+            self._store.write_part(
+                task.name, arrays, runs, list(spaces.values()), self.recipe.config_hash, seeds
+            )
+        except PartExistsError:
+            pass  # its name is the hash of its content: whoever wrote it wrote the same
+        except Exception as error:
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+            text = f"no space is left where {self.recipe.store} is" if full else traceback.format_exc()
+            return PartResult(task.name, 0, time.monotonic() - started, text, current, full)
+        return PartResult(task.name, task.frames, time.monotonic() - started)
+
+    def _empty(self, frames: int) -> dict[str, np.ndarray]:
+        specs = {m.name: m for m in self._store.facts.modalities}
+        return {m: np.empty((frames, *specs[m].shape), specs[m].dtype) for m in self.recipe.modalities}
+
+    def _fill(self, segment: Segment, arrays: dict[str, np.ndarray], at: int) -> Space:
+        """Renders a segment into the arrays from frame `at` on."""
+        recipe = self.recipe
+        space, geometry = self._compiled(segment.house)
+        self._simulator.load(geometry)
+        poses = self._poses(segment)
+        k = intrinsics_from_fov(recipe.fov_deg, recipe.size, recipe.size)
+        cameras = ("pose", "intrinsics")
+        rendered = [m for m in recipe.modalities if m not in cameras]
+        step = max(1, _PIXELS // recipe.size**2)
+        for first in range(0, segment.count, step):
+            some = poses[first : first + step]
+            intrinsics = np.tile(k, (len(some), 1))
+            frames = self._simulator.render(Cameras(some, intrinsics, recipe.size, recipe.size), rendered)
+            known = {"pose": some, "intrinsics": intrinsics}
+            for name in recipe.modalities:
+                values = known[name] if name in known else frames[name]
+                arrays[name][at + first : at + first + len(some)] = values
+        return space
+
+    def _poses(self, segment: Segment) -> np.ndarray:
+        """Camera-to-world matrices [count, 4, 4] of a segment."""
+        recipe, end = self.recipe, segment.first + segment.count
+        free = self._simulator.free_space()
+        blocks: list[np.ndarray] = []
+        for block in range(segment.first // POSE_BLOCK, -(-end // POSE_BLOCK)):
+            low = block * POSE_BLOCK
+            generator = rng(recipe.seed, "poses", recipe.role, segment.house.digest, block)
+            # A longer request begins as a shorter one does: no need to draw a whole block.
+            poses = sample_poses(recipe.sampler, free, min(end - low, POSE_BLOCK), generator)
+            blocks.append(poses[max(0, segment.first - low) :])
+        return np.concatenate(blocks)
+
+    def _compiled(self, ref: HouseRef) -> tuple[Space, SceneGeometry]:
+        if ref.digest in self._houses:
+            self._houses.move_to_end(ref.digest)
+            return self._houses[ref.digest]
+        house = House.load(ref.path)
+        if house.digest() != ref.digest:
+            raise ValueError(f"{ref.path} was changed while it was being collected: collect it again")
+        own: dict[str, Any] = house.metadata.get("testspace", {})
+        space = Space(
+            id=ref.space_id,
+            family=str(own.get("family", "external")),
+            house_digest=ref.digest,
+            seed=own.get("seed"),
+            sampler=self.recipe.sampler,
+            simulator=self.recipe.simulator,
+            provenance=(
+                f"generated by testspace, {own.get('generator', 'unknown generator')}"
+                if own
+                else f"house file {Path(ref.path).name}"
+            ),
+        )
+        self._houses[ref.digest] = (space, compile_house(house))
+        while len(self._houses) > _COMPILED:
+            self._houses.popitem(last=False)
+        return self._houses[ref.digest]
