@@ -246,7 +246,8 @@ def triangulate(outline: shapely.Polygon) -> tuple[np.ndarray, np.ndarray]:
     included."""
     triangles = shapely.constrained_delaunay_triangles(outline).geoms
     corners = np.array([shapely.get_coordinates(t)[:3] for t in triangles])
-    ccw = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) > 0
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    ccw = a[:, 0] * b[:, 1] > a[:, 1] * b[:, 0]
     corners[~ccw] = corners[~ccw][:, ::-1]
     return corners.reshape(-1, 2), np.arange(3 * len(corners)).reshape(-1, 3)
 
