@@ -61,7 +61,7 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
 def picture(spec: ModalitySpec, value: np.ndarray) -> np.ndarray:
     """A frame's modality as an RGB image, uint8 [height, width, 3]."""
     if spec.kind == "label":
-        return _palette()[value % 256]
+        return _palette()[value.astype(np.int64) % 256]
     if spec.name == "depth":
         metres = value.astype(np.float32) / 1000
         # Near is bright. An eighth of a metre and eight metres are the ends, on a logarithmic scale.
