@@ -21,6 +21,9 @@ from scenes.geometry import Material, Mesh
 CACHE_BYTES = 3 << 30
 """Of meshes and textures that a process keeps for a device, in use or not."""
 
+SMALL = 512
+"""Faces up to which a part is merged with others of its space rather than kept for itself."""
+
 MAX_TEXTURE = 1024
 """Longest side of a texture kept [texels]; frames are smaller than that."""
 
@@ -97,6 +100,7 @@ class Half:
         self.row = row
         # Boxes in the world are put about these; the corners of a box of a box would be a looser fit.
         self.points = mesh.vertices[np.unique(corners)].astype(np.float64)
+        self.corners = mesh.vertices[corners] if len(faces) <= SMALL else None  # [f, 3, 3]
         self.bytes = 4 * corners.size * 6  # indices, and Warp's hierarchy of about five times their size
 
 

@@ -8,7 +8,7 @@ import warp as wp
 
 from agents import kernel_trace as kt
 from agents.device_meshes import SRGB_TO_LINEAR, CachedMesh, Half, mesh_cache
-from scenes.geometry import Light, SceneGeometry
+from scenes.geometry import Instance, Light, SceneGeometry
 
 _KINDS = {"point": 0, "spot": 1, "directional": 2}
 
@@ -25,6 +25,8 @@ class DeviceScene:
         cache.trim()
         self.space = kt.Space()
         self._rows: list[Any] = []
+        self._trees: list[wp.Bvh] = []
+        self._box = np.zeros((2, 3))
         materials: list[Any] = []
         first_material: list[int] = []
         for mesh in self._meshes:
@@ -44,6 +46,15 @@ class DeviceScene:
         """One for each of the geometry's meshes."""
         return self._meshes
 
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Low and high corner of the rooms, or without rooms of everything [m]."""
+        floor = self.geometry.floor
+        if not floor:
+            return self._box[0], self._box[1]
+        x, z = np.concatenate([region.polygon for region in floor]).T
+        y = np.array([(region.floor_y, region.ceiling_y) for region in floor])
+        return np.array([v.min() for v in (x, y, z)]), np.array([v.max() for v in (x, y, z)])
+
     def _array(self, rows: list, dtype: Any) -> wp.array:
         return (
             wp.array(rows, dtype=dtype, device=self.device)
@@ -52,48 +63,84 @@ class DeviceScene:
         )
 
     def _fill(self, kind: str, halves: list[Half | None], first_material: list[int]) -> None:
-        """The parts of one kind and the hierarchy over them."""
+        """The parts of one kind and what rays ask for them: large parts through a tree, small ones merged."""
+        space: Any = self.space
+        placed = [(i, half) for i in self.geometry.instances if (half := halves[i.mesh]) is not None]
+        merges = kind == "solid"
+        # Large parts come first: the tree over them then speaks of parts by their index in the whole table.
+        placed.sort(key=lambda p: merges and p[1].corners is not None)
         row_of: dict[int, int] = {}
-        parts: list[Any] = []
-        lows: list[np.ndarray] = []
-        highs: list[np.ndarray] = []
-        for instance in self.geometry.instances:
-            half = halves[instance.mesh]
-            if half is None:
-                continue
+        parts, boxes = [], np.zeros((len(placed), 2, 3))
+        for k, (instance, half) in enumerate(placed):
             if instance.mesh not in row_of:
                 row_of[instance.mesh] = len(self._rows)
                 self._rows.append(half.row)
-            forward, shift = instance.transform[:3, :3], instance.transform[:3, 3]
-            world = half.points @ forward.T + shift
+            world = half.points @ instance.transform[:3, :3].T + instance.transform[:3, 3]
             # Flat things get a box of some thickness, so that rounding cannot lose them.
-            lows.append(world.min(0) - 1e-3)
-            highs.append(world.max(0) + 1e-3)
-            inverse = np.linalg.inv(forward)
-            scales = np.linalg.svd(forward, compute_uv=False)
-            part = kt.Part()
-            part.mesh = half.mesh.id
-            part.inverse = wp.mat33(*inverse.ravel().tolist())
-            part.offset = wp.vec3(*(-inverse @ shift).tolist())
-            part.forward = wp.mat33(*forward.ravel().tolist())
-            part.volume = float(np.linalg.det(forward))
-            part.least_scale = float(scales[-1])
-            part.box_volume = float(np.prod(highs[-1] - lows[-1]))
-            part.uniform = int(scales[0] <= 1.0001 * scales[-1])
+            boxes[k] = world.min(0) - 1e-3, world.max(0) + 1e-3
+            part = _part(instance, half)
+            part.box_volume = float(np.prod(boxes[k, 1] - boxes[k, 0]))
             part.row = row_of[instance.mesh]
             part.first_material = first_material[instance.mesh]
-            part.class_id = int(instance.class_id)
-            part.instance_id = int(instance.instance_id)
             parts.append(part)
-        setattr(self.space, f"{kind}_count", len(parts))
-        setattr(self.space, f"{kind}_parts", self._array(parts, kt.Part))
-        if parts:
-            low, high = (
-                wp.array(np.array(b, np.float32), dtype=wp.vec3, device=self.device) for b in (lows, highs)
+        setattr(space, f"{kind}_count", len(parts))
+        setattr(space, f"{kind}_parts", self._array(parts, kt.Part))
+        if not merges:
+            space.glass = self._tree(boxes)
+            return
+        if len(boxes):
+            self._box = np.stack([boxes[:, 0].min(0), boxes[:, 1].max(0)])
+        large = sum(half.corners is None for _, half in placed)
+        space.large_count = large
+        space.solid = self._tree(boxes[:large])
+        space.every = self._tree(boxes)
+        self._merge(placed[large:], large)
+
+    def _tree(self, boxes: np.ndarray) -> int:
+        """Id of a hierarchy over boxes [n, 2, 3], 0 for none."""
+        if not len(boxes):
+            return 0
+        low, high = (
+            wp.array(np.ascontiguousarray(boxes[:, k], np.float32), dtype=wp.vec3, device=self.device)
+            for k in (0, 1)
+        )
+        self._trees.append(wp.Bvh(low, high))
+        return self._trees[-1].id
+
+    def _merge(self, placed: list[tuple[Instance, Half]], first_part: int) -> None:
+        space: Any = self.space
+        triangles, owners, faces = [np.zeros((0, 3, 3))], [], []
+        for k, (instance, half) in enumerate(placed):
+            assert half.corners is not None
+            triangles.append(half.corners @ instance.transform[:3, :3].T + instance.transform[:3, 3])
+            owners += [first_part + k] * len(half.corners)
+            faces += range(len(half.corners))
+        points = np.concatenate(triangles).reshape(-1, 3).astype(np.float32)
+        space.merged_part = wp.array(np.array(owners, np.int32), dtype=wp.int32, device=self.device)
+        space.merged_face = wp.array(np.array(faces, np.int32), dtype=wp.int32, device=self.device)
+        if len(points):
+            self._merged = wp.Mesh(
+                points=wp.array(points, dtype=wp.vec3, device=self.device),
+                indices=wp.array(np.arange(len(points), dtype=np.int32), dtype=wp.int32, device=self.device),
             )
-            hierarchy = wp.Bvh(low, high)
-            setattr(self, f"_{kind}_hierarchy", hierarchy)
-            setattr(self.space, kind, hierarchy.id)
+            space.merged = self._merged.id
+
+
+def _part(instance: Instance, half: Half) -> Any:
+    forward, shift = instance.transform[:3, :3], instance.transform[:3, 3]
+    inverse = np.linalg.inv(forward)
+    scales = np.linalg.svd(forward, compute_uv=False)
+    part = kt.Part()
+    part.mesh = half.mesh.id
+    part.inverse = wp.mat33(*inverse.ravel().tolist())
+    part.offset = wp.vec3(*(-inverse @ shift).tolist())
+    part.forward = wp.mat33(*forward.ravel().tolist())
+    part.volume = float(np.linalg.det(forward))
+    part.least_scale = float(scales[-1])
+    part.uniform = int(scales[0] <= 1.0001 * scales[-1])
+    part.class_id = int(instance.class_id)
+    part.instance_id = int(instance.instance_id)
+    return part
 
 
 def _light(light: Light) -> Any:

@@ -54,9 +54,13 @@ def point_clearance(space: Space, points: wp.array(dtype=wp.vec3), reach: float,
     """Distance to the nearest triangle of glass or anything else, exact also in unevenly scaled parts."""
     i = wp.tid()
     best = float(reach)
+    if space.merged != wp.uint64(0):
+        wall = wp.mesh_query_point_no_sign(space.merged, points[i], best)
+        if wall.result:
+            best = wp.length(wp.mesh_eval_position(space.merged, wall.face, wall.u, wall.v) - points[i])
     for kind in range(2):
         bvh = space.solid
-        count = space.solid_count
+        count = space.large_count
         parts = space.solid_parts
         if kind == 1:
             bvh = space.glass
@@ -94,7 +98,7 @@ def point_enclosed(
     rays = directions.shape[0]
     if space.solid_count == 0:
         return
-    query = wp.bvh_query_aabb(space.solid, points[i], points[i])
+    query = wp.bvh_query_aabb(space.every, points[i], points[i])
     while wp.bvh_query_next(query, item):
         part = space.solid_parts[item]
         if part.box_volume < ceiling[i]:

@@ -18,7 +18,6 @@ from agents.kernel_trace import (
     Texture,
     blocked,
     nudged,
-    open_distance,
     through_glass,
 )
 
@@ -26,7 +25,10 @@ wp.set_module_options({"enable_backward": False})
 
 LIGHTS = wp.constant(4)  # lamps that a room's surfaces ask, each a shadow ray
 LIFT = wp.constant(2.0e-3)  # metres off the surface at which secondary rays start
-SOURCE = wp.constant(0.3)  # metres: size of a lamp, which keeps light finite near it
+SOURCE = wp.constant(0.5)  # metres: size of a lamp, which keeps light finite near it
+# A house's intensities are Unity's, whose lamps fade less with distance than real ones: with this gain a
+# lamp of range 15 m lights a face about 2.5 m away, as across a room, as much as Unity's does.
+LAMP = wp.constant(4.0)
 
 
 @wp.struct
@@ -152,8 +154,13 @@ def sky(space: Space, direction: wp.vec3):
 
 
 @wp.func
-def room_at(rooms: Rooms, at: wp.vec3):
-    """Room of a point, by its cell of the map; -1 outside."""
+def room_of(rooms: Rooms, s: Surface, direction: wp.vec3):
+    """Room that a seen surface faces; -1 outside.
+
+    Asked off the surface and a little back towards the viewer, where there must be free space: in a corner,
+    the map's cells would else take the wall's other side for the nearer one.
+    """
+    at = s.position + 0.06 * s.face_normal - 0.1 * wp.normalize(direction)
     room = int(-1)
     if rooms.count > 0:
         x = int(wp.floor((at[0] - rooms.map_origin[0]) / rooms.map_cell))
@@ -223,7 +230,7 @@ def arriving(light: DeviceLight, at: wp.vec3):
     if light.kind != 2:
         to = light.position - at
         d2 = wp.length_sq(to)
-        strength = 1.0 / (d2 + SOURCE * SOURCE)
+        strength = LAMP / (d2 + SOURCE * SOURCE)
         if light.reach > 0.0:
             # Inverse square, brought smoothly to zero at the range (Karis, 2013).
             q = d2 / (light.reach * light.reach)
@@ -256,8 +263,9 @@ def lit(space: Space, light: DeviceLight, at: wp.vec3, shadows: int):
 
 
 @wp.func
-def direct(space: Space, rooms: Rooms, room: int, at: wp.vec3, n: wp.vec3, shadows: int):
-    """Light on a face from the lamps that reach its room."""
+def direct(space: Space, rooms: Rooms, room: int, at: wp.vec3, n: wp.vec3, least: float, shadows: int):
+    """Light on a face from the lamps that reach its room; one that could add no more than `least` is not
+    asked."""
     total = wp.vec3(0.0, 0.0, 0.0)
     row = room
     if row < 0:
@@ -271,18 +279,50 @@ def direct(space: Space, rooms: Rooms, room: int, at: wp.vec3, n: wp.vec3, shado
             cos = wp.dot(n, to)
             if cos > 0.0:
                 light = cos * arriving(space.lights[k], at)
-                if wp.max(light) > 1.0e-3:
+                if wp.max(light) > least:
                     total = total + wp.cw_mul(light, lit(space, space.lights[k], at, shadows))
     return total
 
 
 @wp.func
-def openness(space: Space, at: wp.vec3, n: wp.vec3):
+def room_left(rooms: Rooms, at: wp.vec3):
+    """Distance to the nearest surface [m], NEAR at most, between the grid's points."""
+    q = (at - rooms.near_origin) / rooms.near_cell
+    nx = rooms.near.shape[2]
+    ny = rooms.near.shape[1]
+    nz = rooms.near.shape[0]
+    x = wp.clamp(q[0], 0.0, float(nx - 1))
+    y = wp.clamp(q[1], 0.0, float(ny - 1))
+    z = wp.clamp(q[2], 0.0, float(nz - 1))
+    i = wp.min(int(x), wp.max(nx - 2, 0))
+    j = wp.min(int(y), wp.max(ny - 2, 0))
+    k = wp.min(int(z), wp.max(nz - 2, 0))
+    i1 = wp.min(i + 1, nx - 1)
+    j1 = wp.min(j + 1, ny - 1)
+    k1 = wp.min(k + 1, nz - 1)
+    x = x - float(i)
+    y = y - float(j)
+    z = z - float(k)
+    low = wp.lerp(
+        wp.lerp(rooms.near[k, j, i], rooms.near[k, j, i1], x),
+        wp.lerp(rooms.near[k, j1, i], rooms.near[k, j1, i1], x),
+        y,
+    )
+    high = wp.lerp(
+        wp.lerp(rooms.near[k1, j, i], rooms.near[k1, j, i1], x),
+        wp.lerp(rooms.near[k1, j1, i], rooms.near[k1, j1, i1], x),
+        y,
+    )
+    return wp.lerp(low, high, z)
+
+
+@wp.func
+def openness(rooms: Rooms, at: wp.vec3, n: wp.vec3):
     """Share of indirect light that nearby surfaces let pass, from distances to them along the normal.
 
-    After Evans (2006), "Fast approximations for global illumination on dynamic scenes": free of noise,
-    which rays at random would bring, and which edges and depth-like targets could not bear.
+    After Evans (2006), "Fast approximations for global illumination on dynamic scenes". Unlike rays at
+    random it brings no noise, which edges, and tokens learnt from so few pixels, could not bear.
     """
-    near = open_distance(space, at + 0.08 * n, 0.08) / 0.08
-    wide = open_distance(space, at + 0.35 * n, 0.35) / 0.35
+    near = wp.min(room_left(rooms, at + 0.13 * n) / 0.13, 1.0)
+    wide = wp.min(room_left(rooms, at + 0.35 * n) / 0.35, 1.0)
     return (0.45 + 0.55 * near) * (0.5 + 0.5 * wide)

@@ -1,5 +1,6 @@
 # type: ignore  (Warp compiles these functions itself: they are Python in syntax only)
-# ruff: noqa: UP018, RUF046  (int(0) and float(0.0) declare variables that a loop may change)
+# ruff: noqa: UP018, RUF046, SIM102  (int(0) declares a variable that a loop may change; `and` asks both
+# sides)
 """Rays and distances in a space of two levels: what every kernel of the renderer stands on.
 
 A space on a device is a `Space`: a bounding volume hierarchy over the boxes of its parts, and in each part
@@ -20,6 +21,7 @@ wp.config.log_level = wp.LOG_WARNING
 wp.set_module_options({"enable_backward": False})
 
 FAR = wp.constant(1.0e6)  # metres
+NEAR = wp.constant(0.4)  # metres: how far surfaces darken each other
 LAYERS = wp.constant(6)  # of glass that a ray passes before the rest is taken for clear
 
 
@@ -95,17 +97,23 @@ class Rooms:
     step: wp.array(dtype=wp.vec3)
     size: wp.array2d(dtype=wp.int32)  # [room, 3] probes along x, y, z
     first: wp.array(dtype=wp.int32)
-    lights: wp.array2d(
-        dtype=wp.int32
-    )  # [room + 1, LIGHTS], -1 where none; the last row is for points outside
+    lights: wp.array2d(dtype=wp.int32)  # [room + 1, LIGHTS], -1 where none; the last row is outside
+    near: wp.array3d(dtype=float)  # [z, y, x] distance to the nearest opaque surface, NEAR at most
+    near_origin: wp.vec3
+    near_cell: float
     ambient: wp.array2d(dtype=wp.vec3)  # [probe, 6]: light on faces towards +x, -x, +y, -y, +z, -z
 
 
 @wp.struct
 class Space:
-    solid: wp.uint64
-    solid_count: int
+    solid: wp.uint64  # over the boxes of the first `large_count` of the solid parts
+    large_count: int
     solid_parts: wp.array(dtype=Part)
+    every: wp.uint64  # over the boxes of all solid parts
+    solid_count: int
+    merged: wp.uint64  # the small solid parts (walls, mostly) as one mesh in world coordinates, 0 = none
+    merged_part: wp.array(dtype=wp.int32)  # of each of its faces: whose it is, and which face there
+    merged_face: wp.array(dtype=wp.int32)
     glass: wp.uint64
     glass_count: int
     glass_parts: wp.array(dtype=Part)
@@ -143,11 +151,9 @@ def nudged(direction: wp.vec3):
 
 
 @wp.func
-def nearest(bvh: wp.uint64, parts: wp.array(dtype=Part), start: wp.vec3, direction: wp.vec3, reach: float):
-    """First surface along the ray with t < reach."""
-    hit = Hit()
-    hit.part = -1
-    best = float(reach)
+def nearer(bvh: wp.uint64, parts: wp.array(dtype=Part), start: wp.vec3, direction: wp.vec3, hit: Hit):
+    """The hit, or a surface of the parts that stands before it."""
+    best = float(hit.t)
     item = int(0)
     query = wp.bvh_query_ray(bvh, start, direction)
     while wp.bvh_query_next(query, item, best):
@@ -167,11 +173,23 @@ def nearest(bvh: wp.uint64, parts: wp.array(dtype=Part), start: wp.vec3, directi
 
 @wp.func
 def first_solid(space: Space, start: wp.vec3, direction: wp.vec3, reach: float):
+    """First opaque surface along the ray with t < reach.
+
+    What is small in triangles is large in a picture: the merged walls, asked first, bound what follows.
+    """
     hit = Hit()
     hit.part = -1
     hit.t = reach
-    if space.solid_count > 0:
-        hit = nearest(space.solid, space.solid_parts, start, direction, reach)
+    if space.merged != wp.uint64(0):
+        wall = wp.mesh_query_ray(space.merged, start, direction, reach)
+        if wall.result:
+            hit.part = space.merged_part[wall.face]
+            hit.face = space.merged_face[wall.face]
+            hit.u = wall.u
+            hit.v = wall.v
+            hit.t = wall.t
+    if space.large_count > 0:
+        hit = nearer(space.solid, space.solid_parts, start, direction, hit)
     return hit
 
 
@@ -181,14 +199,17 @@ def first_glass(space: Space, start: wp.vec3, direction: wp.vec3, reach: float):
     hit.part = -1
     hit.t = reach
     if space.glass_count > 0:
-        hit = nearest(space.glass, space.glass_parts, start, direction, reach)
+        hit = nearer(space.glass, space.glass_parts, start, direction, hit)
     return hit
 
 
 @wp.func
 def blocked(space: Space, start: wp.vec3, direction: wp.vec3, reach: float):
     """Whether anything opaque stands on the ray before t = reach."""
-    if space.solid_count == 0:
+    if space.merged != wp.uint64(0):
+        if wp.mesh_query_ray_anyhit(space.merged, start, direction, reach):
+            return True
+    if space.large_count == 0:
         return False
     item = int(0)
     query = wp.bvh_query_ray(space.solid, start, direction)
@@ -229,9 +250,13 @@ def through_glass(space: Space, start: wp.vec3, direction: wp.vec3, reach: float
 def open_distance(space: Space, at: wp.vec3, reach: float):
     """Distance to the nearest opaque surface, `reach` at most; near an unevenly scaled part a little more."""
     best = float(reach)
-    if space.solid_count > 0:
+    if space.merged != wp.uint64(0):
+        wall = wp.mesh_query_point_no_sign(space.merged, at, best)
+        if wall.result:
+            best = wp.length(wp.mesh_eval_position(space.merged, wall.face, wall.u, wall.v) - at)
+    if space.large_count > 0:
         item = int(0)
-        half = wp.vec3(reach, reach, reach)
+        half = wp.vec3(best, best, best)
         query = wp.bvh_query_aabb(space.solid, at - half, at + half)
         while wp.bvh_query_next(query, item):
             local = space.solid_parts[item].inverse * at + space.solid_parts[item].offset

@@ -16,7 +16,7 @@ from agents.kernel_shade import (
     ambient,
     direct,
     openness,
-    room_at,
+    room_of,
     sky,
     surface,
 )
@@ -37,14 +37,12 @@ wp.set_module_options({"enable_backward": False})
 
 
 @wp.func
-def colour_of(space: Space, rooms: Rooms, s: Surface, shadows: int):
+def colour_of(space: Space, rooms: Rooms, s: Surface, direction: wp.vec3, shadows: int):
     """Light that leaves a surface towards the viewer."""
     lifted = s.position + LIFT * s.face_normal
-    room = room_at(rooms, s.position + 0.1 * s.face_normal)
-    light = direct(space, rooms, room, lifted, s.normal, shadows)
-    around = ambient(space, rooms, room, lifted, s.normal)
-    if wp.max(around) > 0.0:
-        around = around * openness(space, lifted, s.face_normal)
+    room = room_of(rooms, s, direction)
+    around = ambient(space, rooms, room, lifted, s.normal) * openness(rooms, s.position, s.face_normal)
+    light = direct(space, rooms, room, lifted, s.normal, 0.03 * wp.max(around), shadows)
     return s.emission + wp.cw_mul(s.albedo, light + around)
 
 
@@ -56,7 +54,9 @@ def seen(
     colour = sky(space, direction)
     if hit.part >= 0:
         part = space.solid_parts[hit.part]
-        colour = colour_of(space, rooms, surface(space, part, hit, start, direction, spread), shadows)
+        colour = colour_of(
+            space, rooms, surface(space, part, hit, start, direction, spread), direction, shadows
+        )
     # Layers of glass are met nearest first: each adds its own sheen, dimmed by those before it.
     sheen = wp.vec3(0.0, 0.0, 0.0)
     left = wp.vec3(1.0, 1.0, 1.0)
@@ -68,7 +68,7 @@ def seen(
         part = space.glass_parts[pane.part]
         s = surface(space, part, pane, start + at * direction, direction, spread)
         opacity = space.materials[part_material(space, part, pane.face)].opacity
-        room = room_at(rooms, s.position + 0.1 * s.face_normal)
+        room = room_of(rooms, s, direction)
         view = wp.normalize(direction)
         facing = wp.max(-wp.dot(view, s.normal), 0.0)
         # Schlick's Fresnel term for glass; what is mirrored is only known as blurred as the probes know it.
@@ -85,8 +85,8 @@ def seen(
 
 @wp.func
 def film(x: float):
-    """Filmic curve: Narkowicz's (2015) fit of the ACES reference; then sRGB."""
-    y = wp.clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
+    """Film's shoulder, so that lamps and windows do not burn out (Reinhard et al., 2002; white at 6)."""
+    y = wp.clamp(x * (1.0 + x / 36.0) / (1.0 + x), 0.0, 1.0)
     if y <= 0.0031308:
         return 12.92 * y
     return 1.055 * wp.pow(y, 1.0 / 2.4) - 0.055

@@ -29,8 +29,13 @@ MARGIN = 0.3
 LAYERS = 3
 RAYS = 96
 BOUNCES = 3
-KEY = 0.32
-"""The mean radiance of a room is exposed to this, before the film's curve."""
+KEY = 0.26
+"""What a room's meter reads is exposed to this, before the film's curve."""
+WEAKEST = 0.04
+"""Share of a room's strongest lamp below which another, at its brightest spot there, is left out."""
+NEAR_CELL = 0.1
+"""Spacing of the grid of distances to surfaces [m]; wider where a space would need more than NEAR_CELLS."""
+NEAR_CELLS = 2_000_000
 ADAPTATION = 0.6
 """How far exposure follows the room (1) rather than the whole house (0), where a dim room stays dim."""
 MOST_GAIN = 40.0
@@ -45,7 +50,7 @@ class LightProbes:
     rooms: Any  # kernel_trace.Rooms
     map: RoomMap | None
     exposure: Float[np.ndarray, "r"]
-    brightness: Float[np.ndarray, "r"]  # mean luminance seen from within each room
+    brightness: Float[np.ndarray, "r"]  # what a meter reads in each room
 
     def exposure_at(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
         """Gain of a camera at each point."""
@@ -65,6 +70,7 @@ def bake(scene: DeviceScene) -> LightProbes:
     )
     table = np.full((len(floor) + 1, LIGHTS), -1, np.int32)
     table[-1, : min(len(outside), LIGHTS)] = outside[:LIGHTS]
+    _measure_distances(rooms, scene)
     if not floor:
         _place_grids(rooms, [], device)
         rooms.lights = wp.array(table, dtype=wp.int32, device=device)
@@ -80,38 +86,50 @@ def bake(scene: DeviceScene) -> LightProbes:
     rooms.lights = wp.array(table, dtype=wp.int32, device=device)
 
     points = wp.array(probes, dtype=wp.vec3, device=device)
-    # A probe of an L-shaped room's box may stand in its neighbour.
-    valid = plan.at(probes) == room_of
-    if lights:
-        strength = wp.zeros((len(probes), len(lights)), dtype=float, device=device)
-        wp.launch(kp.probe_lights, strength.shape, [scene.space, points], [strength], device=device)
-        _choose_lights(table, strength.numpy() * valid[:, None], room_of, lights)
-        rooms.lights = wp.array(table, dtype=wp.int32, device=device)
-
     directions = wp.array(fibonacci_sphere(RAYS), dtype=wp.vec3, device=device)
     shape = (len(probes), RAYS)
     emitted, albedo, at, normal = (wp.zeros(shape, dtype=wp.vec3, device=device) for _ in range(4))
     where, inside = (wp.zeros(shape, dtype=wp.int32, device=device) for _ in range(2))
     met = [emitted, albedo, at, normal, where]
     wp.launch(kp.probe_rays, shape, [scene.space, rooms, points, directions], [*met, inside], device=device)
-    # A probe that sees the backs of most of what it sees stands inside something.
-    valid &= inside.numpy().mean(1) < 0.5
-    nearest_valid = _nearest_valid(probes, room_of, valid)
-    mean = wp.zeros(len(probes), dtype=wp.vec3, device=device)
-    gathered = wp.zeros((len(probes), 6), dtype=wp.vec3, device=device)
-    for _ in range(BOUNCES):
-        wp.launch(
-            kp.probe_gather,
-            len(probes),
-            [scene.space, rooms, directions, *met],
-            [gathered, mean],
-            device=device,
-        )
-        rooms.ambient = wp.array(gathered.numpy()[nearest_valid], dtype=wp.vec3, device=device)
+    # A probe of an L-shaped room's box may stand in its neighbour; one that sees the backs of most of what
+    # it sees stands inside something.
+    valid = (plan.at(probes) == room_of) & (inside.numpy().mean(1) < 0.5)
+    stand_in = _nearest_valid(probes, room_of, valid)
+    _light_up(scene, table, met, valid)
+    rooms.lights = wp.array(table, dtype=wp.int32, device=device)
 
-    seen = (mean.numpy() @ LUMINANCE)[nearest_valid]
-    brightness = np.array([seen[room_of == i].mean() for i in range(len(floor))])
+    meter = wp.zeros((len(probes), 2), dtype=float, device=device)
+    gathered = wp.zeros((len(probes), 6), dtype=wp.vec3, device=device)
+    known = [scene.space, rooms, directions, *met]
+    for _ in range(BOUNCES):
+        wp.launch(kp.probe_gather, len(probes), known, [gathered, meter], device=device)
+        rooms.ambient = wp.array(gathered.numpy()[stand_in], dtype=wp.vec3, device=device)
+
+    read = meter.numpy()[stand_in]
+    brightness = np.array([_geometric_mean(read[room_of == i]) for i in range(len(floor))])
     return LightProbes(rooms, plan, _exposure(brightness), brightness)
+
+
+def _light_up(scene: DeviceScene, table: np.ndarray, met: list[wp.array], valid: np.ndarray) -> None:
+    """Light what probes see by each lamp, and give each room's row in `table` the lamps that count there."""
+    emitted, albedo, at, normal, where = met
+    rooms: np.ndarray = where.numpy()
+    believed = valid[:, None] & (rooms >= 0)
+    most = np.zeros((len(table) - 1, len(scene.geometry.lights)))
+    strength = wp.zeros(rooms.shape, dtype=float, device=scene.device)
+    for k in range(len(scene.geometry.lights)):
+        inputs = [scene.space, k, albedo, at, normal]
+        wp.launch(kp.lamp_on, rooms.shape, inputs, [emitted, strength], device=scene.device)
+        np.maximum.at(most[:, k], rooms[believed].astype(np.intp), strength.numpy()[believed])
+    for room, light in enumerate(most):
+        order = [k for k in np.argsort(-light, kind="stable") if light[k] > WEAKEST * light.max()]
+        table[room, : min(len(order), LIGHTS)] = order[:LIGHTS]
+
+
+def _geometric_mean(read: np.ndarray) -> float:
+    total, count = read.sum(0)
+    return float(np.exp(total / max(count, 1.0)))
 
 
 def fibonacci_sphere(count: int) -> Float[np.ndarray, "n 3"]:
@@ -148,6 +166,17 @@ def _grid(region: FloorRegion) -> tuple[np.ndarray, np.ndarray, np.ndarray, tupl
     return probes, low, step, counts
 
 
+def _measure_distances(rooms: Any, scene: DeviceScene) -> None:
+    low, high = scene.bounds()
+    cell = max(NEAR_CELL, float(np.cbrt(np.prod(high - low) / NEAR_CELLS)))
+    nx, ny, nz = (int(n) for n in np.ceil((high - low) / cell) + 1)
+    counts = (nz, ny, nx)
+    rooms.near = wp.zeros(counts, dtype=float, device=scene.device)
+    rooms.near_origin = wp.vec3(*low.tolist())
+    rooms.near_cell = cell
+    wp.launch(kp.fill_near, counts, [scene.space, rooms], device=scene.device)
+
+
 def _place_grids(rooms: Any, grids: list, device: str) -> None:
     """Write the grids into a kernel's struct; with none, arrays of one row that are never read."""
     count = max(len(grids), 1)
@@ -160,18 +189,6 @@ def _place_grids(rooms: Any, grids: list, device: str) -> None:
     rooms.ambient = wp.zeros((max(int(firsts[-1]), 1), 6), dtype=wp.vec3, device=device)
     rooms.map = wp.full((1, 1), -1, dtype=wp.int32, device=device)
     rooms.map_cell = CELL
-
-
-def _choose_lights(table: np.ndarray, strength: np.ndarray, room_of: np.ndarray, lights: tuple) -> None:
-    """Give each room the lamps that reach it, strongest first; and the sun, which few probes see."""
-    suns = [k for k, light in enumerate(lights) if light.kind == "directional"][:1]
-    for room in range(len(table) - 1):
-        most = strength[room_of == room].max(0)
-        order = [
-            int(k) for k in np.argsort(-most, kind="stable") if most[k] > 0.01 * most.max() and k not in suns
-        ]
-        chosen = order[: LIGHTS - len(suns)] + suns
-        table[room, : len(chosen)] = chosen
 
 
 def _nearest_valid(probes: np.ndarray, room_of: np.ndarray, valid: np.ndarray) -> np.ndarray:

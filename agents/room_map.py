@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from scenes.geometry import FloorRegion
 
-CELL = 0.1
+CELL = 0.05
 """Side of a cell [m]."""
 
 REACH = 0.15
