@@ -15,6 +15,9 @@ from studies.config import StudyConfig
 from studies.pipeline import RunPlan, plan
 from studies.stage import Stage, write_json
 
+_MEASURED = ("wall_seconds", "samples_per_second", "data_wait_seconds", "device", "threads")
+_PLACES = ("from",)
+
 
 def run_study(study: StudyConfig, out: Path) -> list[Path]:
     """Do what is missing under `out` and return the files of all rows of the study.
@@ -66,13 +69,13 @@ def _row(study: StudyConfig, run: RunPlan, out: Path) -> dict[str, Any]:
         "preset": study.preset,
         "method": run.method,
         "seed": run.seed,
-        "metrics": last["metrics"],
+        "metrics": _results(last["metrics"]),
         "stages": {
             key: {
                 "kind": r["kind"],
                 "label": r["label"],
                 "folder": str(Path("stages") / f"{r['kind']}-{key}"),
-                "metrics": r["metrics"],
+                "metrics": _results(r["metrics"]),
             }
             for key, r in records.items()
             if key != run.evaluation.key
@@ -81,12 +84,23 @@ def _row(study: StudyConfig, run: RunPlan, out: Path) -> dict[str, Any]:
         "cost": {
             "seconds": {r["label"]: r["seconds"] for r in records.values()},
             "seconds_total": round(sum(r["seconds"] for r in records.values()), 1),
+            "measured": {r["label"]: _measurements(r["metrics"]) for r in records.values()},
             "machine": f"{platform.machine()}, {platform.system()}",
             "torch": metadata.version("torch"),
         },
         "code_version": code_version(),
         "config": study.resolved(),
     }
+
+
+def _results(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a stage found out: the same whenever and wherever in the run's folder it ran."""
+    return {k: v for k, v in metrics.items() if k not in _MEASURED and k not in _PLACES}
+
+
+def _measurements(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What it took: never the same twice."""
+    return {k: metrics[k] for k in _MEASURED if k in metrics}
 
 
 def _finished(stage: Stage, out: Path) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+"""`tst tokenizer train`, `tst transfer`, `tst evaluate`, a stage each. `tst pretrain` is in launch.py."""
+
+Every stage opens the store through the view of its role, so none can be pointed at what it must not see.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engine.access import EvalFrames, PretrainFrames, TransferFrames
+from engine.store import Store
+from training.config import Config
+from training.evaluate import EvaluateConfig
+from training.evaluate import evaluate as run_evaluation
+from training.tokenize_store import tokenize
+from training.tokenizer import TokenizerConfig
+from training.tokenizer import train_tokenizer as run_tokenizer
+from training.transfer import TransferConfig
+from training.transfer import transfer as run_transfer
+
+
+class TokenizerCommand(Config):
+    """What `tst tokenizer train` needs to know."""
+
+    store: Path
+    """The store; its pre-training frames are used."""
+    modality: str
+    """rgb, depth, normals or edges."""
+    out: Path
+    """Folder of the tokenizer."""
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    """The tokenizer."""
+
+
+class TransferCommand(Config):
+    """What `tst transfer` needs to know."""
+
+    store: Path
+    """The store with the transfer frames."""
+    test_store: Path
+    """The store whose spaces are test spaces: transfer refuses to see any of them. May be the same store."""
+    out: Path
+    """Folder of the run."""
+    checkpoint: Path | None = None
+    """Folder of a pre-training; none: from random weights."""
+    transfer: TransferConfig = TransferConfig()
+    """The fine-tuning."""
+
+
+class EvaluateCommand(Config):
+    """What `tst evaluate` needs to know."""
+
+    store: Path
+    """The store with the evaluation frames."""
+    model: Path
+    """Folder of a finished transfer."""
+    out: Path
+    """Folder of the scores."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """The scoring."""
+
+
+def train_tokenizer(config: TokenizerCommand) -> None:
+    """Train a tokenizer, then put the tokens of the store's pre-training frames beside them."""
+    store = Store.open(config.store)
+    _print(run_tokenizer(PretrainFrames(store), config.modality, config.tokenizer, config.out))
+    _print(tokenize(store, config.modality, config.out))
+
+
+def transfer(config: TransferCommand) -> None:
+    """Tune a segmentation head, and the encoder with it, on the transfer frames of a store."""
+    tests = EvalFrames(config.test_store).spaces
+    frames = TransferFrames(config.store, tests)
+    _print(run_transfer(config.transfer, frames, config.checkpoint, config.out))
+
+
+def evaluate(config: EvaluateCommand) -> None:
+    """Score a tuned model on the evaluation frames of a store."""
+    _print(run_evaluation(config.evaluate, EvalFrames(config.store), config.model, config.out))
+
+
+def _print(metrics: dict[str, Any]) -> None:
+    print(json.dumps({k: v for k, v in metrics.items() if k != "curve"}, indent=1))
