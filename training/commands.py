@@ -1,4 +1,4 @@
-"""`tst tokenizer train`, `tst transfer`, `tst evaluate`, a stage each. `tst pretrain` is in launch.py."""
+"""`tst tokenizer train`, `tst transfer`, `tst evaluate`, a stage each; `tst pretrain` is in launch.py.
 
 Every stage opens the store through the view of its role, so none can be pointed at what it must not see.
 """
