@@ -63,9 +63,9 @@ def _head(study: str, preset: str, rows: list[dict[str, Any]]) -> str:
     test, other = row["config"]["test_house"], row["config"]["transfer_houses"]
     return (
         f'<h1>{html.escape(study)}</h1><p class="q">{html.escape(row["question"])}</p>'
-        f'<p class="note">Preset {html.escape(preset)}; seeds {", ".join(map(str, seeds))}; test space: house '
-        f"{test['seed']} of family {html.escape(test['family'])}; labels from {other['count']} houses of family "
-        f"{html.escape(other['family'])}.</p>"
+        f'<p class="note">Preset {html.escape(preset)}; seeds {", ".join(map(str, seeds))}; test space: '
+        f"house {test['seed']} of family {html.escape(test['family'])}; labels from {other['count']} houses "
+        f"of family {html.escape(other['family'])}.</p>"
     )
 
 
@@ -87,8 +87,8 @@ def _result(rows: list[dict[str, Any]]) -> str:
     bars = {m: [100 * v for v in summaries["mIoU [%]"][m].values] for m in methods}
     return (
         "<h2>Was it worth it?</h2><p>Semantic segmentation of held-out views of the test space. "
-        "Mean ± standard deviation over seeds; the seeds change initialisation, masks and batch order, and not "
-        f"the houses or the poses.</p><table><tr><th>method</th>{head}</tr>{body}</table>"
+        "Mean ± standard deviation over seeds; the seeds change initialisation, masks and batch order, and "
+        f"not the houses or the poses.</p><table><tr><th>method</th>{head}</tr>{body}</table>"
         f"<ul>{claims}</ul>{_img(figures.method_bars(bars, 'mIoU [%]'))}"
     )
 

@@ -110,7 +110,7 @@ def _finished(stage: Stage, out: Path) -> dict[str, Any]:
 
 
 def code_version() -> str:
-    """Commit of the checkout this runs from, `+changes` if it differs from it; the package's version elsewhere."""
+    """Commit of the checkout this runs from, `+changes` if it differs; elsewhere the package's version."""
     root = Path(__file__).resolve().parent.parent
     command = ["git", "-C", str(root), "describe", "--always", "--dirty=+changes"]
     try:

@@ -43,12 +43,12 @@ class Stage:
         return list(seen.values())
 
     def done(self, root: Path) -> dict[str, Any] | None:
-        """Record of the finished stage: kind, label, config, metrics, seconds; None while it is not finished."""
+        """Record of the finished stage: kind, label, config, metrics, seconds; None until it is finished."""
         path = self.folder(root) / "done.json"
         return json.loads(path.read_text()) if path.exists() else None
 
     def run(self, root: Path) -> dict[str, Any]:
-        """Do the work unless it is done; the record is written last and at once, so a kill leaves no half truth."""
+        """Do the work unless it is done; the record comes last and at once, so a kill leaves no half truth."""
         if record := self.done(root):
             return record
         out = self.folder(root)
