@@ -9,6 +9,7 @@ splitting promises neither which worker gets what nor that nothing is dropped. B
 those of `TicketReader.batches`, to the byte.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
@@ -39,6 +40,10 @@ def ticket_dataset(order: Order, batches: int, start_batch: int = 0) -> ray.data
             rows.append({"rank": rank, "from": wanted.start, "to": wanted.start + keep, **_row(ticket)})
         left -= keep
     blocks = -(-len(rows) // _ROWS_PER_BLOCK)
+    with warnings.catch_warnings():
+        # Ray 2.60 warns about a default of its own when a process first makes a data context.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        ray.data.DataContext.get_current()
     dataset = ray.data.from_items(rows, override_num_blocks=blocks)
     dataset.context.execution_options.preserve_order = True
     return dataset

@@ -1,0 +1,83 @@
+"""Small stores with every kind of modality, filled from a seed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.store import LabelRow, ModalitySpec, Role, Run, Space, Store
+
+SIDE = 12
+SPECS = (
+    ModalitySpec("rgb", "uint8", (SIDE, SIDE, 3), "1", "sensory"),
+    ModalitySpec("depth", "uint16", (SIDE, SIDE), "mm", "sensory"),
+    ModalitySpec("edges", "uint8", (SIDE, SIDE), "1", "sensory"),
+    ModalitySpec("semantic", "uint8", (SIDE, SIDE), "1", "label"),
+    ModalitySpec("pose", "float64", (4, 4), "m", "camera"),
+    ModalitySpec("intrinsics", "float32", (4,), "px", "camera"),
+)
+LABELS: list[LabelRow] = [
+    {"id": 0, "name": "nothing", "group": "void"},
+    {"id": 1, "name": "Wall", "group": "wall"},
+]
+
+
+def arrays(role: Role, count: int, seed: int) -> dict[str, np.ndarray]:
+    """Frames of all modalities that a role records; poses are rigid and all different."""
+    rng = np.random.default_rng(seed)
+    values = {}
+    for spec in SPECS:
+        if spec.kind == "label" and role == "pretrain":
+            continue
+        if spec.name == "pose":
+            values["pose"] = np.tile(np.eye(4), (count, 1, 1))
+            values["pose"][:, :3, 3] = rng.random((count, 3)) * 5
+        elif spec.name == "intrinsics":
+            values["intrinsics"] = rng.random((count, 4)).astype(np.float32)
+        else:
+            values[spec.name] = rng.integers(0, 200, (count, *spec.shape)).astype(spec.dtype)
+    return values
+
+
+def space(number: int) -> Space:
+    """A made-up space."""
+    return Space(f"house-{number}", "procthor", f"{number:064x}", number, "dense", "raycast", "a test")
+
+
+def add_part(
+    store: Store, name: str, role: Role, runs: list[tuple[int, int]], seed: int
+) -> dict[str, np.ndarray]:
+    """Writes a part with runs (number of the space, count); returns its arrays."""
+    values = arrays(role, sum(count for _, count in runs), seed)
+    starts = np.cumsum([0, *(count for _, count in runs)]).tolist()
+    table = [
+        Run(space(n).id, role, name, start, count) for (n, count), start in zip(runs, starts, strict=False)
+    ]
+    spaces = list({n: space(n) for n, _ in runs}.values())
+    store.write_part(name, values, table, spaces, "config", [{"seed": seed}])
+    return values
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Callable[..., Store]:
+    """A store with two pre-training parts and one each for transfer and evaluation.
+
+    Spaces 1 and 2 are pre-trained on (37, 20 and 30 frames), 1 is judged, 3 and 4 are for transfer.
+    """
+
+    def make(name: str = "store") -> Store:
+        store = Store.create(tmp_path / name, SPECS, LABELS)
+        add_part(store, "pretrain-a", "pretrain", [(1, 37), (2, 20)], seed=1)
+        add_part(store, "pretrain-b", "pretrain", [(2, 30)], seed=2)
+        add_part(store, "transfer-a", "transfer", [(3, 21), (4, 18)], seed=3)
+        add_part(store, "eval-a", "eval", [(1, 19)], seed=4)
+        return store
+
+    return make
+
+
+@pytest.fixture
+def store(make_store: Callable[..., Store]) -> Store:
+    """One such store."""
+    return make_store()

@@ -1,0 +1,230 @@
+"""Collection, end to end: generated houses, the ray-casting renderer, the store, in-process and on Ray."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+
+from agents.modalities import LABELS, SENSORY
+from engine import actors, cluster
+from engine.access import EvalFrames, PretrainFrames, check_held_out
+from engine.collect import CollectConfig, collect
+from engine.errors import CollectError
+from engine.part_maker import PartMaker
+from engine.show import contact_sheet
+from engine.store import Store
+from scenes.generate import generate_house
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("houses")
+    for seed in (1, 2):
+        house = generate_house(seed)
+        house.save(folder / f"{house.space_id}.json")
+    return sorted(folder.iterdir())
+
+
+def _config(houses, store, **changes) -> CollectConfig:
+    settings = {"role": "eval", "frames": 10, "size": 32, "actors": 0, "frames_per_part": 8} | changes
+    return CollectConfig(houses=houses, store=store, **settings)
+
+
+@pytest.fixture(scope="module")
+def collected(houses, tmp_path_factory) -> Path:
+    """Evaluation frames of both houses, pre-training frames of the first."""
+    store = tmp_path_factory.mktemp("collected") / "store"
+    report = collect(_config(houses, store))
+    assert (report.parts, report.frames, report.skipped) == (3, 20, 0)
+    collect(_config(houses[:1], store, role="pretrain"))
+    return store
+
+
+def test_frames_of_two_houses(collected, houses):
+    store = Store.open(collected)
+    assert store.verify() == []
+    assert {s.id for s in store.spaces} == {h.stem for h in houses}
+    assert sorted(r.count for r in store.runs if r.role == "eval") == [2, 4, 6, 8]
+    read = EvalFrames(store).read(np.arange(20), [*SENSORY, *LABELS, "pose", "intrinsics"])
+    assert read["rgb"].std(axis=(1, 2, 3)).min() > 1  # no frame is blank
+    assert (read["depth"] > 0).mean() > 0.8
+    assert len(np.unique(read["semantic"])) > 5
+    names = {row["id"]: row["name"] for row in store.labels}
+    assert "Wall" in {names[i] for i in np.unique(read["semantic"]).tolist()}
+    np.testing.assert_allclose(np.linalg.det(read["pose"][:, :3, :3]), 1, atol=1e-6)
+    np.testing.assert_array_equal(read["intrinsics"], np.tile(np.float32([16, 16, 16, 16]), (20, 1)))
+
+
+def test_pretraining_frames_carry_no_labels(collected):
+    store = Store.open(collected)
+    for part in store.parts:
+        names = {m.name for m in part.modalities}
+        assert names.issuperset(SENSORY)
+        assert bool(names & set(LABELS)) == (part.role != "pretrain")
+
+
+def test_roles_see_from_different_places(collected):
+    store = Store.open(collected)
+    assert 0 < check_held_out(PretrainFrames(store), EvalFrames(store)) < 10
+
+
+def test_collecting_again_does_nothing(collected, houses):
+    before = {p.part: p for p in Store.open(collected).parts}
+    report = collect(_config(houses, collected))
+    assert (report.parts, report.frames, report.skipped) == (0, 0, 20)
+    assert {p.part: p for p in Store.open(collected).parts} == before
+
+
+def _by_frame(store: Store, role: str = "eval") -> dict[tuple[str, int], dict[str, bytes]]:
+    """Every frame's bytes by house and number in it, however they are parted."""
+    found = {}
+    for part in store.parts:
+        if part.role != role:
+            continue
+        values = store.read(part.part, 0, part.frames, [m.name for m in part.modalities])
+        for run, seed in zip(part.runs, part.seeds, strict=True):
+            for i in range(run.count):
+                key = (seed["house"], seed["first"] + i)
+                assert key not in found, "a frame is there twice"
+                found[key] = {name: v[run.start + i].tobytes() for name, v in values.items()}
+    return found
+
+
+def test_a_lost_part_comes_back_as_it_was(houses, collected, tmp_path):
+    collect(_config(houses, tmp_path / "store"))
+    store = Store.open(tmp_path / "store")
+    lost = store.parts[1]
+    store.remove_part(lost.part)
+    report = collect(_config(houses, tmp_path / "store"))
+    assert (report.parts, report.frames) == (1, lost.frames)
+    again = Store.open(tmp_path / "store")
+    assert again.part(lost.part) == lost  # manifests hold every file's checksum: the same bytes
+    assert _by_frame(again) == _by_frame(Store.open(collected))
+
+
+def test_more_houses_and_frames_leave_what_is_there(houses, collected, tmp_path):
+    collect(_config(houses[:1], tmp_path / "store", frames=5))
+    first = Store.open(tmp_path / "store").parts
+    report = collect(_config(houses, tmp_path / "store", frames_per_part=7))
+    assert (report.frames, report.skipped) == (15, 5)
+    store = Store.open(tmp_path / "store")
+    assert {p.part for p in first} < {p.part for p in store.parts}
+    # In other parts, but frame by frame what was collected at once.
+    assert _by_frame(store) == _by_frame(Store.open(collected))
+
+
+def test_another_seed_sees_other_places(houses, collected, tmp_path):
+    collect(_config(houses[:1], tmp_path / "store", seed=1))
+    one, other = _by_frame(Store.open(tmp_path / "store")), _by_frame(Store.open(collected))
+    assert not {f["pose"] for f in one.values()} & {f["pose"] for f in other.values()}
+
+
+@pytest.fixture
+def poison(houses, tmp_path) -> Path:
+    """A house with a thing that nobody knows how to build."""
+    values = json.loads(houses[0].read_text())
+    values["objects"][0]["assetId"] = "No_Such_Thing"
+    values["metadata"]["testspace"]["seed"] = 99
+    path = tmp_path / "poison.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
+def test_a_poison_house_is_named_and_the_others_are_collected(houses, poison, tmp_path, monkeypatch):
+    tries = []
+    monkeypatch.setattr(PartMaker, "make", _counting(PartMaker.make, tries))
+    with pytest.raises(CollectError, match="No_Such_Thing") as caught:
+        collect(_config([poison, houses[1]], tmp_path / "store", frames=8))
+    assert "poison.json" in str(caught.value)
+    assert houses[1].name not in str(caught.value)
+    assert max(map(tries.count, tries)) == 3
+    store = Store.open(tmp_path / "store")
+    assert [r.space for r in store.runs] == [houses[1].stem]
+    assert store.verify() == []
+
+
+def _counting(make, tries):
+    def counted(self, task):
+        tries.append(task.name)
+        return make(self, task)
+
+    return counted
+
+
+def test_a_full_disk_ends_it_at_once(houses, tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("engine.staging.codecs.write_arrays", full)
+    with pytest.raises(CollectError, match="make room"):
+        collect(_config(houses, tmp_path / "store", frames=1))
+    monkeypatch.undo()
+    assert collect(_config(houses, tmp_path / "store", frames=1)).frames == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"simulator": "unreal"}, "raycast"),
+        ({"sampler": "drunk"}, "dense"),
+        ({"size": 64}, "holds frames of 32"),
+        ({"houses": [Path("nowhere.json")]}, "no house at nowhere"),
+        ({"frames_per_part": 5000}, "2048"),
+    ],
+)
+def test_what_cannot_be_collected_is_said(houses, collected, change, message):
+    with pytest.raises(ValueError, match=message):
+        collect(_config(houses, collected).model_copy(update=change))
+
+
+def test_unknown_settings_are_errors(houses, tmp_path):
+    with pytest.raises(ValueError, match="colour"):
+        _config(houses, tmp_path, colour="red")
+
+
+def test_a_contact_sheet_shows_every_modality(collected):
+    store = Store.open(collected)
+    sheets = {role: contact_sheet(store, 10, role=role) for role in ("pretrain", "eval")}
+    assert sheets["eval"].height > sheets["pretrain"].height  # labels and their legend
+    for sheet in sheets.values():
+        assert np.asarray(sheet).std() > 20
+    with pytest.raises(ValueError, match="transfer"):
+        contact_sheet(store, 4, role="transfer")
+
+
+@pytest.mark.ray
+def test_actors_make_the_same_store_though_one_is_killed(houses, collected, tmp_path, monkeypatch):
+    """Two actors; one is killed while it has parts in flight. Nothing is missing, nothing is different."""
+    crew = []
+
+    class Watched(actors._Worker):
+        def __init__(self, *args):
+            super().__init__(*args)
+            crew.append(self)
+
+    kept = actors.make_parts
+    killed = []
+
+    def make_parts(tasks, recipe, count, gpus, ended):
+        def kill_one(task, result):
+            busy = [w for w in crew if w.flying]
+            if not killed and busy:
+                killed.append(busy[0])
+                ray.kill(busy[0].actor)
+            return ended(task, result)
+
+        kept(tasks, recipe, count, gpus, kill_one)
+
+    monkeypatch.setattr(actors, "_Worker", Watched)
+    monkeypatch.setattr(actors, "make_parts", make_parts)
+    with cluster.ray_session(2):
+        report = collect(_config(houses, tmp_path / "store", actors=2, frames_per_part=3))
+    assert len(killed) == 1
+    assert len(crew) == 3  # another took its place
+    assert report.frames == 20
+    store = Store.open(tmp_path / "store")
+    assert store.verify() == []
+    assert not list((store.path / "parts").glob("*.tmp-*"))
+    assert _by_frame(store) == _by_frame(Store.open(collected))
