@@ -18,10 +18,11 @@ import numpy as np
 from scenes.asset_table import Asset, asset_table
 from scenes.geometry import Credit, Material, Mesh
 from scenes.meshing import assemble
+from scenes.obj import ObjModel
 from scenes.shapes import build_shape
 from scenes.solids import rotation_matrix
 from scenes.surfaces import surface
-from scenes.sweethome import Model, Piece, load_model, read_catalogue
+from scenes.sweethome import Piece, load_model, read_catalogue
 
 MODELS = Path(__file__).parent / "assets" / "models.csv"
 DEBIAN_FOLDER = Path("/usr/share/sweethome3d/furniture")  # of the package sweethome3d-furniture
@@ -65,6 +66,7 @@ class AssetLibrary:
                     key = row["object_type"], row["pool"]
                     self._mapped.setdefault(key, []).append((row["model"], row["turn"]))
         self._meshes: dict[str, Mesh] = {}
+        self._looks: dict[str, tuple[Material, ...]] = {}  # of models: assets share their textures
 
     def choose(self, asset: Asset) -> Choice | None:
         """The model that stands in for an asset; None where none fits and a shape of ours does it."""
@@ -93,11 +95,13 @@ class AssetLibrary:
         if asset.id not in self._meshes:
             choice = self.choose(asset)
             key = f"asset:{asset.id}:{self.digest}"
-            self._meshes[asset.id] = (
-                build_shape(asset, key)
-                if choice is None
-                else _fit(load_model(choice.piece), choice, asset, key)
-            )
+            if choice is None:
+                mesh = build_shape(asset, key)
+            else:
+                model = load_model(choice.piece)
+                looks = self._looks.setdefault(choice.piece.id, model.materials)
+                mesh = _fit(model.obj, looks, choice, asset, key)
+            self._meshes[asset.id] = mesh
         return self._meshes[asset.id]
 
     def credit(self, asset: Asset) -> Credit | None:
@@ -138,11 +142,11 @@ def _distortion(model: tuple[float, float, float], box: tuple[float, float, floa
     return float(stretch.max() / stretch.min())
 
 
-def _fit(model: Model, choice: Choice, asset: Asset, key: str) -> Mesh:
+def _fit(model: ObjModel, looks: tuple[Material, ...], choice: Choice, asset: Asset, key: str) -> Mesh:
     turn = rotation_matrix("y", choice.turn)
-    points = model.obj.positions @ turn.T
-    normals = model.obj.normals @ turn.T
-    drawn = np.unique(model.obj.faces)
+    points = model.positions @ turn.T
+    normals = model.normals @ turn.T
+    drawn = np.unique(model.faces)
     low, high = points[drawn].min(0), points[drawn].max(0)
     want = np.array(asset.size)
     scale = want / np.maximum(high - low, 1e-6)
@@ -153,11 +157,11 @@ def _fit(model: Model, choice: Choice, asset: Asset, key: str) -> Mesh:
         have, seat = knees
         y = points[:, 1] + want[1] / 2
         points[:, 1] = np.interp(y, [0, have, want[1]], [0, seat, want[1]]) - want[1] / 2
-    shown = np.array([m.opacity > 0.02 for m in model.materials])[model.obj.material_ids]
-    used, material_ids = np.unique(model.obj.material_ids[shown], return_inverse=True)
-    materials: list[Material] = [model.materials[i] for i in used]
+    shown = np.array([m.opacity > 0.02 for m in looks])[model.material_ids]
+    used, material_ids = np.unique(model.material_ids[shown], return_inverse=True)
+    materials: list[Material] = [looks[i] for i in used]
     return assemble(
-        key, points, model.obj.faces[shown], model.obj.uvs[shown], material_ids, materials, normals[shown]
+        key, points, model.faces[shown], model.uvs[shown], material_ids, materials, normals[shown]
     )
 
 
