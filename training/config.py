@@ -1,4 +1,5 @@
-"""What every configuration here is: frozen, an unknown key is an error, each field's sentence is its help."""
+"""What every configuration here is: frozen, an unknown key is an error, each field's sentence is its
+help."""
 
 from pydantic import BaseModel, ConfigDict
 

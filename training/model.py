@@ -192,18 +192,21 @@ class Multimodal(nn.Module):
         targets: Int[Tensor, "b t"],
         rows: dict[str, Int[Tensor, " k"]],
     ) -> dict[str, Float[Tensor, ""]]:
-        """Mean cross-entropy [nat] of each modality that has targets.
+        """Mean cross-entropy [nat] of each modality; 0 for one that has no target in this batch.
 
         `rows[m]`: places of modality m among the b·t targets (known from the masking, so that logits are
-        made only where there is a target and a GPU need not be asked for a count)."""
+        made only where there is a target and a GPU need not be asked for a count).
+        """
         y = self.decode(self.context_of(patches, tokens, inputs), targets).flatten(0, 1)
         line = torch.cat([tokens[s.name] for s in self.specs], dim=1)
         truth = line.gather(1, targets).flatten()
         losses = {}
-        for spec in self.specs:
-            if len(rows[spec.name]):
-                logits = self.heads[spec.name](y[rows[spec.name]])
-                losses[spec.name] = F.cross_entropy(logits.float(), truth[rows[spec.name]])
+        for name, head in self.heads.items():
+            at = rows[name]
+            # The head runs even with no row, so that every parameter has a gradient in every batch: DDP
+            # waits for all.
+            total = F.cross_entropy(head(y[at]).float(), truth[at], reduction="sum")
+            losses[name] = total / max(1, len(at))
         return losses
 
     def parameter_counts(self) -> dict[str, int]:

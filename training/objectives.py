@@ -82,9 +82,8 @@ class MultimodalObjective(Objective):
     def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         patches = patchify(batch["rgb"], self.encoder.config.patch)
         losses = self.model(patches, batch["tokens"], batch["inputs"], batch["targets"], batch["rows"])
-        # As in 4M: the mean over all modalities of their mean losses; one that has no target now counts as
-        # 0.
-        total = torch.stack(list(losses.values())).sum() / len(self.model.specs)
+        # As in 4M: the mean over all modalities of their mean losses.
+        total = torch.stack(list(losses.values())).mean()
         return {"total": total, **losses}
 
     def flops(self) -> dict[str, int]:

@@ -98,6 +98,8 @@ class World:
     join: Callable[[nn.Module], nn.Module] = lambda model: model
     batches: Callable[[PretrainFrames, tuple[str, ...], int], Iterator[dict[str, np.ndarray]]] | None = None
     """(frames, arrays, first batch) to batches; None decodes tickets in this process."""
+    report: Callable[[int, float], None] = lambda step, loss: None
+    """Called with the number of steps done and the loss, every step of rank 0."""
 
 
 def build_objective(config: PretrainConfig, frames: PretrainFrames, tokenizers: dict[str, Path]) -> Objective:
@@ -194,6 +196,7 @@ def pretrain(
         recent.append({k: v.item() for k, v in losses.items()})
         check_finite(recent[-1]["total"], norm.item(), step, f"pretrain {config.objective}")
         optimiser.step()
+        world.report(step + 1, recent[-1]["total"])
         if (step + 1) % every == 0 or step + 1 == config.steps:
             last = {k: float(np.mean([r[k] for r in recent if k in r])) for r in recent for k in r}
             curve.append([step + 1, last["total"]])

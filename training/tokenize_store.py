@@ -18,7 +18,7 @@ from training.tokenizer import load_tokenizer, token_array
 
 
 def tokenize(
-    store: Store, modality: str, tokenizer: Path, batch: int = 256, threads: int = 0, device: str = "auto"
+    store: Store, modality: str, tokenizer: Path, threads: int = 0, device: str = "auto", batch: int = 256
 ) -> dict[str, Any]:
     """Add the tokens of `modality` to every pre-training part that lacks them, as uint16 [grid, grid] per
     frame.

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from tqdm import tqdm
 
@@ -32,6 +32,7 @@ from training.checkpoint import (
     write_json,
 )
 from training.checkpoint import WEIGHTS as WEIGHTS_FILE
+from training.config import Config
 from training.metrics import VOID
 from training.model import EncoderConfig, build_encoder
 from training.optimiser import (
@@ -49,41 +50,39 @@ from training.segmentation import HeadConfig, Segmenter
 STATE = "training.safetensors"
 
 
-class TransferConfig(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class TransferConfig(Config):
     encoder: EncoderConfig = EncoderConfig()
     """The encoder; must be that of the pre-training where there is one."""
     head: HeadConfig = HeadConfig()
     """The segmentation head."""
-    samples: int = Field(16384, ge=1)
+    samples: int = Field(default=16384, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
-    batch: int = Field(32, ge=1)
+    batch: int = Field(default=32, ge=1)
     """Images per step."""
-    lr: float = Field(5e-4, gt=0)
+    lr: float = Field(default=5e-4, gt=0)
     """Peak learning rate of the head and of the encoder's last block."""
-    layer_decay: float = Field(1.0, gt=0, le=1)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Factor of the learning rate from each encoder block to the one below it; 1: full rate everywhere."""
-    warmup: float = Field(0.1, ge=0, lt=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the steps over which the learning rate rises."""
-    weight_decay: float = Field(0.05, ge=0)
+    weight_decay: float = Field(default=0.05, ge=0)
     """Of AdamW, on matrices only."""
-    clip: float = Field(3.0, gt=0)
+    clip: float = Field(default=3.0, gt=0)
     """Largest norm of the gradient."""
     flip: bool = True
     """Mirror half of the images left to right."""
-    crop: float = Field(1.0, gt=0, le=1)
+    crop: float = Field(default=1.0, gt=0, le=1)
     """Smallest side of a random square crop, as a share of the image, scaled back to full size; 1: no
     crops."""
     bf16: bool = True
     """Matrix products in bfloat16, weights and sums in fp32."""
     compile: bool = False
     """torch.compile: faster steps after 15 to 60 s of compilation; needs a C++ compiler."""
-    checkpoint_every: int = Field(200, ge=1)
+    checkpoint_every: int = Field(default=200, ge=1)
     """Steps between checkpoints."""
     seed: int = 0
     """Of head and scratch weights, augmentation and order."""
-    threads: int = Field(0, ge=0)
+    threads: int = Field(default=0, ge=0)
     """CPU threads; 0: all cores."""
     device: str = "auto"
     """auto, cpu or cuda."""

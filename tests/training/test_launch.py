@@ -1,0 +1,60 @@
+"""The loop through Ray Train is the loop in this process."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cluster import ray_session
+from tests.training.conftest import TINY_PRETRAIN, World
+from training import pretrain as loop
+from training.launch import PretrainCommand, launch_pretrain, pretrain_command
+
+
+def read(folder: Path) -> tuple[bytes, Any]:
+    return (folder / "model.safetensors").read_bytes(), json.loads((folder / "metrics.json").read_text())[
+        "curve"
+    ]
+
+
+# Ray warns of settings that it reads itself.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
+@pytest.mark.ray
+def test_a_killed_run_taken_up_by_ray_gives_the_bits_of_this_process(world: World, tmp_path, monkeypatch):
+    here = launch_pretrain(
+        TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path / "here", use_ray=False
+    )
+
+    class Killed(Exception):
+        pass
+
+    rate = loop.warmup_cosine
+
+    def die(*args: Any) -> float:
+        if args[0] == 5:
+            raise Killed
+        return rate(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "warmup_cosine", die)
+        with pytest.raises(Killed):
+            launch_pretrain(
+                TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path / "cut", use_ray=False
+            )
+    with ray_session(2):
+        launch_pretrain(TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path / "cut")
+    assert read(tmp_path / "cut") == read(tmp_path / "here")
+    assert here["steps"] == 6
+
+
+def test_command_in_this_process(world: World, tmp_path, capsys):
+    config = TINY_PRETRAIN.model_copy(update={"objective": "mae", "samples": 16})
+    command = PretrainCommand(store=world.store.path, out=tmp_path, pretrain=config, ray=False)
+    pretrain_command(command)
+    assert json.loads(capsys.readouterr().out)["steps"] == 1
+
+
+def test_a_batch_must_divide_among_workers(world: World, tmp_path):
+    with pytest.raises(ValueError, match="does not divide among 3"):
+        launch_pretrain(TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path, workers=3)

@@ -1,0 +1,180 @@
+"""Pre-training: it learns, resumes to the same bits, stops when it blows up, and sees only what it may."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import LeakError
+from tests.training.conftest import TINY_PRETRAIN, World
+from training import pretrain as loop
+from training.masking import ALL_TO_ALL, Component, MaskingConfig
+from training.model import EncoderConfig, TokenSpec
+from training.objectives import MultimodalObjective
+from training.optimiser import make_adamw, set_rate, warmup_cosine
+from training.pretrain import PretrainConfig, build_objective, pretrain
+
+OBJECTIVES = ("mm", "mae")
+GOLDEN = Path(__file__).parents[1] / "golden" / "pretrain_losses.json"
+
+
+def config(objective: str, **kwargs: Any) -> PretrainConfig:
+    return TINY_PRETRAIN.model_copy(update={"objective": objective, **kwargs})
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_one_batch_with_one_mask_can_be_learnt_by_heart(world: World, objective: str):
+    model = build_objective(config(objective), world.pretrain, world.tokenizers)
+    arrays = world.pretrain.read(np.arange(8), model.reads)
+    batch = model.prepare(arrays, np.random.default_rng(0))
+    optimiser = make_adamw(model, 0.0)
+    set_rate(optimiser, 2e-3)
+    losses = []
+    for _ in range(100):
+        loss = model(batch)["total"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_first_loss_is_that_of_an_even_guess(world: World):
+    model = build_objective(config("mm"), world.pretrain, world.tokenizers)
+    batch = model.prepare(world.pretrain.read(np.arange(32), model.reads), np.random.default_rng(0))
+    with torch.no_grad():
+        total = model(batch)["total"].item()
+    # Random heads add some variance of logits on top of ln(codes).
+    assert np.log(32) - 0.1 < total < np.log(32) + 1.0
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_killed_and_resumed_gives_the_same_bits(world: World, objective: str, tmp_path, monkeypatch):
+    whole = pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def die_at_step_5(*_args: Any) -> float:
+        if _args[0] == 5:
+            raise Killed
+        return warmup_cosine(*_args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "warmup_cosine", die_at_step_5)
+        with pytest.raises(Killed):
+            pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "cut")
+    assert (tmp_path / "cut" / loop.STATE).exists()
+    assert not (tmp_path / "cut" / "metrics.json").exists()
+    cut = pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "cut")
+    assert cut["curve"] == whole["curve"]
+    assert cut["loss"] == whole["loss"]
+    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
+    assert weights[0] == weights[1]
+    assert not (tmp_path / "cut" / loop.STATE).exists()
+
+
+def test_another_seed_gives_another_run(world: World, tmp_path):
+    a = pretrain(config("mae", samples=32), world.pretrain, {}, tmp_path / "a")
+    b = pretrain(config("mae", samples=32, seed=1), world.pretrain, {}, tmp_path / "b")
+    assert a["loss"] != b["loss"]
+
+
+def test_outputs_and_metrics(world: World, tmp_path):
+    metrics = pretrain(config("mm"), world.pretrain, world.tokenizers, tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+    assert metrics["steps"] == 6
+    assert [p[0] for p in metrics["curve"]] == [1, 2, 3, 4, 5, 6]
+    assert set(metrics["losses"]) == {"total", "rgb", "depth", "normals", "edges"}
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert PretrainConfig.model_validate(saved["pretrain"]) == config("mm")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(world: World, tmp_path, monkeypatch):
+    build = loop.build_objective
+
+    def poisoned(*args: Any) -> Any:
+        model = build(*args)
+        prepare = model.prepare
+        calls = iter(range(100))
+
+        def spoil(arrays: Any, rng: Any) -> Any:
+            if next(calls) == 3:
+                with torch.no_grad():
+                    model.encoder.norm.weight.fill_(float("nan"))
+            return prepare(arrays, rng)
+
+        model.prepare = spoil
+        return model
+
+    monkeypatch.setattr(loop, "build_objective", poisoned)
+    with pytest.raises(FloatingPointError, match="step 3"):
+        pretrain(config("mae"), world.pretrain, {}, tmp_path)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_only_pretraining_frames_and_never_a_label(world: World, tmp_path):
+    for frames in (world.transfer, world.eval):
+        with pytest.raises(AssertionError, match="pre-training frames only"):
+            pretrain(config("mae"), frames, {}, tmp_path)  # pyright: ignore[reportArgumentType]
+    model = build_objective(config("mm"), world.pretrain, world.tokenizers)
+    assert "semantic" not in model.reads
+    with pytest.raises(LeakError):
+        world.pretrain.read([0], ["semantic"])
+
+
+def test_what_does_not_fit_is_said(world: World, tmp_path):
+    with pytest.raises(ValueError, match="no tokenizer for"):
+        pretrain(config("mm"), world.pretrain, {}, tmp_path)
+    with pytest.raises(ValueError, match="pixels and comes first"):
+        pretrain(config("mm", modalities=("depth", "rgb")), world.pretrain, world.tokenizers, tmp_path)
+    with pytest.raises(ValueError, match="Extra inputs"):
+        PretrainConfig(stepps=3)  # pyright: ignore[reportCallIssue]
+
+
+def test_schedule_rises_linearly_and_ends_at_nothing():
+    rates = [warmup_cosine(s, 100, 10, 2.0) for s in range(101)]
+    assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+    assert rates[55] == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(0.0)
+    assert max(rates) == pytest.approx(2.0)
+
+
+def test_no_decay_on_norms_biases_and_embeddings(world: World):
+    model = build_objective(config("mm"), world.pretrain, world.tokenizers)
+    names = {id(p): n for n, p in model.named_parameters()}
+    decayed = {
+        names[id(p)] for g in make_adamw(model, 0.05).param_groups if g["weight_decay"] for p in g["params"]
+    }
+    assert "model.encoder.blocks.0.attention.qkv.weight" in decayed
+    free = set(names.values()) - decayed
+    assert {"model.encoder.rgb_embedding", "model.input_embedding", "model.encoder.norm.weight"} <= free
+    assert all("norm" in n or "embedding" in n for n in free)
+
+
+def golden_losses() -> list[float]:
+    """Total losses of a few fp32 steps on drawn tokens: model, masks, losses and optimiser together."""
+    specs = tuple(TokenSpec(n, f"tok_{n}", 4, 16, pixels=n == "rgb") for n in ("rgb", "depth", "edges"))
+    masking = MaskingConfig(inputs=12, targets=16, mixture=(*ALL_TO_ALL, Component(inputs={"rgb": 1000.0})))
+    model = MultimodalObjective(EncoderConfig(dim=64, depth=2, patch=8), 32, specs, masking, 1, seed=5)
+    optimiser = make_adamw(model, 0.05)
+    losses = []
+    for step in range(6):
+        rng = np.random.default_rng((5, step))
+        rgb = rng.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
+        tokens = {s.array: (rgb[:, ::8, ::8, i] // 16).astype(np.uint16) for i, s in enumerate(specs)}
+        set_rate(optimiser, warmup_cosine(step, 6, 2, 1e-3))
+        values = model(model.prepare({"rgb": rgb, **tokens}, rng))
+        optimiser.zero_grad()
+        values["total"].backward()
+        optimiser.step()
+        losses.append(values["total"].item())
+    return losses
+
+
+def test_losses_are_those_recorded():
+    """A change of the numbers must be meant: then record anew what `golden_losses` gives."""
+    np.testing.assert_allclose(golden_losses(), json.loads(GOLDEN.read_text()), rtol=1e-4)

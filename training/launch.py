@@ -1,0 +1,173 @@
+"""Pre-training through Ray Train, or in this process: the same loop, the same batches, the same bits.
+
+    tst pretrain pretrain.yaml
+
+The driver ships tickets (which frames make which batch) as a Ray Dataset; each worker decodes its own from
+the store, which all of them must be able to reach, as they must `out`. A run that was killed goes on when
+started again, with or without Ray."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray.train
+from pydantic import Field
+from ray.train import RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer, prepare_model
+from tqdm import tqdm
+
+from engine.access import PretrainFrames
+from engine.cluster import ray_session
+from engine.ray_stream import shard_batches, ticket_data_config, ticket_dataset
+from engine.stream import Order, TicketReader
+from training.checkpoint import METRICS, load_tensors, read_json, write_json
+from training.config import Config
+from training.optimiser import pick_device, use_threads
+from training.pretrain import STATE, PretrainConfig, World, pretrain
+
+PROGRESS = "progress.json"
+
+
+class PretrainCommand(Config):
+    """What `tst pretrain` needs to know."""
+
+    store: Path
+    """The store; its pre-training frames are used, and for mm their tokens."""
+    out: Path
+    """Folder of the run."""
+    tokenizers: dict[str, Path] = {}
+    """Folder of the tokenizer of each modality (mm)."""
+    pretrain: PretrainConfig = PretrainConfig()
+    """The pre-training."""
+    ray: bool = True
+    """Through Ray Train; false runs in this process."""
+    workers: int = Field(default=1, ge=1)
+    """Ray Train workers; the batch is divided among them."""
+
+
+def pretrain_command(config: PretrainCommand) -> None:
+    metrics = launch_pretrain(
+        config.pretrain,
+        config.store,
+        config.tokenizers,
+        config.out,
+        use_ray=config.ray,
+        workers=config.workers,
+    )
+    shown = {k: v for k, v in metrics.items() if k != "curve"}
+    print(json.dumps(shown, indent=1))
+
+
+def launch_pretrain(
+    config: PretrainConfig,
+    store: Path,
+    tokenizers: dict[str, Path],
+    out: Path,
+    *,
+    use_ray: bool = True,
+    workers: int = 1,
+) -> dict[str, Any]:
+    """`training.pretrain.pretrain` on the store at `store`; returns its metrics.
+
+    Raises what that raises; what a worker raised comes back as the cause of Ray's error.
+    """
+    frames = PretrainFrames(store)
+    if not use_ray:
+        return pretrain(config, frames, tokenizers, out)
+    if config.batch % workers:
+        raise ValueError(f"a batch of {config.batch} does not divide among {workers} workers")
+    out = out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / METRICS).unlink(missing_ok=True)
+    done = load_tensors(out / STATE)[1]["step"] if (out / STATE).exists() else 0
+    settings = {
+        "config": config.model_dump(mode="json"),
+        "store": str(Path(store).absolute()),
+        "tokenizers": {k: str(Path(v).absolute()) for k, v in tokenizers.items()},
+        "out": str(out),
+        "first_batch": done,
+    }
+    with ray_session(workers + 1), _watch(out / PROGRESS, config, done):
+        order = Order.of(frames, config.batch // workers, config.seed, workers)
+        trainer = TorchTrainer(
+            _worker,
+            train_loop_config=settings,
+            datasets={"tickets": ticket_dataset(order, config.steps, done)},
+            dataset_config=ticket_data_config(),
+            scaling_config=ScalingConfig(
+                num_workers=workers, use_gpu=pick_device(config.device).type == "cuda"
+            ),
+            run_config=RunConfig(name="ray", storage_path=str(out)),
+        )
+        trainer.fit()
+    shutil.rmtree(out / "ray", ignore_errors=True)  # Ray's own notes; the weights are in `out`
+    return read_json(out / METRICS)
+
+
+def _worker(settings: dict[str, Any]) -> None:
+    context = ray.train.get_context()
+    config = PretrainConfig.model_validate(settings["config"])
+    if not config.threads and context.get_local_world_size() > 1:
+        # Workers of one machine share its cores; more threads than cores wait for each other at every sum.
+        config = config.model_copy(
+            update={"threads": max(1, use_threads(0) // context.get_local_world_size())}
+        )
+    rank, size, out = context.get_world_rank(), context.get_world_size(), Path(settings["out"])
+
+    def batches(
+        frames: PretrainFrames, arrays: tuple[str, ...], first: int
+    ) -> Iterator[dict[str, np.ndarray]]:
+        assert first == settings["first_batch"], "the driver shipped tickets for another step"
+        local = config.batch // size
+        reader = TicketReader(frames, arrays, local, seed=config.seed, world_size=size, rank=rank)
+        return shard_batches(ray.train.get_dataset_shard("tickets"), reader)
+
+    world = World(
+        rank,
+        size,
+        join=prepare_model if size > 1 else lambda model: model,  # pyright: ignore[reportArgumentType]
+        batches=batches,
+        report=partial(_report, out / PROGRESS, [0.0]) if rank == 0 else lambda step, loss: None,
+    )
+    tokenizers = {k: Path(v) for k, v in settings["tokenizers"].items()}
+    pretrain(config, PretrainFrames(settings["store"]), tokenizers, out, world)
+
+
+def _report(path: Path, last: list[float], step: int, loss: float) -> None:
+    """Let the driver know, at most once a second."""
+    if time.monotonic() - last[0] > 1.0:
+        last[0] = time.monotonic()
+        write_json(path, {"step": step, "loss": loss})
+
+
+@contextmanager
+def _watch(path: Path, config: PretrainConfig, done: int) -> Iterator[None]:
+    """A progress bar in the driver, fed by what the worker reports into a file."""
+    path.unlink(missing_ok=True)
+    stop = threading.Event()
+    bar = tqdm(initial=done, total=config.steps, desc=f"pretrain {config.objective} (Ray)", unit="step")
+
+    def follow() -> None:
+        while not stop.wait(1.0):
+            if path.exists():
+                facts = read_json(path)
+                bar.set_postfix(loss=f"{facts['loss']:.3f}", refresh=False)
+                bar.update(facts["step"] - bar.n)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+        bar.update(config.steps - bar.n)
+    finally:
+        stop.set()
+        thread.join()
+        bar.close()
+        path.unlink(missing_ok=True)
