@@ -84,7 +84,7 @@ def findings() -> Iterator[tuple[str, str, str, str]]:
 def _gpu() -> tuple[str, str, str, str]:
     import warp as wp
 
-    wp.config.quiet = True
+    wp.config.log_level = wp.LOG_WARNING
     wp.init()
     names = [d.name for d in wp.get_cuda_devices()] if wp.is_cuda_available() else []
     if names:

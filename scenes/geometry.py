@@ -23,7 +23,7 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles in their own coordinates, shared by every instance and, by `key`, by every space of a process."""
+    """Triangles in their own coordinates, shared by every instance and, by `key`, by a process's spaces."""
 
     key: str  # equal keys promise equal content
     vertices: np.ndarray  # float32 [v, 3], metres

@@ -1,7 +1,7 @@
 """The figures of a report, each as PNG bytes, each from rows and the stage folders that rows name."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -40,7 +40,7 @@ def loss_curves(curves: dict[str, list[list[tuple[int, float]]]]) -> bytes:
     return _figure_png(figure)
 
 
-def method_bars(values: dict[str, Sequence[float]], label: str) -> bytes:
+def method_bars(values: Mapping[str, Sequence[float]], label: str) -> bytes:
     """Mean of each method with a dot a seed and one standard deviation as the bar's whisker."""
     figure, axis = plt.subplots(figsize=(1.6 + 1.3 * len(values), 3.0))
     for i, (_method, seeds) in enumerate(values.items()):

@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.access import EvalFrames, PretrainFrames, TransferFrames, check_held_out
 from engine.collect import CollectConfig, collect
+from engine.schema import Role
 from engine.store import Store
 from scenes.compile import compile_house
 from scenes.generate import generate_house
@@ -89,7 +90,7 @@ def store_stage(study: StudyConfig) -> Stage:
             "seed": frames.seed,
             "actors": frames.actors,
         }
-        roles = (
+        roles: tuple[tuple[Role, list[Path], int], ...] = (
             ("pretrain", test_files, frames.pretrain),
             ("eval", test_files, frames.eval),
             ("transfer", other_files, frames.transfer),

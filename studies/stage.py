@@ -48,7 +48,7 @@ class Stage:
         return json.loads(path.read_text()) if path.exists() else None
 
     def run(self, root: Path) -> dict[str, Any]:
-        """Do the work unless it is done; the record comes last and at once, so a kill leaves no half truth."""
+        """Do the work unless it is done. The record comes last and at once: a kill leaves no half truth."""
         if record := self.done(root):
             return record
         out = self.folder(root)

@@ -26,7 +26,7 @@ def test_an_unknown_key_names_the_place_and_the_keys_that_exist():
 
 
 def test_every_fault_is_told_at_once():
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="count") as caught:
         parse(Outer, {"count": "many", "inner": {"width": []}}, "a.yaml")
     assert "count" in str(caught.value)
     assert "inner.width" in str(caught.value)
