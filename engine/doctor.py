@@ -7,9 +7,10 @@ import shutil
 import sys
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+
+from scenes.library import AssetLibrary, default_library
 
 # (package, what it is for, the line that installs it); None: needed, so `make setup` has it.
 PACKAGES = (
@@ -93,9 +94,8 @@ def _gpu() -> tuple[str, str, str, str]:
 
 
 def _library() -> tuple[str, str, str, str]:
-    folder = Path("/usr/share/sweethome3d/furniture")
-    files = sorted(folder.glob("*.sh3f")) if folder.is_dir() else []
-    if files:
-        return "ok", "furniture", f"{len(files)} Sweet Home 3D libraries in {folder}", ""
+    library = default_library()
+    if library.digest != AssetLibrary(None).digest:
+        return "ok", "furniture", library.describe(), ""
     fix = "sudo apt-get install --no-install-recommends sweethome3d-furniture"
-    return "absent", "furniture", "no library: parametric shapes instead", fix
+    return "absent", "furniture", library.describe(), fix

@@ -118,5 +118,3 @@ def _faucet(sink: Piece, family: Family, rng: np.random.Generator) -> None:
     ]
     asset = fits[int(rng.integers(len(fits)))]
     _lay(sink, asset, 0.0, strip.z0 + asset.size[2] / 2, 0.0, kinematic=True)
-
-

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
 from scenes.check import check_house
+from scenes.compile import compile_house
+from scenes.export import export_glb
 from scenes.family import load_family
 from scenes.generate import GENERATOR, generate_house
 from scenes.house import House
@@ -37,6 +39,25 @@ class CheckConfig(_Config):
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """JSON files, or folders of them."""
+
+
+class ExportConfig(_Config):
+    """Write a house's geometry for any other tool."""
+
+    house: tyro.conf.Positional[Path]
+    """A house's JSON file."""
+    out: Path
+    """The GLB to write; the models' authors come beside it."""
+
+
+def export(config: ExportConfig) -> None:
+    """Geometry with textures, a named node an object. Raises ValueError for a file that is no house."""
+    if config.out.suffix != ".glb":
+        raise ValueError(f"{config.out}: houses are exported as GLB, so name it {config.out.stem}.glb")
+    geometry = compile_house(House.load(config.house))
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    export_glb(geometry, config.out)
+    print(f"{config.out}: {len(geometry.instances)} nodes, {geometry.triangles:,} triangles")
 
 
 def generate(config: GenerateConfig) -> list[Path]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from scenes.credits import credits_text
 from scenes.geometry import Light, Material, Mesh, SceneGeometry
 from scenes.labels import label_table
 
@@ -60,13 +61,7 @@ def export_glb(geometry: SceneGeometry, path: Path) -> None:
         document["extensionsUsed"] = extensions
     path.write_bytes(_glb(document, writer.binary()))
     if geometry.credits:
-        path.with_suffix(".credits.txt").write_text(credits_text(geometry), encoding="utf-8")
-
-
-def credits_text(geometry: SceneGeometry) -> str:
-    """Who made the models of a scene, one a line, as their licences ask."""
-    lines = sorted(f"{c.model}, by {c.author}. {c.license}. {c.source}" for c in geometry.credits)
-    return "".join(f"{line}\n" for line in lines)
+        path.with_suffix(".credits.txt").write_text(credits_text(geometry.credits), encoding="utf-8")
 
 
 def _copyright(geometry: SceneGeometry) -> str:

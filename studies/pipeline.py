@@ -16,9 +16,8 @@ from engine.access import EvalFrames, PretrainFrames, TransferFrames, check_held
 from engine.collect import CollectConfig, collect
 from engine.schema import Role
 from engine.store import Store
-from scenes.compile import compile_house
+from scenes.credits import credits_text, house_credits
 from scenes.generate import generate_house
-from scenes.house import House
 from studies.config import Houses, Method, StudyConfig
 from studies.stage import Stage
 from training.evaluate import evaluate
@@ -97,7 +96,7 @@ def store_stage(study: StudyConfig) -> Stage:
         )
         for role, files, count in roles:
             collect(CollectConfig(houses=files, role=role, frames=count, **common))
-        write_credits(out / "CREDITS.txt", [*test_files, *other_files])
+        (out / "CREDITS.txt").write_text(credits_text(house_credits([*test_files, *other_files])))
         opened = Store.open(store)
         distance = check_held_out(PretrainFrames(opened), EvalFrames(opened))
         size = sum(f.stat().st_size for f in store.rglob("*") if f.is_file())
@@ -109,13 +108,6 @@ def store_stage(study: StudyConfig) -> Stage:
 
     # How many actors collect changes no byte, so it is not part of what the store is.
     return Stage("store", "frames", frames.model_dump(exclude={"actors"}), (test, others), work)
-
-
-def write_credits(path: Path, houses: list[Path]) -> None:
-    """Licence and author of every model in `houses`, one a line: CC-BY asks that they travel along."""
-    credits = {c for file in houses for c in compile_house(House.load(file)).credits}
-    lines = sorted(f"{c.model} by {c.author}, {c.license} ({c.source})" for c in credits)
-    path.write_text("\n".join(["3D models in these frames:", *lines]) + "\n")
 
 
 def _tokenizer_stage(study: StudyConfig, modality: str, store: Stage) -> Stage:

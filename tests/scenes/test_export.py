@@ -11,7 +11,8 @@ import trimesh
 from scenes.assembly import place
 from scenes.asset_table import assets_of_type
 from scenes.compile import compile_house
-from scenes.export import credits_text, export_glb
+from scenes.credits import credits_text
+from scenes.export import export_glb
 from scenes.generate import generate_house
 from scenes.geometry import Credit, Instance, Light, SceneGeometry
 from scenes.house import Vec3
@@ -112,7 +113,7 @@ def test_whose_models_they_are_is_written_beside(tmp_path: Path):
     export_glb(scene, tmp_path / "one.glb")
     assert (
         (tmp_path / "one.credits.txt").read_text()
-        == credits_text(scene)
+        == credits_text(scene.credits)
         == "Cup (a#1), by Ada. CC-BY 3.0. a.sh3f\n"
     )
     assert "Ada" in document(tmp_path / "one.glb")["asset"]["copyright"]
