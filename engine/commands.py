@@ -51,8 +51,8 @@ def collect(config: CollectConfig) -> None:
     report = run_collection(config)
     rate = report.frames / report.seconds
     print(
-        f"{config.store}: {report.frames} frames in {report.parts} parts ({size_text(report.bytes)}), "
-        f"{report.skipped} frames were there; {report.seconds:.1f} s, {rate:.1f} frames/s"
+        f"{config.store}: wrote {report.frames} frames ({size_text(report.bytes)}; parts: {report.parts}), "
+        f"{report.skipped} were there; {report.seconds:.1f} s, {rate:.1f} frames/s"
     )
 
 
@@ -61,7 +61,7 @@ def info(config: InfoConfig) -> None:
     store = Store.open(config.store)
     facts = store.info()
     print(f"{facts['path']}: format {facts['format']}, {facts['files']} files, {size_text(facts['bytes'])}")
-    print(f"{facts['parts']} parts of frames, {facts['derived']} derived from them")
+    print(f"parts of frames: {facts['parts']}, derived from them: {facts['derived']}")
     for role, frames in facts["frames"].items():
         print(f"  {role:<9} {frames:>9} frames of {facts['spaces'][role]} spaces")
     print(f"external access: {', '.join(facts['external_access']) or 'no space yet'}")
@@ -83,7 +83,7 @@ def verify(config: VerifyConfig) -> int:
         print(problem)
     if problems:
         print(
-            f"{len(problems)} problems. Delete the parts they are in and run the commands that wrote them "
+            f"Problems: {len(problems)}. Delete the parts they are in and run the commands that wrote them "
             "again (`tst collect` with the same arguments adds only what is missing)."
         )
         return 1

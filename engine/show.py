@@ -44,7 +44,7 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
             draw.text((4, top + _LINE + r * (_TILE + 2) + _TILE // 2 - 6), spec.name, fill="black")
         for c, (run, frame) in enumerate(band):
             left = _MARGIN + c * (_TILE + 2)
-            draw.text((left, top), f"{run.space[-12:]} {run.role[:4]}", fill="black")
+            draw.text((left, top), run.space[-18:], fill="black")
             here = {m.name for m in store.part(run.part).modalities}
             values = store.read(run.part, frame, 1, [m.name for m in rows if m.name in here])
             for r, spec in enumerate(rows):
