@@ -36,6 +36,7 @@ class Surface:
     position: wp.vec3
     face_normal: wp.vec3  # both unit, towards the viewer
     normal: wp.vec3
+    area: float  # twice the triangle's, m²
     facing: int  # 1 where the ray met the outside of the triangle
     albedo: wp.vec3
     emission: wp.vec3
@@ -86,8 +87,8 @@ def sample(space: Space, texture: Texture, uv: wp.vec2, texels_per_pixel: float)
 
 
 @wp.func
-def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3, spread: float):
-    """The surface at a hit; `spread` is the width of a pixel [m] at t = 1 along the ray."""
+def shape(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3):
+    """Place and normals of the surface at a hit."""
     s = Surface()
     s.position = start + hit.t * direction
     i = space.meshes[part.row].indices[3 * hit.face]
@@ -98,6 +99,7 @@ def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.ve
     # A cross product, and any normal, goes to the world by the inverse transpose.
     across = wp.transpose(part.inverse) * cross
     n = wp.normalize(across)
+    s.area = wp.length(across) * wp.abs(part.volume)
     w = 1.0 - hit.u - hit.v
     smooth = wp.normalize(
         wp.transpose(part.inverse)
@@ -120,10 +122,20 @@ def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.ve
         smooth = n
     s.face_normal = n
     s.normal = smooth
+    return s
+
+
+@wp.func
+def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3, spread: float):
+    """The surface at a hit, with colours; `spread` is the width of a pixel [m] at t = 1 along the ray."""
+    s = shape(space, part, hit, start, direction)
     m = part.first_material + space.meshes[part.row].face_material[hit.face]
     s.albedo = space.materials[m].color
     s.emission = space.materials[m].emission
     if space.materials[m].texture.levels > 0:
+        i = space.meshes[part.row].indices[3 * hit.face]
+        j = space.meshes[part.row].indices[3 * hit.face + 1]
+        k = space.meshes[part.row].indices[3 * hit.face + 2]
         a = space.meshes[part.row].uvs[i]
         b = space.meshes[part.row].uvs[j]
         c = space.meshes[part.row].uvs[k]
@@ -131,12 +143,12 @@ def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.ve
         f = c - a
         uv_area = wp.abs(e[0] * f[1] - e[1] * f[0])
         texels = uv_area * float(space.materials[m].texture.width * space.materials[m].texture.height)
-        area = wp.max(wp.length(across) * wp.abs(part.volume), 1.0e-12)
-        slope = wp.max(-wp.dot(n, wp.normalize(direction)), 0.1)
+        area = wp.max(s.area, 1.0e-12)
+        slope = wp.max(-wp.dot(s.face_normal, wp.normalize(direction)), 0.1)
         # The geometric mean of a footprint's long and short side: neither as sharp nor as blurred as it
         # could be.
         footprint = spread * hit.t / wp.sqrt(slope)
-        uv = hit.u * a + hit.v * b + w * c
+        uv = hit.u * a + hit.v * b + (1.0 - hit.u - hit.v) * c
         s.albedo = wp.cw_mul(
             s.albedo,
             sample(space, space.materials[m].texture, uv, footprint * wp.sqrt(texels / area)),
@@ -270,7 +282,7 @@ def direct(space: Space, rooms: Rooms, room: int, at: wp.vec3, n: wp.vec3, least
     row = room
     if row < 0:
         row = rooms.count
-    for slot in range(LIGHTS):
+    for slot in range(rooms.lights.shape[1]):
         k = rooms.lights[row, slot]
         if k >= 0:
             to = -space.lights[k].direction

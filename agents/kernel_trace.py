@@ -236,7 +236,9 @@ def through_glass(space: Space, start: wp.vec3, direction: wp.vec3, reach: float
     """What part of the light, by colour, passes the glass on the ray before t = reach."""
     left = wp.vec3(1.0, 1.0, 1.0)
     at = float(0.0)
-    for _layer in range(LAYERS):
+    layer = int(0)
+    while layer < LAYERS:
+        layer = layer + 1
         hit = first_glass(space, start + at * direction, direction, reach - at)
         if hit.part < 0:
             break

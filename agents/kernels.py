@@ -17,6 +17,7 @@ from agents.kernel_shade import (
     direct,
     openness,
     room_of,
+    shape,
     sky,
     surface,
 )
@@ -61,7 +62,9 @@ def seen(
     sheen = wp.vec3(0.0, 0.0, 0.0)
     left = wp.vec3(1.0, 1.0, 1.0)
     at = float(0.0)
-    for _layer in range(LAYERS):
+    layer = int(0)
+    while layer < LAYERS:
+        layer = layer + 1
         pane = first_glass(space, start + at * direction, direction, hit.t - at)
         if pane.part < 0:
             break
@@ -135,7 +138,7 @@ def render(
             part = space.glass_parts[shown.part]
         else:
             part = space.solid_parts[shown.part]
-        s = surface(space, part, shown, start, direction, 1.0 / f[0])
+        s = shape(space, part, shown, start, direction)
         n = wp.transpose(turn[camera]) * s.normal
         depth[pixel] = wp.uint16(wp.clamp(int(wp.floor(shown.t * 1000.0 + 0.5)), 1, 65535))
         normals[pixel, 0] = wp.uint8(int(wp.floor((n[0] * 0.5 + 0.5) * 255.0 + 0.5)))
