@@ -33,7 +33,7 @@ KEY = 0.26
 """What a room's meter reads is exposed to this, before the film's curve."""
 WEAKEST = 0.04
 """Share of a room's strongest lamp below which another, at its brightest spot there, is left out."""
-NEAR_CELL = 0.1
+NEAR_CELL = 0.12
 """Spacing of the grid of distances to surfaces [m]; wider where a space would need more than NEAR_CELLS."""
 NEAR_CELLS = 2_000_000
 ADAPTATION = 0.6
