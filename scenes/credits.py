@@ -18,6 +18,6 @@ def credits_text(credits: Iterable[Credit]) -> str:
 def house_credits(houses: Iterable[Path]) -> set[Credit]:
     """Credits of every library model that the houses in these files are furnished with."""
     library, table = default_library(), asset_table()
-    assets = {o.asset_id for file in houses for o in House.load(file).all_objects()}
+    assets = {o.asset_id for file in houses for o, _ in House.load(file).all_objects()}
     found = {library.credit(table[a]) for a in assets if a in table}
     return {c for c in found if c is not None}
