@@ -1,6 +1,6 @@
 """Small stores with every kind of modality, filled from a seed."""
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,25 +59,27 @@ def add_part(
     return values
 
 
-@pytest.fixture
-def make_store(tmp_path: Path) -> Callable[..., Store]:
+def build(path: Path) -> Store:
     """A store with two pre-training parts and one each for transfer and evaluation.
 
     Spaces 1 and 2 are pre-trained on (37, 20 and 30 frames), 1 is judged, 3 and 4 are for transfer.
     """
+    store = Store.create(path, SPECS, LABELS)
+    add_part(store, "pretrain-a", "pretrain", [(1, 37), (2, 20)], seed=1)
+    add_part(store, "pretrain-b", "pretrain", [(2, 30)], seed=2)
+    add_part(store, "transfer-a", "transfer", [(3, 21), (4, 18)], seed=3)
+    add_part(store, "eval-a", "eval", [(1, 19)], seed=4)
+    return store
 
-    def make(name: str = "store") -> Store:
-        store = Store.create(tmp_path / name, SPECS, LABELS)
-        add_part(store, "pretrain-a", "pretrain", [(1, 37), (2, 20)], seed=1)
-        add_part(store, "pretrain-b", "pretrain", [(2, 30)], seed=2)
-        add_part(store, "transfer-a", "transfer", [(3, 21), (4, 18)], seed=3)
-        add_part(store, "eval-a", "eval", [(1, 19)], seed=4)
-        return store
 
-    return make
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where such a store is, to be copied."""
+    return build(tmp_path_factory.mktemp("template") / "store").path
 
 
 @pytest.fixture
-def store(make_store: Callable[..., Store]) -> Store:
-    """One such store."""
-    return make_store()
+def store(template: Path, tmp_path: Path) -> Store:
+    """Such a store, for a test to do with as it likes."""
+    shutil.copytree(template, tmp_path / "store")
+    return Store.open(tmp_path / "store")

@@ -14,7 +14,7 @@ from engine.errors import LeakError, MissingModalityError
 from engine.schema import Run
 from engine.store import ModalitySpec, Store
 
-from .conftest import LABELS, SPECS, add_part, arrays, space
+from .conftest import LABELS, SPECS, add_part, arrays, build, space
 
 TEST_SPACES = [space(1), space(2)]
 
@@ -145,9 +145,9 @@ def test_chunks_tile_the_view_along_the_stores_chunks(store):
     assert [c.count for c in PretrainFrames(store, spaces=["house-2"]).chunks()] == [11, 9, 16, 14]
 
 
-def test_digest_tells_views_and_contents_apart(store, make_store):
+def test_digest_tells_views_and_contents_apart(store, tmp_path):
     digest = PretrainFrames(store).digest()
-    assert digest == PretrainFrames(make_store("again")).digest()
+    assert digest == PretrainFrames(build(tmp_path / "again")).digest()
     assert digest != EvalFrames(store).digest()
     assert digest != PretrainFrames(store, spaces=["house-1"]).digest()
     add_part(store, "pretrain-c", "pretrain", [(1, 5)], seed=5)

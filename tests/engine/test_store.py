@@ -19,7 +19,7 @@ from engine.errors import (
 from engine.schema import Run, Space
 from engine.store import ModalitySpec, Store
 
-from .conftest import LABELS, SPECS, add_part, arrays, space
+from .conftest import LABELS, SPECS, add_part, arrays, build, space
 
 
 def test_every_modality_comes_back_as_written(store):
@@ -92,8 +92,8 @@ def _files(store, part):
     return [f for f in folder.rglob("*") if f.is_file() and f.name != "MANIFEST.json"]
 
 
-def test_same_arrays_same_bytes(make_store):
-    one, other = make_store("one"), make_store("other")
+def test_same_arrays_same_bytes(tmp_path):
+    one, other = build(tmp_path / "one"), build(tmp_path / "other")
     for part in one.parts:
         assert part == other.part(part.part)
 
