@@ -6,11 +6,12 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from engine.cluster import ray_session
 from studies.config import StudyConfig
 from studies.pipeline import RunPlan, plan
 from studies.stage import Stage, write_json
@@ -37,14 +38,17 @@ def run_study(study: StudyConfig, out: Path) -> list[Path]:
             f"{len(waiting)} stages to do; sharing saves {shared} stage runs",
             flush=True,
         )
-        for run in todo:
-            for stage in run.stages:
-                if stage.key in waiting:
-                    print(f"- {stage.label}", flush=True)
-                    record = stage.run(out)
-                    waiting.discard(stage.key)
-                    print(f"  {record['seconds']:.0f} s; {len(waiting)} stages left", flush=True)
-            write_json(_row_path(out, run), _row(study, run, out))
+        on_ray = study.ray_train or study.frames.actors > 0
+        # One session for all stages: each would otherwise start and stop its own.
+        with ray_session(max(2, study.frames.actors)) if waiting and on_ray else nullcontext():
+            for run in todo:
+                for stage in run.stages:
+                    if stage.key in waiting:
+                        print(f"- {stage.label}", flush=True)
+                        record = stage.run(out)
+                        waiting.discard(stage.key)
+                        print(f"  {record['seconds']:.0f} s; {len(waiting)} stages left", flush=True)
+                write_json(_row_path(out, run), _row(study, run, out))
     return [_row_path(out, run) for run in runs]
 
 

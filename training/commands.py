@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.access import EvalFrames, PretrainFrames, TransferFrames
-from engine.store import Store
 from training.config import Config
 from training.evaluate import EvaluateConfig
 from training.evaluate import evaluate as run_evaluation
@@ -62,9 +61,8 @@ class EvaluateCommand(Config):
 
 def train_tokenizer(config: TokenizerCommand) -> None:
     """Train a tokenizer, then put the tokens of the store's pre-training frames beside them."""
-    store = Store.open(config.store)
-    _print(run_tokenizer(PretrainFrames(store), config.modality, config.tokenizer, config.out))
-    _print(tokenize(store, config.modality, config.out))
+    _print(run_tokenizer(PretrainFrames(config.store), config.modality, config.tokenizer, config.out))
+    _print(tokenize(config.store, config.modality, config.out))
 
 
 def transfer(config: TransferCommand) -> None:

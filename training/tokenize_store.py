@@ -18,7 +18,12 @@ from training.tokenizer import load_tokenizer, token_array
 
 
 def tokenize(
-    store: Store, modality: str, tokenizer: Path, threads: int = 0, device: str = "auto", batch: int = 256
+    store: Store | Path,
+    modality: str,
+    tokenizer: Path,
+    threads: int = 0,
+    device: str = "auto",
+    batch: int = 256,
 ) -> dict[str, Any]:
     """Add the tokens of `modality` to every pre-training part that lacks them, as uint16 [grid, grid] per
     frame.
@@ -32,6 +37,7 @@ def tokenize(
         raise ValueError(f"{tokenizer} holds a tokenizer for {model.modality}, not for {modality}")
     model.to(pick_device(device))
     name = token_array(tokenizer)
+    store = store if isinstance(store, Store) else Store.open(store)
     frames = PretrainFrames(store)
     done = 0
     bar = tqdm(total=len(frames), desc=f"tokens {modality}", unit="frame", mininterval=1.0)
