@@ -30,7 +30,7 @@ from engine.stream import Order, TicketReader
 from training.checkpoint import METRICS, load_tensors, read_json, write_json
 from training.config import Config
 from training.optimiser import pick_device, use_threads
-from training.pretrain import STATE, PretrainConfig, World, pretrain
+from training.pretrain import STATE, PretrainConfig, World, build_objective, pretrain
 
 PROGRESS = "progress.json"
 
@@ -83,6 +83,7 @@ def launch_pretrain(
         return pretrain(config, frames, tokenizers, out)
     if config.batch % workers:
         raise ValueError(f"a batch of {config.batch} does not divide among {workers} workers")
+    build_objective(config, frames, tokenizers)  # what does not fit is said here, not from within a worker
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     (out / METRICS).unlink(missing_ok=True)
