@@ -1,0 +1,31 @@
+"""The stages by their commands, from paths alone."""
+
+import json
+
+from tests.training.conftest import TINY_TRANSFER
+from tests.training.tiny_world import make_store
+from training.commands import (
+    EvaluateCommand,
+    TokenizerCommand,
+    TransferCommand,
+    evaluate,
+    train_tokenizer,
+    transfer,
+)
+from training.evaluate import EvaluateConfig
+from training.tokenizer import TokenizerConfig
+
+
+def test_tokenizer_transfer_evaluate(tmp_path, capsys):
+    store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16).path
+    small = TokenizerConfig(patch=4, codes=8, width=16, depth=1, steps=2, batch=16, threads=1, device="cpu")
+    train_tokenizer(TokenizerCommand(store=store, modality="edges", out=tmp_path / "tok", tokenizer=small))
+    assert '"array": "tok_edges_' in capsys.readouterr().out
+    once = TINY_TRANSFER.model_copy(update={"samples": 16})
+    transfer(TransferCommand(store=store, out=tmp_path / "tuned", transfer=once))
+    capsys.readouterr()
+    judge = EvaluateConfig(threads=1, device="cpu")
+    evaluate(EvaluateCommand(store=store, model=tmp_path / "tuned", out=tmp_path / "eval", evaluate=judge))
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    assert 0 <= shown["miou"] <= 1
