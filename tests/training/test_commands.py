@@ -22,7 +22,7 @@ def test_tokenizer_transfer_evaluate(tmp_path, capsys):
     train_tokenizer(TokenizerCommand(store=store, modality="edges", out=tmp_path / "tok", tokenizer=small))
     assert '"array": "tok_edges_' in capsys.readouterr().out
     once = TINY_TRANSFER.model_copy(update={"samples": 16})
-    transfer(TransferCommand(store=store, out=tmp_path / "tuned", transfer=once))
+    transfer(TransferCommand(store=store, test_store=store, out=tmp_path / "tuned", transfer=once))
     capsys.readouterr()
     judge = EvaluateConfig(threads=1, device="cpu")
     evaluate(EvaluateCommand(store=store, model=tmp_path / "tuned", out=tmp_path / "eval", evaluate=judge))
