@@ -41,13 +41,14 @@ def main(argv: list[str] | None = None) -> None:
         print(_usage())
         sys.exit(0 if args in ([], ["-h"], ["--help"]) else 2)
     rest = args[len(name.split()) :]
-    # Errors that are the user's to mend; StoreError and its kin are ValueErrors or OSErrors by design.
+    # What the user can mend: errors of a store and of a stage are ValueErrors or OSErrors by design, and a
+    # loss that is no number any more (FloatingPointError) asks for another learning rate.
     try:
         status = _call(name, rest)
     except KeyboardInterrupt:
         print(f"tst {name}: interrupted; run the same command again and it goes on", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"tst {name}: {error}", file=sys.stderr)
         sys.exit(2)
     sys.exit(status or 0)

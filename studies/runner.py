@@ -6,14 +6,14 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from engine.cluster import ray_session
 from studies.config import StudyConfig
 from studies.pipeline import RunPlan, plan
+from studies.schedule import run_stages
 from studies.stage import Stage, write_json
 
 _MEASURED = ("wall_seconds", "samples_per_second", "data_wait_seconds", "device", "threads")
@@ -31,24 +31,21 @@ def run_study(study: StudyConfig, out: Path) -> list[Path]:
     with _only_one(out):
         todo = [r for r in runs if not _row_path(out, r).exists()]
         stages = {s.key: s for r in todo for s in r.stages}
-        waiting = {key for key, s in stages.items() if s.done(out) is None}
+        waiting = sum(s.done(out) is None for s in stages.values())
         shared = sum(len(r.stages) for r in runs) - len({s.key for r in runs for s in r.stages})
         print(
             f"{study.name} ({study.preset}): {len(runs)} runs, {len(runs) - len(todo)} have a row; "
-            f"{len(waiting)} stages to do; sharing saves {shared} stage runs",
+            f"{waiting} stages to do; sharing saves {shared} stage runs",
             flush=True,
         )
-        on_ray = study.ray_train or study.frames.actors > 0
-        # One session for all stages: each would otherwise start and stop its own.
-        with ray_session(max(2, study.frames.actors)) if waiting and on_ray else nullcontext():
+
+        def write_rows() -> None:
             for run in todo:
-                for stage in run.stages:
-                    if stage.key in waiting:
-                        print(f"- {stage.label}", flush=True)
-                        record = stage.run(out)
-                        waiting.discard(stage.key)
-                        print(f"  {record['seconds']:.0f} s; {len(waiting)} stages left", flush=True)
-                write_json(_row_path(out, run), _row(study, run, out))
+                if run.evaluation.done(out) and not _row_path(out, run).exists():
+                    write_json(_row_path(out, run), _row(study, run, out))
+
+        run_stages(study, list(stages.values()), out, finished=write_rows)
+        write_rows()
     return [_row_path(out, run) for run in runs]
 
 

@@ -69,6 +69,9 @@ class TransferConfig(Config):
     """Of AdamW, on matrices only."""
     clip: float = Field(default=3.0, gt=0)
     """Largest norm of the gradient."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """Exponent of the inverse frequency by which a class's pixels weigh in the loss; 0: all pixels alike,
+    0.5: a class a hundred times rarer weighs ten times as much."""
     flip: bool = True
     """Mirror half of the images left to right."""
     crop: float = Field(default=1.0, gt=0, le=1)
@@ -137,6 +140,7 @@ def transfer(
         done, curve, recent, seconds = (facts[k] for k in ("step", "curve", "recent", "seconds"))
     run = torch.compile(model) if config.compile else model
     parameters = list(model.parameters())
+    weight = class_weights(frames, table, len(classes), config.balance).to(device)
     batches = TicketReader(frames, ["rgb", "semantic"], config.batch, seed=config.seed).batches(done)
     every = max(1, config.steps // 100)
     fresh_start, waited = time.monotonic(), 0.0
@@ -159,7 +163,7 @@ def transfer(
         with precision(device, config.bf16):
             logits = run(rgb)
         # Sum over counted pixels, so that a batch of nothing but void gives 0 and not a division by 0.
-        loss = F.cross_entropy(logits, truth, ignore_index=VOID, reduction="sum")
+        loss = F.cross_entropy(logits, truth, weight, ignore_index=VOID, reduction="sum")
         loss = loss / (truth != VOID).sum().clamp_min(1)
         optimiser.zero_grad()
         loss.backward()
@@ -195,6 +199,22 @@ def transfer(
     write_json(out / METRICS, metrics)
     (out / STATE).unlink(missing_ok=True)
     return metrics
+
+
+def class_weights(
+    frames: TransferFrames, table: UInt8[np.ndarray, "256"], classes: int, balance: float
+) -> Tensor:
+    """Weight of each class, float32 [classes]: frequency^-balance, scaled so that the mean pixel weighs 1.
+
+    A class that no frame shows weighs as much as one with a single pixel; it has none to weigh.
+    """
+    counts = np.zeros(256, dtype=np.int64)
+    for first in range(0, len(frames), 512):
+        ids = np.arange(first, min(first + 512, len(frames)))
+        counts += np.bincount(table[frames.read(ids, ["semantic"])["semantic"]].ravel(), minlength=256)
+    share = np.maximum(counts[:classes], 1) / max(1, counts[:classes].sum())
+    weight = share**-balance
+    return torch.from_numpy(weight / (share * weight).sum()).float()
 
 
 def _rate_scale(config: TransferConfig) -> Any:

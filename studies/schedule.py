@@ -1,0 +1,147 @@
+"""Stages side by side: as many at once as there are cores, each as soon as its needs are done.
+
+Small models gain little from a second thread, so a stage that computes takes one core and two of them run at
+once on two cores. Each stage writes what it prints to `log.txt` in its folder; the last line of every running
+one is shown here.
+"""
+
+import contextlib
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import ray
+from ray.exceptions import RayError
+
+from engine.cluster import ray_session
+from studies.config import StudyConfig
+from studies.stage import Stage
+
+LOG = "log.txt"
+_EVERY = 15.0  # seconds between status lines where there is no terminal to rewrite
+# The longest chains start first: what is pre-trained has yet to be tuned and scored.
+_ORDER = ("houses", "store", "tokenizer", "tokens", "pretrain", "transfer", "evaluate")
+
+
+class StageFailedError(ValueError):
+    """A stage could not be done; the message names it, the cause and its log."""
+
+
+def run_stages(study: StudyConfig, stages: list[Stage], out: Path, finished: Callable[[], None]) -> None:
+    """Do all `stages` that are not done, needs before what needs them; `finished` is called after each.
+
+    Without Ray (no actors, no Ray Train) they run one after another in this process, and what a stage raises
+    is raised. On Ray that is a StageFailedError; other stages that run then are stopped, and go on when this
+    is called again.
+    """
+    waiting = {s.key: s for s in stages if s.done(out) is None}
+    total = len(waiting)
+    if not waiting:
+        return
+    if not study.ray_train and study.frames.actors == 0:
+        for number, stage in enumerate(waiting.values(), start=1):
+            print(f"[{number}/{total}] {stage.label}", flush=True)
+            stage.run(out)
+            finished()
+        return
+    cores = study.frames.actors or 1
+    # Twice as many CPUs on offer as slots: Ray Data needs some beside the workers that hold one each.
+    with ray_session(2 * cores + 1):
+        _run_on_ray(study, waiting, out, finished, slots=max(1, cores))
+
+
+def _run_on_ray(
+    study: StudyConfig, waiting: dict[str, Stage], out: Path, finished: Callable[[], None], slots: int
+) -> None:
+    total, done = len(waiting), 0
+    running: dict[Any, tuple[Stage, float]] = {}
+    status = _Status(total)
+    task = ray.remote(_work).options(num_cpus=0, max_retries=0)
+    try:
+        while waiting or running:
+            ready = [s for s in waiting.values() if all(n.done(out) is not None for n in s.needs)]
+            ready.sort(key=lambda s: (_ORDER.index(s.kind), -len(s.needs)))
+            for stage in ready[: slots - len(running)]:
+                del waiting[stage.key]
+                status.say(f"start  {stage.label}")
+                handle = task.remote(study.resolved(), stage.key, str(out.absolute()))
+                running[handle] = (stage, time.monotonic())
+            ended, _ = ray.wait(list(running), timeout=1.0)
+            for handle in ended:
+                stage, since = running.pop(handle)
+                try:
+                    ray.get(handle)
+                except RayError as error:
+                    cause = getattr(error, "cause", None) or error
+                    raise StageFailedError(
+                        f"{stage.label} failed: {cause}\nall it printed is in {stage.folder(out) / LOG}; "
+                        "mend the cause and run the same command again: what is done stays done"
+                    ) from error
+                done += 1
+                status.say(f"[{done}/{total}] {stage.label}: {time.monotonic() - since:.0f} s")
+                finished()
+            status.show([(s.label, s.folder(out) / LOG) for s, _ in running.values()])
+    finally:
+        for handle in running:
+            ray.cancel(handle, force=True)
+        status.clear()
+
+
+def _work(resolved: dict[str, Any], key: str, out: str) -> None:
+    """One stage, in a process of its own, found again by its key."""
+    from studies.pipeline import plan  # here: the pipeline imports the stages, which import torch
+
+    study = StudyConfig.model_validate(resolved)
+    stage = next(s for run in plan(study) for s in run.stages if s.key == key)
+    folder = stage.folder(Path(out))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        (folder / LOG).open("a", buffering=1) as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        try:
+            stage.run(Path(out))
+        except BaseException:
+            traceback.print_exc(file=log)
+            raise
+
+
+class _Status:
+    """What runs now: rewritten in place on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, total: int, file: TextIO = sys.stdout):
+        self._file, self._total = file, total
+        self._lines, self._last = 0, time.monotonic()
+
+    def say(self, text: str) -> None:
+        self.clear()
+        print(text, file=self._file, flush=True)
+
+    def show(self, running: list[tuple[str, Path]]) -> None:
+        if not self._file.isatty() and time.monotonic() - self._last < _EVERY:
+            return
+        self.clear()
+        lines = [f"    {label}: {_last_line(log)}"[:150] for label, log in running]
+        if lines:
+            print("\n".join(lines), file=self._file, flush=True)
+        self._lines, self._last = len(lines), time.monotonic()
+
+    def clear(self) -> None:
+        if self._lines and self._file.isatty():
+            print(f"\x1b[{self._lines}A\x1b[J", end="", file=self._file, flush=True)
+        self._lines = 0
+
+
+def _last_line(log: Path) -> str:
+    """The progress bar as it stands at the end of a log."""
+    if not log.exists():
+        return "starting"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 2000))
+        text = file.read().decode(errors="replace")
+    lines = [line.strip() for line in text.replace("\r", "\n").split("\n") if line.strip()]
+    return lines[-1] if lines else "starting"
