@@ -83,8 +83,8 @@ def test_the_page_holds_everything_and_reaches_for_nothing(finished: Path):
     for heading in ("Was it worth it?", "The test space", "What the body sensed", "Learning", "Predictions"):
         assert heading in page
     assert page.count("data:image/png;base64,") >= 6
-    assert "src=\"http" not in page
-    assert "href=\"http" not in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
 
 
 def test_runs_share_what_they_have_in_common(study: StudyConfig):
