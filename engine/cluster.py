@@ -11,6 +11,8 @@ from pathlib import Path
 
 import ray
 
+from engine.machine import available_cores
+
 _OBJECT_STORE = 128 << 20  # bytes; tickets, plans and results are all that travels
 _EXCLUDES = [".git", ".venv", "runs", "**/__pycache__", "*.egg-info"]
 
@@ -29,10 +31,9 @@ def ensure_ray(num_cpus: int | None = None) -> bool:
         env = {"working_dir": str(root), "excludes": _EXCLUDES}
         ray.init(address=address, runtime_env=env, **quiet)
         return True
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     ray.init(
         address="local",
-        num_cpus=max(cores, num_cpus or 1),
+        num_cpus=max(available_cores(), num_cpus or 1),
         include_dashboard=False,
         object_store_memory=_OBJECT_STORE,
         **quiet,

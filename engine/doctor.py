@@ -10,6 +10,7 @@ from importlib import metadata
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.machine import available_cores
 from scenes.library import AssetLibrary, default_library
 
 # (package, what it is for, the line that installs it); None: needed, so `make setup` has it.
@@ -54,9 +55,8 @@ def findings() -> Iterator[tuple[str, str, str, str]]:
         platform.python_version(),
         "" if good else "make setup PYTHON=python3.11",
     )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     free = shutil.disk_usage(".").free / 1e9
-    yield "ok", "cores", f"{cores} ({platform.machine()})", ""
+    yield "ok", "cores", f"{available_cores()} ({platform.machine()})", ""
     enough = free > 2
     yield (
         "ok" if enough else "MISSING",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.machine import available_cores
 from studies.yaml_config import load_yaml, merge, parse
 from training.evaluate import EvaluateConfig
 from training.pretrain import PretrainConfig
@@ -48,8 +49,14 @@ class Frames(Config):
     """What renders."""
     seed: int = 0
     """Seed of the poses."""
-    actors: int = Field(2, ge=0)
-    """Ray actors that collect; 0 collects in this process. Does not change a byte of what is stored."""
+    actors: int | None = Field(None, ge=0)
+    """Ray actors that collect, and stages that run side by side; by default one a core, 0: all in this
+    process, one after another. Changes no byte of what is stored and no digit of a result."""
+
+    @property
+    def slots(self) -> int:
+        """How many processes work at once; 0: this one."""
+        return available_cores() if self.actors is None else self.actors
 
 
 class Method(Config):

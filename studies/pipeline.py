@@ -87,7 +87,7 @@ def store_stage(study: StudyConfig) -> Stage:
             "simulator": frames.simulator,
             "sampler": frames.sampler,
             "seed": frames.seed,
-            "actors": frames.actors,
+            "actors": frames.slots,
         }
         roles: tuple[tuple[Role, list[Path], int], ...] = (
             ("pretrain", test_files, frames.pretrain),

@@ -41,16 +41,16 @@ def run_stages(study: StudyConfig, stages: list[Stage], out: Path, finished: Cal
     total = len(waiting)
     if not waiting:
         return
-    if not study.ray_train and study.frames.actors == 0:
+    slots = study.frames.slots
+    if not study.ray_train and slots == 0:
         for number, stage in enumerate(waiting.values(), start=1):
             print(f"[{number}/{total}] {stage.label}", flush=True)
             stage.run(out)
             finished()
         return
-    cores = study.frames.actors or 1
     # Twice as many CPUs on offer as slots: Ray Data needs some beside the workers that hold one each.
-    with ray_session(2 * cores + 1):
-        _run_on_ray(study, waiting, out, finished, slots=max(1, cores))
+    with ray_session(2 * slots + 1):
+        _run_on_ray(study, waiting, out, finished, max(1, slots))
 
 
 def _run_on_ray(

@@ -1,12 +1,13 @@
 """AdamW with 4M's settings, its schedule, and what every training loop here needs of the machine."""
 
 import math
-import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
+
+from engine.machine import available_cores
 
 BETAS = (0.9, 0.95)
 
@@ -54,7 +55,7 @@ def check_finite(loss: float, norm: float, step: int, what: str) -> None:
 def use_threads(threads: int) -> int:
     """Let torch use so many threads of this process (0: all cores it may run on). Results are equal to the
     bit only at equal thread counts, since sums are split among threads."""
-    count = threads or len(os.sched_getaffinity(0))
+    count = threads or available_cores()
     torch.set_num_threads(count)
     return count
 

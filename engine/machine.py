@@ -1,0 +1,10 @@
+"""What the machine offers this process."""
+
+import os
+
+
+def available_cores() -> int:
+    """Cores this process may run on; all of the machine's where the system cannot tell (macOS)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
