@@ -64,6 +64,7 @@ def show_house(config: ShowHouseConfig) -> None:
         for i, view in enumerate(simulator.render(cameras, ["rgb"])["rgb"]):
             at = (plan.width + (i // 2) * config.size, (i % 2) * config.size)
             sheet.paste(Image.fromarray(view), at)
+    config.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(config.out)
     print(config.out)
 

@@ -134,6 +134,8 @@ def _unlit(device: str) -> LightProbes:
 
 
 def _known_device(device: str) -> str:
+    if device == "auto":
+        return "cuda:0" if wp.is_cuda_available() else "cpu"
     try:
         return str(wp.get_device(device))
     except Exception as error:

@@ -33,7 +33,10 @@ class Simulator(Protocol):
 
 
 def make_simulator(name: str, device: str = "cpu") -> Simulator:
-    """A simulator by name, on a Warp device ("cpu", "cuda", "cuda:1"); ValueError names the choices."""
+    """A simulator by name, on a Warp device ("cpu", "cuda", "cuda:1"; "auto": CUDA where there is one).
+
+    ValueError names the choices.
+    """
     if name != "raycast":
         raise ValueError(f"unknown simulator {name!r}; choose from {', '.join(SIMULATORS)}")
     # Warp starts up when first imported, and only those who render need wait for that.

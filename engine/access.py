@@ -239,6 +239,31 @@ class EvalFrames(Frames):
     role: ClassVar[Role] = "eval"
 
 
+def spaces_under_test(store: Store | Path | str) -> tuple[Space, ...]:
+    """The spaces of a store that are learned without labels or judged in: whose labels no transfer may see.
+
+    Shows no frame.
+    """
+    opened = store if isinstance(store, Store) else Store.open(store)
+    roles = {PretrainFrames.role, EvalFrames.role}
+    ids = {r.space for r in opened.runs if r.role in roles}
+    return tuple(s for s in opened.spaces if s.id in ids)
+
+
+def check_never_labelled(frames: EvalFrames, learned: Iterable[Mapping[str, str]]) -> None:
+    """`learned`: id and house_digest of every space whose labels a model was tuned on.
+
+    Raises LeakError if the frames are of one of them: the score would be of labels it has seen.
+    """
+    known = list(learned)
+    ids, digests = {s["id"] for s in known}, {s["house_digest"] for s in known}
+    for space in frames.spaces:
+        if space.id in ids or space.house_digest in digests:
+            raise LeakError(
+                f"space {space.id!r} was labelled in the transfer of this model: judge it in another space"
+            )
+
+
 def check_held_out(train: Frames, held_out: Frames) -> float:
     """The least distance [m] between camera positions of the two views in a space that both have.
 

@@ -41,6 +41,11 @@ def ensure_ray(num_cpus: int | None = None) -> bool:
     return True
 
 
+def has_gpu() -> bool:
+    """Whether the Ray that runs has a GPU to give."""
+    return ray.cluster_resources().get("GPU", 0) > 0
+
+
 @contextmanager
 def ray_session(num_cpus: int | None = None) -> Iterator[None]:
     """Ray for the length of a block. What runs already is used and left running."""

@@ -20,18 +20,21 @@ from agents.modalities import LABELS, MODALITIES, SENSORY
 from agents.samplers import SAMPLERS
 from agents.simulator import SIMULATORS
 from engine.errors import CollectError
-from engine.manifest import MANIFEST
+from engine.manifest import MANIFEST, write_atomically
 from engine.part_maker import POSE_BLOCK, PartMaker, PartResult, Recipe
 from engine.plan import HouseRef, PartTask, check_distinct, hash_of, house_files, part_length, plan_parts
 from engine.schema import LabelRow, ModalitySpec, Role
 from engine.staging import clean_staging
 from engine.store import Store
+from scenes.credits import credits_text, house_credits
 from scenes.house import House
 from scenes.labels import label_table
+from scenes.library import default_library
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
 _FORMAT = 1  # of what a frame is; to be raised when the same request would give other frames
 _TRIES = 3
+CREDITS = "CREDITS.txt"
 
 
 class CollectConfig(BaseModel):
@@ -61,8 +64,9 @@ class CollectConfig(BaseModel):
     """Ray actors; 0 collects in this process."""
     frames_per_part: int | None = Field(None, gt=0)
     """Frames in a part; by default 2,048, or fewer where that would make few parts."""
-    device: str = "cpu"
-    """Warp device of every actor: cpu, cuda, cuda:0 ..."""
+    device: str = "auto"
+    """Warp device of every actor: cpu, cuda, cuda:0 ...; auto: CUDA where Ray has a GPU to give. Frames of
+    two kinds of device may differ in the last bit."""
     gpus_per_actor: float = Field(0.25, gt=0)
     """Share of a GPU that an actor claims; no matter on cpu."""
 
@@ -96,6 +100,7 @@ def collect(config: CollectConfig) -> CollectReport:
     tasks = plan_parts(config.role, houses, config.frames, length, recipe.config_hash, store.parts)
     total = config.frames * len(houses)
     missing = sum(t.frames for t in tasks)
+    _write_credits(store.path / CREDITS, [Path(h.path) for h in houses])
     made = _run(tasks, recipe, config, total - missing, total) if tasks else []
     clean_staging(store.path / "parts")  # of actors that were lost
     store.refresh()
@@ -106,6 +111,13 @@ def collect(config: CollectConfig) -> CollectReport:
         seconds=time.monotonic() - started,
         bytes=sum(store.part(r.name).bytes for r in made),
     )
+
+
+def _write_credits(path: Path, houses: list[Path]) -> None:
+    """Licence and author of every model in the store, one a line, those of earlier collections kept."""
+    known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = sorted({*known, *credits_text(house_credits(houses)).splitlines()})
+    write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def open_or_create(path: Path, size: int) -> Store:
@@ -156,6 +168,7 @@ def _recipe(config: CollectConfig) -> Recipe:
         "seed": config.seed,
         "modalities": modalities,
         "pose_block": POSE_BLOCK,
+        "library": default_library().digest,  # other furniture, other frames
     }
     return Recipe(
         store=str(config.store.absolute()),
@@ -220,10 +233,11 @@ def _run(
         else:
             # Ray takes seconds to import; in-process collection has no use for it.
             from engine.actors import make_parts
-            from engine.cluster import ray_session
+            from engine.cluster import has_gpu, ray_session
 
             with ray_session(config.actors):
-                gpus = 0.0 if config.device == "cpu" else config.gpus_per_actor
+                on_gpu = config.device.startswith("cuda") or (config.device == "auto" and has_gpu())
+                gpus = config.gpus_per_actor if on_gpu else 0.0
                 make_parts(tasks, recipe, config.actors, gpus, ledger.ended)
     finally:
         ledger.bar.close()

@@ -93,7 +93,9 @@ def verify(config: VerifyConfig) -> int:
 
 def show(config: ShowConfig) -> None:
     """A contact sheet, frames by modalities."""
-    contact_sheet(Store.open(config.store), config.count, config.role).save(config.out)
+    sheet = contact_sheet(Store.open(config.store), config.count, config.role)
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(config.out)
     print(config.out)
 
 

@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict
 from engine.machine import available_cores
 from scenes.library import AssetLibrary, default_library
 
-# (package, what it is for, the line that installs it); None: needed, so `make setup` has it.
+# (package, what it is for, the line that installs it).
 PACKAGES = (
-    ("torch", "training", "make setup"),
-    ("warp-lang", "rendering", "make setup"),
-    ("ray", "collection, training on several machines", "make setup"),
-    ("zarr", "the store", "make setup"),
-    ("tensorstore", "reading the store", "make setup"),
+    ("torch", "training", "make clean setup"),
+    ("warp-lang", "rendering", "make clean setup"),
+    ("ray", "collection, training on several machines", "make clean setup"),
+    ("zarr", "the store", "make clean setup"),
+    ("tensorstore", "reading the store", "make clean setup"),
     ("ai2thor", "AI2-THOR's own simulator (optional)", "pip install ai2thor==5.0.0"),
     ("prior", "ProcTHOR-10K houses (optional)", "pip install prior"),
     (
@@ -53,7 +53,7 @@ def findings() -> Iterator[tuple[str, str, str, str]]:
         "ok" if good else "MISSING",
         "python",
         platform.python_version(),
-        "" if good else "make setup PYTHON=python3.11",
+        "" if good else "make clean setup PYTHON=python3.11",
     )
     free = shutil.disk_usage(".").free / 1e9
     yield "ok", "cores", f"{available_cores()} ({platform.machine()})", ""

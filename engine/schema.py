@@ -46,11 +46,6 @@ class ModalitySpec:
             raise ValueError(f"modality {self.name!r}: every length in shape {self.shape} must be at least 1")
         return self
 
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one frame, decoded."""
-        return int(np.dtype(self.dtype).itemsize * np.prod(self.shape, dtype=np.int64))
-
 
 @dataclass(frozen=True, config=_STRICT)
 class Space:

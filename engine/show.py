@@ -61,7 +61,7 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
 def picture(spec: ModalitySpec, value: np.ndarray) -> np.ndarray:
     """A frame's modality as an RGB image, uint8 [height, width, 3]."""
     if spec.kind == "label":
-        return _palette()[value.astype(np.int64) % 256]
+        return palette()[value.astype(np.int64) % 256]
     if spec.name == "depth":
         metres = value.astype(np.float32) / 1000
         # Near is bright. An eighth of a metre and eight metres are the ends, on a logarithmic scale.
@@ -89,7 +89,7 @@ def _evenly(runs: list[Run], count: int) -> list[tuple[Run, int]]:
     return found
 
 
-def _palette() -> np.ndarray:
+def palette() -> np.ndarray:
     """256 colours, uint8 [256, 3]: 0 is black, neighbours differ by the golden angle of hue."""
     colours = [(0.0, 0.0, 0.0)]
     for i in range(1, 256):
@@ -109,9 +109,9 @@ def _with_legend(sheet: Image.Image, store: Store, used: set[int]) -> Image.Imag
     whole = Image.new("RGB", (sheet.width, sheet.height + lines * _LINE + 6), "white")
     whole.paste(sheet, (0, 0))
     draw = ImageDraw.Draw(whole)
-    palette = _palette()
+    colours = palette()
     for i, (label, name) in enumerate(names):
         x, y = 4 + (i % columns) * 140, sheet.height + (i // columns) * _LINE
-        draw.rectangle((x, y + 2, x + 10, y + 12), fill=tuple(palette[label].tolist()))
+        draw.rectangle((x, y + 2, x + 10, y + 12), fill=tuple(colours[label].tolist()))
         draw.text((x + 14, y), name[:20], fill="black")
     return whole

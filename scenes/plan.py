@@ -1,6 +1,6 @@
 """A labelled plan of a house from above: x to the right, z up the page.
 
-    draw_plan(house).save("plan.png")
+draw_plan(house).save("plan.png")
 """
 
 import math

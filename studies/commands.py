@@ -1,5 +1,6 @@
 """`tst study run`, `tst study report`, `tst demo`."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -60,4 +61,10 @@ def report(config: StudyReportConfig) -> None:
     rows = read_rows(config.run)
     if not rows:
         raise ValueError(f"{config.run}: no rows here; run a study into it first (tst study run)")
+    configs = {json.dumps(row["config"] | {"seeds": None, "preset": None}, sort_keys=True) for row in rows}
+    if len(configs) > 1:
+        raise ValueError(
+            f"{config.run} holds rows of {len(configs)} configurations, which make no one page: run the "
+            "study that is wanted again (it skips what is done and draws its own rows)"
+        )
     print(f"report: {write_report(config.run, rows)}")

@@ -13,8 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-# One colour a class, far apart in hue for neighbours in the table; void is black.
-_PALETTE = np.vstack([[0, 0, 0], (plt.get_cmap("tab20")(np.arange(20))[:, :3] * 255)]).astype(np.uint8)
+from engine.show import palette
 
 
 def png(image: Image.Image) -> bytes:
@@ -56,7 +55,7 @@ def method_bars(values: Mapping[str, Sequence[float]], label: str) -> bytes:
 
 def class_colors(ids: np.ndarray) -> np.ndarray:
     """uint8 [..., 3] colours of class indices; 0 is black."""
-    return _PALETTE[np.where(ids == 0, 0, (ids - 1) % 20 + 1)]
+    return palette()[ids]
 
 
 def predictions(rgb: np.ndarray, truth: np.ndarray, methods: dict[str, np.ndarray], scale: int = 2) -> bytes:

@@ -4,24 +4,28 @@ Stages that runs have in common (all but the last three; those of a seed and met
 as one stage with one hash, so they are done once.
 
 No label of the test space reaches training: `PretrainFrames` sees sensory frames of the test house only, and
-those were stored without labels; `TransferFrames` is given the test spaces and refuses them; only the last
-stage opens `EvalFrames`.
+those were stored without labels; `TransferFrames` is given the test spaces and refuses them. `EvalFrames`
+are opened where the store is made, to prove their poses held out, and by the last stage, which also refuses
+a model that was tuned on labels of the space.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.access import EvalFrames, PretrainFrames, TransferFrames, check_held_out
+from engine.access import EvalFrames, PretrainFrames, TransferFrames, check_held_out, spaces_under_test
 from engine.collect import CollectConfig, collect
 from engine.schema import Role
 from engine.store import Store
-from scenes.credits import credits_text, house_credits
-from scenes.generate import generate_house
+from scenes.family import load_family
+from scenes.generate import GENERATOR, generate_house
+from scenes.library import default_library
 from studies.config import Houses, Method, StudyConfig
 from studies.stage import Stage
+from studies.yaml_config import merge, parse
 from training.evaluate import evaluate
 from training.launch import launch_pretrain
+from training.pretrain import PretrainConfig
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, train_tokenizer
 from training.transfer import transfer
@@ -68,7 +72,9 @@ def houses_stage(which: str, houses: Houses) -> Stage:
             digests.append(house.digest())
         return {"houses": houses.count, "digests": digests}
 
-    return Stage("houses", f"{which}: {houses.count} of {houses.family}", houses.model_dump(), (), work)
+    family = load_family(houses.family)
+    content = {**houses.model_dump(), "generator": GENERATOR, "distribution": family.model_dump(mode="json")}
+    return Stage("houses", f"{which}: {houses.count} of {houses.family}", content, (), work)
 
 
 def store_stage(study: StudyConfig) -> Stage:
@@ -96,7 +102,6 @@ def store_stage(study: StudyConfig) -> Stage:
         )
         for role, files, count in roles:
             collect(CollectConfig(houses=files, role=role, frames=count, **common))
-        (out / "CREDITS.txt").write_text(credits_text(house_credits([*test_files, *other_files])))
         opened = Store.open(store)
         distance = check_held_out(PretrainFrames(opened), EvalFrames(opened))
         size = sum(f.stat().st_size for f in store.rglob("*") if f.is_file())
@@ -107,12 +112,13 @@ def store_stage(study: StudyConfig) -> Stage:
         }
 
     # How many actors collect changes no byte, so it is not part of what the store is.
-    return Stage("store", "frames", frames.model_dump(exclude={"actors"}), (test, others), work)
+    content = {**frames.model_dump(exclude={"actors"}), "library": default_library().digest}
+    return Stage("store", "frames", content, (test, others), work)
 
 
 def _tokenizer_stage(study: StudyConfig, modality: str, store: Stage) -> Stage:
-    settings = study.tokenizer.model_dump() | study.tokenizer_by_modality.get(modality, {})
-    config = TokenizerConfig.model_validate(settings)
+    settings = merge(study.tokenizer.model_dump(), study.tokenizer_by_modality.get(modality, {}))
+    config = parse(TokenizerConfig, settings, f"tokenizer_by_modality.{modality}")
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
         frames = PretrainFrames(Store.open(inputs[0] / "store"))
@@ -130,9 +136,9 @@ def _tokens_stage(modality: str, store: Stage, tokenizer: Stage) -> Stage:
 
 
 def _pretrain_stage(study: StudyConfig, name: str, method: Method, seed: int, store: Stage) -> Stage:
-    fields = study.pretrain.model_dump() | method.pretrain
+    fields = merge(study.pretrain.model_dump(), method.pretrain)
     fields |= {"objective": method.objective, "modalities": method.modalities, "seed": seed}
-    config = type(study.pretrain).model_validate(fields)
+    config = parse(PretrainConfig, fields, f"methods.{name}.pretrain")
     needs = [store]
     if method.objective == "mm":
         tokenizers = [_tokenizer_stage(study, m, store) for m in method.modalities]
@@ -156,7 +162,7 @@ def _transfer_stage(study: StudyConfig, name: str, method: Method, seed: int, st
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
         opened = Store.open(inputs[0] / "store")
-        frames = TransferFrames(opened, PretrainFrames(opened).spaces)
+        frames = TransferFrames(opened, spaces_under_test(opened))
         return transfer(config, frames, inputs[1] if len(inputs) > 1 else None, out)
 
     content = {"transfer": config.model_dump(mode="json")}

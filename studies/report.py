@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.collect import CREDITS
+from engine.manifest import write_atomically
 from engine.show import contact_sheet
 from engine.store import Store
 from scenes.house import House
 from scenes.plan import draw_plan
 from studies import figures
-from studies.stage import write_text
 from studies.statistics import by_method, verdict
 
 _STYLE = """
@@ -29,14 +30,14 @@ _METRICS = (("miou", "mIoU [%]"), ("pixel_accuracy", "pixel accuracy [%]"))
 
 
 def write_report(out: Path, rows: list[dict[str, Any]]) -> Path:
-    """Draw `<out>/report.html` from the rows of one study at one preset.
+    """Draw `<out>/report.html` from the rows of one study at one scale.
 
-    Raises ValueError when there are no rows, or rows of several studies or presets.
+    Raises ValueError when there are no rows, or rows of several studies.
     """
-    kinds = {(row["study"], row["preset"]) for row in rows}
-    if len(kinds) != 1:
-        raise ValueError(f"{out}: a report needs the rows of one study at one preset, found {sorted(kinds)}")
-    ((study, preset),) = kinds
+    studies = {row["study"] for row in rows}
+    if len(studies) != 1:
+        raise ValueError(f"{out}: a report needs the rows of one study, found {sorted(studies)}")
+    study, preset = rows[0]["study"], rows[-1]["preset"]
     sections = [
         _head(study, preset, rows),
         _result(rows),
@@ -53,7 +54,7 @@ def write_report(out: Path, rows: list[dict[str, Any]]) -> Path:
         f"<style>{_STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
     )
     path = out / "report.html"
-    write_text(path, page)
+    write_atomically(path, page.encode())
     return path
 
 
@@ -214,7 +215,7 @@ def _own(label: str) -> bool:
 
 def _provenance(out: Path, rows: list[dict[str, Any]]) -> str:
     (stage,) = _stages(rows, "store")
-    credits = (out / stage["folder"] / "CREDITS.txt").read_text()
+    credits = (out / stage["folder"] / "store" / CREDITS).read_text()
     config = json.dumps(rows[0]["config"], indent=1)
     return (
         "<h2>Configuration and credits</h2>"

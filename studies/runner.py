@@ -52,7 +52,7 @@ def run_study(study: StudyConfig, out: Path) -> list[Path]:
 def read_rows(out: Path) -> list[dict[str, Any]]:
     """All rows under `out`, by method and seed; `file` is the name of each row's file."""
     rows = [json.loads(p.read_text()) | {"file": p.name} for p in sorted((out / "rows").glob("*.json"))]
-    return sorted(rows, key=lambda row: (row["study"], row["preset"], row["method"], row["seed"]))
+    return sorted(rows, key=lambda row: (row["study"], row["method"], row["seed"]))
 
 
 def _row_path(out: Path, run: RunPlan) -> Path:

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from engine.manifest import write_atomically
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +70,4 @@ class Stage:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, atomically."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write atomically: readers see the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_atomically(path, json.dumps(value, indent=1, sort_keys=True).encode())

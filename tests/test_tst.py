@@ -29,14 +29,22 @@ def test_every_command_leads_to_a_function_of_one_config(name: str):
     assert not described, "every field has its sentence"
 
 
-def test_help_lists_every_command_and_the_fields_of_one():
+def test_help_lists_every_command():
     listing = run("--help")
     assert listing.returncode == 0
     assert all(f"tst {name}" in listing.stdout for name in tst.COMMANDS)
-    fields = run("collect", "--help")
-    assert fields.returncode == 0
-    assert "[pixels]" in fields.stdout
-    assert "--fov-deg" in fields.stdout
+
+
+@pytest.mark.parametrize("name", sorted(tst.COMMANDS))
+def test_every_command_explains_its_fields(name: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        tst.main([*name.split(), "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"tst {name}" in shown
+    if name == "collect":
+        assert "[pixels]" in shown
+        assert "--fov-deg" in shown
 
 
 def test_what_the_user_can_mend_is_one_line_and_status_2(tmp_path: Path):
@@ -67,6 +75,26 @@ def test_a_yaml_file_and_overrides_make_one_config(monkeypatch: pytest.MonkeyPat
         tst.main(["transfer", str(config), "--transfer.samples", "7"])
     assert ended.value.code == 0
     assert (seen[0].transfer.samples, seen[0].transfer.batch) == (7, 2)
+
+
+def test_a_mixture_of_masks_passes_through_the_front_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    config = tmp_path / "pretrain.yaml"
+    config.write_text(
+        "store: a\nout: b\ntokenizers: {rgb: t}\n"
+        "pretrain: {masking: {mixture: [{inputs: 1.0, targets: 0.5}, {inputs: {rgb: 1000.0}}]}}\n"
+    )
+    seen = []
+    import training.launch
+
+    def take(config: training.launch.PretrainCommand) -> None:
+        seen.append(config)
+
+    monkeypatch.setattr(training.launch, "pretrain_command", take)
+    with pytest.raises(SystemExit) as ended:
+        tst.main(["pretrain", str(config), "--no-ray"])
+    assert ended.value.code == 0
+    assert seen[0].ray is False
+    assert [c.inputs for c in seen[0].pretrain.masking.mixture] == [1.0, {"rgb": 1000.0}]
 
 
 def test_the_store_page_is_in_step_with_the_table_of_modalities():

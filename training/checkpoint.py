@@ -1,7 +1,6 @@
 """Checkpoints: safetensors for tensors, JSON for the rest, every file written whole or not at all."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +9,15 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from engine.manifest import write_atomically
+
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 METRICS = "metrics.json"
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write durably and atomically: readers see the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
 def write_json(path: Path, value: Any) -> None:
-    write_bytes(path, json.dumps(value, indent=1, sort_keys=True).encode())
+    write_atomically(path, json.dumps(value, indent=1, sort_keys=True).encode())
 
 
 def read_json(path: Path) -> Any:
@@ -40,7 +31,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] |
     """Tensors and JSON `facts` in one safetensors file, so that they can never be of two different
     moments."""
     on_cpu = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    write_bytes(path, save(on_cpu, metadata={"facts": json.dumps(facts or {})}))
+    write_atomically(path, save(on_cpu, metadata={"facts": json.dumps(facts or {})}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from engine.access import EvalFrames, PretrainFrames, TransferFrames
+from engine.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
 from training.config import Config
 from training.evaluate import EvaluateConfig
 from training.evaluate import evaluate as run_evaluation
@@ -67,8 +67,7 @@ def train_tokenizer(config: TokenizerCommand) -> None:
 
 def transfer(config: TransferCommand) -> None:
     """Tune a segmentation head, and the encoder with it, on the transfer frames of a store."""
-    tests = EvalFrames(config.test_store).spaces
-    frames = TransferFrames(config.store, tests)
+    frames = TransferFrames(config.store, spaces_under_test(config.test_store))
     _print(run_transfer(config.transfer, frames, config.checkpoint, config.out))
 
 

@@ -3,7 +3,7 @@ value).
 
     tst evaluate evaluate.yaml
 
-The only stage that opens `EvalFrames`, and nothing here learns from them.
+Reads what `EvalFrames` show, learns nothing from it, and refuses a model tuned on labels of the space.
 """
 
 import io
@@ -17,9 +17,10 @@ import torch
 from pydantic import Field
 from tqdm import tqdm
 
-from engine.access import EvalFrames
+from engine.access import EvalFrames, check_never_labelled
+from engine.manifest import write_atomically
 from engine.stream import TicketReader
-from training.checkpoint import METRICS, write_bytes, write_json
+from training.checkpoint import CONFIG, METRICS, read_json, write_json
 from training.config import Config
 from training.metrics import VOID, Confusion
 from training.optimiser import pick_device, precision, use_threads
@@ -53,6 +54,7 @@ def evaluate(config: EvaluateConfig, frames: EvalFrames, model_dir: Path, out: P
     started = time.monotonic()
     use_threads(config.threads)
     device = pick_device(config.device)
+    check_never_labelled(frames, read_json(model_dir / CONFIG)["labelled_spaces"])
     model, classes, image = load_segmenter(model_dir)
     names, table = class_table(frames)
     if names != classes:
@@ -116,4 +118,4 @@ def _stack(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
 def _save_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_bytes(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())

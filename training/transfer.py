@@ -195,7 +195,9 @@ def transfer(
         "device": str(device),
         "frames_digest": frames.digest(),
     }
-    save_model(out, model, {"transfer": config.model_dump(mode="json"), "image": image, "classes": classes})
+    labelled = [{"id": s.id, "house_digest": s.house_digest} for s in frames.spaces]
+    facts = {"transfer": config.model_dump(mode="json"), "image": image, "classes": classes}
+    save_model(out, model, {**facts, "labelled_spaces": labelled})
     write_json(out / METRICS, metrics)
     (out / STATE).unlink(missing_ok=True)
     return metrics

@@ -7,9 +7,10 @@ if command -v apt-get >/dev/null 2>&1; then
     elif sudo -n true 2>/dev/null; then as_root="sudo -n"
     else as_root=none; fi
     if [ "$as_root" != none ]; then
-        $as_root apt-get update -qq >/dev/null 2>&1
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends \
-            sweethome3d-furniture >/dev/null 2>&1 && exit 0
+        echo "Installing Debian's sweethome3d-furniture (apt-get) ..." >&2
+        quiet="$as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -qq"
+        $quiet update >/dev/null 2>&1 </dev/null
+        $quiet install -y --no-install-recommends sweethome3d-furniture >/dev/null 2>&1 </dev/null && exit 0
     fi
 fi
 echo "Sweet Home 3D furniture not installed: houses will be furnished with parametric shapes." >&2

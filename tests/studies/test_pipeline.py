@@ -3,18 +3,29 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.access import EvalFrames, PretrainFrames, TransferFrames, check_held_out
+from engine.access import (
+    EvalFrames,
+    Frames,
+    PretrainFrames,
+    TransferFrames,
+    check_held_out,
+    check_never_labelled,
+    spaces_under_test,
+)
 from engine.errors import LeakError
 from engine.store import Store
+from scenes.generate import generate_house
 from studies.commands import DEMO
 from studies.config import StudyConfig, load_study
 from studies.pipeline import plan
 from studies.report import write_report
 from studies.runner import read_rows, run_study
+from studies.stage import Stage
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +81,7 @@ def test_run_again_does_nothing(study: StudyConfig, finished: Path):
 def test_stages_that_were_lost_come_back_the_same(study: StudyConfig, finished: Path, tmp_path: Path):
     out = tmp_path / "copy"
     shutil.copytree(finished, out)
-    for kind in ("evaluate", "transfer", "pretrain", "tokenizer"):
+    for kind in ("evaluate", "transfer", "pretrain"):
         for folder in out.glob(f"stages/{kind}-*"):
             shutil.rmtree(folder)
     shutil.rmtree(out / "rows")
@@ -98,10 +109,56 @@ def test_runs_share_what_they_have_in_common(study: StudyConfig):
 # --- nothing leaks ---------------------------------------------------------------------------------------
 
 
-def test_no_training_stage_rests_on_an_evaluation(study: StudyConfig):
-    for run in plan(study):
-        for stage in run.stages:
-            assert not any(need.kind in ("evaluate",) for need in stage.needs), stage.label
+LABELS = {"semantic", "instance"}
+
+
+def test_what_each_stage_reads(study: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every read of every stage is watched: role and modality, in the order of a whole run."""
+    seen: dict[str, set[tuple[str, str]]] = {}
+    kind = ["none"]
+    read, run = Frames.read, Stage.run
+
+    def watched_read(self: Frames, ids: Any, modalities: Any) -> Any:
+        seen.setdefault(kind[0], set()).update((self.role, m) for m in modalities)
+        return read(self, ids, modalities)
+
+    def watched_run(self: Stage, root: Path) -> Any:
+        kind[0] = self.kind
+        return run(self, root)
+
+    monkeypatch.setattr(Frames, "read", watched_read)
+    monkeypatch.setattr(Stage, "run", watched_run)
+    run_study(study, tmp_path)
+    assert {"store", "tokenizer", "tokens", "pretrain", "transfer", "evaluate"} <= seen.keys()
+    for stage in ("tokenizer", "tokens", "pretrain"):
+        assert {role for role, _ in seen[stage]} == {"pretrain"}, stage
+        assert not {m for _, m in seen[stage]} & LABELS, stage
+    assert {role for role, _ in seen["transfer"]} == {"transfer"}
+    assert {role for role, _ in seen["evaluate"]} == {"eval"}
+    assert {m for _, m in seen["store"]} == {"pose"}, "the making of the store looks at poses alone"
+
+
+def test_a_model_is_not_judged_where_it_was_labelled(finished: Path):
+    """The transfer's own space, passed off as a test space: the evaluation refuses it."""
+    store = store_of(finished)
+    labelled = TransferFrames(store, spaces_under_test(store)).spaces
+    learned = [{"id": "another name", "house_digest": labelled[0].house_digest}]
+    with pytest.raises(LeakError, match="labelled"):
+        check_never_labelled(
+            EvalFrames(store), [{"id": "x", "house_digest": EvalFrames(store).spaces[0].house_digest}]
+        )
+    check_never_labelled(EvalFrames(store), learned)
+    (model,) = list(finished.glob("stages/transfer-*"))[:1]
+    facts = json.loads((model / "config.json").read_text())
+    assert {s["house_digest"] for s in facts["labelled_spaces"]} == {s.house_digest for s in labelled}
+
+
+def test_a_house_cannot_come_back_under_another_name():
+    house = generate_house(3, "apartment")
+    renamed = house.model_copy(update={"metadata": {"testspace": {"seed": 99, "family": "other"}}})
+    assert renamed.space_id != house.space_id
+    assert renamed.digest() == house.digest()
+    assert generate_house(4, "apartment").digest() != house.digest()
 
 
 def test_frames_of_the_test_space_hold_no_labels_before_evaluation(finished: Path):
