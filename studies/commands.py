@@ -61,10 +61,14 @@ def report(config: StudyReportConfig) -> None:
     rows = read_rows(config.run)
     if not rows:
         raise ValueError(f"{config.run}: no rows here; run a study into it first (tst study run)")
-    configs = {json.dumps(row["config"] | {"seeds": None, "preset": None}, sort_keys=True) for row in rows}
-    if len(configs) > 1:
+    free = {"seeds": None, "preset": None, "methods": None}
+    configs = {json.dumps(row["config"] | free, sort_keys=True) for row in rows}
+    methods = {
+        (n, json.dumps(m, sort_keys=True)) for row in rows for n, m in row["config"]["methods"].items()
+    }
+    if len(configs) > 1 or len(methods) > len({name for name, _ in methods}):
         raise ValueError(
-            f"{config.run} holds rows of {len(configs)} configurations, which make no one page: run the "
-            "study that is wanted again (it skips what is done and draws its own rows)"
+            f"{config.run} holds rows of several configurations, which make no one page: run the study that "
+            "is wanted again (it skips what is done and draws its own rows)"
         )
     print(f"report: {write_report(config.run, rows)}")

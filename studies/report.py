@@ -72,9 +72,7 @@ def _head(study: str, preset: str, rows: list[dict[str, Any]]) -> str:
 
 def _result(rows: list[dict[str, Any]]) -> str:
     summaries = {label: by_method(rows, name) for name, label in _METRICS}
-    methods = list(dict.fromkeys(row["method"] for row in rows if row["method"] in summaries["mIoU [%]"]))
-    order = list(rows[0]["config"]["methods"])
-    methods.sort(key=order.index)
+    methods = [m for m in _methods(rows) if m in summaries["mIoU [%]"]]
     head = "".join(f"<th>{html.escape(label)}</th>" for label in summaries)
     body = "".join(
         f"<tr><td>{html.escape(m)}</td>"
@@ -175,7 +173,7 @@ def _predictions(out: Path, rows: list[dict[str, Any]]) -> str:
 
 
 def _classes(rows: list[dict[str, Any]]) -> str:
-    methods = list(rows[0]["config"]["methods"])
+    methods = _methods(rows)
     names = sorted({k for row in rows for k in row["metrics"] if k.startswith("iou/")})
     if not names:
         return ""
@@ -222,6 +220,11 @@ def _provenance(out: Path, rows: list[dict[str, Any]]) -> str:
         f"<details><summary>resolved configuration</summary><pre>{html.escape(config)}</pre></details>"
         f"<details><summary>authors of the 3D models</summary><pre>{html.escape(credits)}</pre></details>"
     )
+
+
+def _methods(rows: list[dict[str, Any]]) -> list[str]:
+    """Every method in the order of the study's file."""
+    return list(dict.fromkeys(name for row in rows for name in row["config"]["methods"]))
 
 
 def _stages(rows: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
