@@ -135,16 +135,15 @@ def _training(rows: list[dict[str, Any]]) -> str:
     if tuned:
         parts += ["<h3>Transfer loss, a line per seed</h3>", _img(figures.loss_curves(tuned))]
     if tokenizers := _stages(rows, "tokenizer"):
-        names = ["reconstruction_error", "usage", "perplexity"]
         body = "".join(
-            f"<tr><td>{html.escape(t['label'])}</td>"
-            + "".join(f"<td>{t['metrics'].get(n, float('nan')):.3g}</td>" for n in names)
-            + "</tr>"
+            f"<tr><td>{html.escape(t['label'])}</td><td>{t['metrics']['reconstruction_error']:.3g}</td>"
+            f"<td>{html.escape(t['metrics']['error_unit'])}</td><td>{t['metrics']['usage']:.3g}</td>"
+            f"<td>{t['metrics']['perplexity']:.1f}</td></tr>"
             for t in tokenizers
         )
         parts.append(
             "<h3>Tokenizers, trained on the pre-training frames alone</h3><table><tr><th></th>"
-            f"<th>reconstruction error</th><th>codes used</th><th>perplexity</th></tr>{body}</table>"
+            f"<th>reconstruction error</th><th>unit</th><th>share of codes used</th><th>perplexity</th></tr>{body}</table>"
         )
     return "".join(parts)
 
