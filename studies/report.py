@@ -143,7 +143,8 @@ def _training(rows: list[dict[str, Any]]) -> str:
         )
         parts.append(
             "<h3>Tokenizers, trained on the pre-training frames alone</h3><table><tr><th></th>"
-            f"<th>reconstruction error</th><th>unit</th><th>share of codes used</th><th>perplexity</th></tr>{body}</table>"
+            "<th>reconstruction error</th><th>unit</th><th>share of codes used</th><th>perplexity</th></tr>"
+            f"{body}</table>"
         )
     return "".join(parts)
 
