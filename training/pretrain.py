@@ -23,7 +23,7 @@ from tqdm import tqdm
 from engine.access import PretrainFrames
 from engine.stream import TicketReader
 from training.checkpoint import METRICS, load_training, save_model, save_training, write_json
-from training.config import Config
+from training.config import LoopConfig
 from training.masking import MaskingConfig
 from training.model import EncoderConfig, TokenSpec
 from training.objectives import MaskedAutoencoder, MultimodalObjective, Objective, to_device
@@ -42,7 +42,7 @@ from training.tokenizer import load_tokenizer, token_array
 STATE = "training.safetensors"
 
 
-class PretrainConfig(Config):
+class PretrainConfig(LoopConfig):
     objective: Literal["mm", "mae"] = "mm"
     """mm: TST-MM, masked tokens of several modalities; mae: TST-MAE, masked pixels of RGB."""
     modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
@@ -61,28 +61,8 @@ class PretrainConfig(Config):
     """Images per step, over all workers."""
     base_lr: float = Field(default=4e-3, gt=0)
     """Learning rate per 256 images of batch."""
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the steps over which the learning rate rises."""
-    weight_decay: float = Field(default=0.05, ge=0)
-    """Of AdamW, on matrices only."""
-    clip: float = Field(default=3.0, gt=0)
-    """Largest norm of the gradient."""
-    bf16: bool = True
-    """Matrix products in bfloat16, weights and sums in fp32."""
-    compile: bool = False
-    """torch.compile: faster steps after 15 to 60 s of compilation; needs a C++ compiler."""
-    checkpoint_every: int = Field(default=200, ge=1)
-    """Steps between checkpoints."""
     seed: int = 0
     """Of weights, masks and order."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads; 0: all cores."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
-
-    @property
-    def steps(self) -> int:
-        return -(-self.samples // self.batch)
 
     @property
     def peak_lr(self) -> float:

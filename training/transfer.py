@@ -32,7 +32,7 @@ from training.checkpoint import (
     write_json,
 )
 from training.checkpoint import WEIGHTS as WEIGHTS_FILE
-from training.config import Config
+from training.config import LoopConfig
 from training.metrics import VOID
 from training.model import EncoderConfig, build_encoder
 from training.optimiser import (
@@ -50,7 +50,7 @@ from training.segmentation import HeadConfig, Segmenter
 STATE = "training.safetensors"
 
 
-class TransferConfig(Config):
+class TransferConfig(LoopConfig):
     encoder: EncoderConfig = EncoderConfig()
     """The encoder; must be that of the pre-training where there is one."""
     head: HeadConfig = HeadConfig()
@@ -63,12 +63,6 @@ class TransferConfig(Config):
     """Peak learning rate of the head and of the encoder's last block."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Factor of the learning rate from each encoder block to the one below it; 1: full rate everywhere."""
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the steps over which the learning rate rises."""
-    weight_decay: float = Field(default=0.05, ge=0)
-    """Of AdamW, on matrices only."""
-    clip: float = Field(default=3.0, gt=0)
-    """Largest norm of the gradient."""
     balance: float = Field(default=0.0, ge=0, le=1)
     """Exponent of the inverse frequency by which a class's pixels weigh in the loss; 0: all pixels alike,
     0.5: a class a hundred times rarer weighs ten times as much."""
@@ -77,22 +71,8 @@ class TransferConfig(Config):
     crop: float = Field(default=1.0, gt=0, le=1)
     """Smallest side of a random square crop, as a share of the image, scaled back to full size; 1: no
     crops."""
-    bf16: bool = True
-    """Matrix products in bfloat16, weights and sums in fp32."""
-    compile: bool = False
-    """torch.compile: faster steps after 15 to 60 s of compilation; needs a C++ compiler."""
-    checkpoint_every: int = Field(default=200, ge=1)
-    """Steps between checkpoints."""
     seed: int = 0
     """Of head and scratch weights, augmentation and order."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads; 0: all cores."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
-
-    @property
-    def steps(self) -> int:
-        return -(-self.samples // self.batch)
 
 
 def class_table(frames: Frames) -> tuple[list[str], UInt8[np.ndarray, "256"]]:
