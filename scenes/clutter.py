@@ -1,78 +1,119 @@
 """Small things on furniture: as many and of such types as ProcTHOR's statistics count on each receptacle."""
 
+import math
+from bisect import bisect
+from collections.abc import Iterator
+from functools import cache
+from itertools import accumulate
+
 import numpy as np
 
-from scenes.asset_table import Asset, assets_of_type
+from scenes.asset_table import Asset, Pool, assets_of_type
 from scenes.boxes import Rect, footprint
 from scenes.family import Family
-from scenes.furniture_rules import FLOOR_PLANT, statistics
+from scenes.furniture_rules import FLOOR_PLANT
+from scenes.random_numbers import one_of, uniform
 from scenes.roomspace import Piece, RoomSpace
-from scenes.surfaces import surface
+from scenes.statistics import recorded
+from scenes.surfaces import Surface, surface
 
 GAP = 0.01  # m between small things
-TRIES = 12
+HOUSE_SPREAD = 0.3  # standard deviation of the logarithm of how much lies about in a house
+OTHERS = 5  # things drawn instead of one that finds no place
+PLACES = 16  # places tried for one thing
+LITTLE = 0.15  # m; larger things lie more or less square to the furniture
 TALLEST = 0.6  # m; taller things stand on the floor
 LOOKS_OUT = ("Laptop", "Television", "CoffeeMachine", "Microwave", "Toaster", "AlarmClock", "TeddyBear")
-SQUARE = ("Box", "TissueBox", "Pillow", "Faucet")  # with the furniture's edges, any way round
+SQUARE = ("Box", "TissueBox", "Faucet")  # with the furniture's edges, any way round
+# What belongs to a receptacle, one at most, in its place and not anywhere.
+FIXED = {"TVStand": "Television", "Sink": "Faucet"}
 
 
-def scatter(space: RoomSpace, family: Family, rng: np.random.Generator) -> None:
+def draw_untidiness(rng: np.random.Generator) -> float:
+    """A factor on how much lies about in a house: some are tidier than others."""
+    return math.exp(rng.normal(0.0, HOUSE_SPREAD))
+
+
+def scatter(space: RoomSpace, family: Family, untidy: float, rng: np.random.Generator) -> None:
     """Fill the `children` of every piece in the room."""
+    noise = uniform(rng)
     for piece in space.pieces:
-        if piece.asset.type == "TVStand":
-            _television(piece, family, rng)
-        if piece.asset.type == "Sink":
-            _faucet(piece, family, rng)
-        _small(piece, space, family, rng)
-
-
-def _small(piece: Piece, space: RoomSpace, family: Family, rng: np.random.Generator) -> None:
-    kinds = statistics()["child_types_of_receptacle"].get(piece.asset.type)
-    level = surface(piece.asset)
-    if kinds is None or level is None or not level.rects:
-        return
-    names = sorted(kinds)
-    weights = np.array([kinds[name] for name in names], float)
-    mean = statistics()["children_per_receptacle_mean"][piece.asset.type] * family.clutter
-    for kind in rng.choice(len(names), size=int(rng.poisson(mean)), p=weights / weights.sum()):
-        assets = small_assets(names[int(kind)], family)
-        if names[int(kind)] in ("Television", "Faucet") or not assets:
+        kinds, chances, fixed, mean = _habits(piece.asset.type, family.like)
+        level = surface(piece.asset)
+        if level is None or not level.rects:
             continue
-        asset = assets[int(rng.integers(len(assets)))]
-        if piece.bottom + level.height + asset.size[1] < space.ceiling - 0.05:
-            _rest(piece, asset, rng)
+        if next(noise) < fixed:
+            put = _television if piece.asset.type == "TVStand" else _faucet
+            put(piece, level, family.pool, noise)
+        count = int(rng.poisson(mean * family.clutter * untidy))
+        drawn = [_draw(kinds, chances, family.pool, noise) for _ in range(count)]
+        for asset in sorted(drawn, key=_area, reverse=True):  # what is large finds no place later
+            tried = [asset, *small_assets(asset.type, family.pool)[:1]]
+            tried += [_draw(kinds, chances, family.pool, noise) for _ in range(OTHERS)]
+            any(_rest(piece, level, one, space.ceiling, noise) for one in tried)
 
 
-def small_assets(kind: str, family: Family) -> list[Asset]:
-    """The assets of a type that are small enough to lie on furniture."""
+def _draw(kinds: tuple[str, ...], chances: list[float], pool: Pool, noise: Iterator[float]) -> Asset:
+    kind = kinds[bisect(chances, next(noise) * chances[-1])]
+    asset = one_of(small_assets(kind, pool), noise)
+    # a pool need not have every type
+    return asset if asset is not None else _draw(kinds, chances, pool, noise)
+
+
+def _area(asset: Asset) -> float:
+    return asset.size[0] * asset.size[2]
+
+
+@cache
+def _habits(receptacle: str, like: str) -> tuple[tuple[str, ...], list[float], float, float]:
+    """Of a receptacle's type: what lies on it, cumulative numbers of each, the probability of its fixed
+    thing, and how many others it has in the mean."""
+    table = recorded("multi_room" if receptacle in ("Toilet", "Sink") else like)  # one room: no bathroom
+    counts: dict[str, int] = table["child_types_of_receptacle"].get(receptacle, {})
+    mean = table["children_per_receptacle_mean"].get(receptacle, 0.0)
+    fixed = FIXED.get(receptacle, "")
+    chance = min(0.99, mean * counts.get(fixed, 0) / max(sum(counts.values()), 1))
+    kinds = tuple(sorted(kind for kind in counts if kind != fixed))
+    return (
+        kinds,
+        list(accumulate(float(counts[kind]) for kind in kinds)),
+        chance,
+        mean - chance if kinds else 0.0,
+    )
+
+
+@cache
+def small_assets(kind: str, pool: Pool) -> tuple[Asset, ...]:
+    """The assets of a type that are small enough to lie on furniture, the smallest first."""
     tallest = FLOOR_PLANT if kind == "HousePlant" else TALLEST
-    return [asset for asset in assets_of_type(kind, family.pool) if asset.size[1] < tallest]
+    fitting = [asset for asset in assets_of_type(kind, pool) if asset.size[1] < tallest]
+    return tuple(sorted(fitting, key=_area))
 
 
-def _rest(piece: Piece, asset: Asset, rng: np.random.Generator) -> bool:
+def _rest(piece: Piece, level: Surface, asset: Asset, ceiling: float, noise: Iterator[float]) -> bool:
     """Lay the asset somewhere free on the piece, if there is such a place."""
-    level = surface(piece.asset)
-    assert level is not None
+    if piece.bottom + level.height + asset.size[1] > ceiling - 0.05:
+        return False
     rects = _head_end(piece, level.rects) if asset.type == "Pillow" else level.rects
-    areas = np.array([rect.width * rect.depth for rect in rects])
-    for _ in range(TRIES):
-        turn = _turn(asset, rng)
+    ends = list(accumulate(rect.width * rect.depth for rect in rects))
+    for _ in range(PLACES):
+        turn = _turn(asset, noise)
         size = footprint(asset, turn, 0.0, 0.0)
-        rect = rects[int(rng.choice(len(rects), p=areas / areas.sum()))]
+        rect = rects[bisect(ends, next(noise) * ends[-1])]
         free_x, free_z = rect.width - size.width, rect.depth - size.depth
         if free_x < 0 or free_z < 0:
             continue
-        x = rect.x0 + size.width / 2 + float(rng.uniform(0, free_x))
-        z = rect.z0 + size.depth / 2 + float(rng.uniform(0, free_z))
-        if _lay(piece, asset, x, z, turn):
+        x = rect.x0 + size.width / 2 + next(noise) * free_x
+        z = rect.z0 + size.depth / 2 + next(noise) * free_z
+        if _lay(piece, level, asset, x, z, turn):
             return True
     return False
 
 
-def _lay(piece: Piece, asset: Asset, x: float, z: float, turn: float, kinematic: bool = False) -> bool:
+def _lay(
+    piece: Piece, level: Surface, asset: Asset, x: float, z: float, turn: float, kinematic: bool = False
+) -> bool:
     """Put the asset at (x, z) of the piece's coordinates, unless something lies there."""
-    level = surface(piece.asset)
-    assert level is not None
     world_x, world_z = piece.to_world(x, z)
     yaw = (piece.yaw + turn) % 360.0
     child = Piece(asset, round(world_x, 4), round(world_z, 4), round(yaw, 2), kinematic=kinematic)
@@ -84,12 +125,17 @@ def _lay(piece: Piece, asset: Asset, x: float, z: float, turn: float, kinematic:
     return True
 
 
-def _turn(asset: Asset, rng: np.random.Generator) -> float:
+def _turn(asset: Asset, noise: Iterator[float]) -> float:
+    """Degrees from the receptacle's own yaw."""
+    if asset.type == "Pillow":
+        return 0.0
     if asset.type in LOOKS_OUT:
-        return float(rng.uniform(-15, 15))
+        return 30.0 * next(noise) - 15.0
     if asset.type in SQUARE:
-        return 90.0 * float(rng.integers(4)) if asset.type != "Pillow" else 0.0
-    return float(rng.uniform(0, 360))
+        return 90.0 * math.floor(4 * next(noise))
+    if max(asset.size[0], asset.size[2]) < LITTLE:
+        return 360.0 * next(noise)
+    return 90.0 * math.floor(4 * next(noise)) + 16.0 * next(noise) - 8.0
 
 
 def _head_end(piece: Piece, rects: tuple[Rect, ...]) -> tuple[Rect, ...]:
@@ -97,24 +143,24 @@ def _head_end(piece: Piece, rects: tuple[Rect, ...]) -> tuple[Rect, ...]:
     return tuple(Rect(r.x0, r.z0, r.x1, r.z0 + max(0.45, 0.25 * r.depth)) for r in rects)
 
 
-def _television(stand: Piece, family: Family, rng: np.random.Generator) -> None:
-    """A television in the middle of its stand, looking the same way."""
+def _television(stand: Piece, level: Surface, pool: Pool, noise: Iterator[float]) -> None:
+    """A television at the back of its stand, looking the same way."""
     width, depth = stand.asset.size[0], stand.asset.size[2]
-    fits = [a for a in assets_of_type("Television", family.pool) if a.size[0] <= width and a.size[2] <= depth]
-    if fits:
-        _lay(stand, fits[int(rng.integers(len(fits)))], 0.0, 0.0, 0.0, kinematic=True)
-        stand.children[-1].state["is_on"] = bool(rng.random() < 0.3)
+    fits = [a for a in assets_of_type("Television", pool) if a.size[0] <= width and a.size[2] <= depth]
+    asset = one_of(fits, noise)
+    if asset is not None:
+        _lay(stand, level, asset, 0.0, (asset.size[2] - depth) / 2, 0.0, kinematic=True)
+        stand.children[-1].state["is_on"] = next(noise) < 0.3
 
 
-def _faucet(sink: Piece, family: Family, rng: np.random.Generator) -> None:
+def _faucet(sink: Piece, level: Surface, pool: Pool, noise: Iterator[float]) -> None:
     """A faucet at the back of the bowl."""
-    level = surface(sink.asset)
-    assert level is not None
     strip = level.rects[0]
     fits = [
         asset
-        for asset in assets_of_type("Faucet", family.pool)
+        for asset in assets_of_type("Faucet", pool)
         if asset.id.startswith("Bathroom") and asset.size[0] <= strip.width and asset.size[2] <= strip.depth
     ]
-    asset = fits[int(rng.integers(len(fits)))]
-    _lay(sink, asset, 0.0, strip.z0 + asset.size[2] / 2, 0.0, kinematic=True)
+    asset = one_of(fits, noise)
+    if asset is not None:
+        _lay(sink, level, asset, 0.0, strip.z0 + asset.size[2] / 2, 0.0, kinematic=True)

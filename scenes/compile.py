@@ -57,4 +57,5 @@ def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeo
         ),
         sky=house_sky(house),
         credits=tuple(credits),
+        house=house,
     )

@@ -64,7 +64,7 @@ class Family(_Config):
     extra_doors: float = Field(ge=0, le=1)
     """Probability of a door between two neighbours beyond those that join all rooms."""
     open_plan: float = Field(ge=0, le=1)
-    """Probability that kitchen and living room share a wide frame, or no wall."""
+    """Probability that a kitchen and a living room, or two living rooms, share a wide frame or no wall."""
     windows: float = Field(ge=0, le=1)
     """Probability of a window in an outer wall that has room for one."""
     tiles: float = Field(ge=0, le=1)

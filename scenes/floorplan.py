@@ -1,9 +1,7 @@
-"""From a list of rooms to a floor plan: a boundary on a grid, cut into rooms of the right sizes.
+"""From a list of rooms and their areas to a floor plan: a boundary on an irregular grid, filled with rooms.
 
-Rooms are grown from seeds on an irregular grid as in "A constrained growth method for procedural floor
-plan generation" (Lopes, Tutenel, Smelik, de Kraker, Bidarra, 2010), which ProcTHOR uses too: first as
-rectangles, then into what is left, which gives L-shapes. Many attempts are made; the best is kept, by
-how near it is to the areas asked for, how simple its rooms are, and whether doors can join them.
+Many attempts at growing rooms in it (`room_growth.py`) are made; the best is kept, by how near it is to the
+areas asked for, how simple its rooms are, and whether doors can join them.
 """
 
 import math
@@ -11,12 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scenes.boundary import draw_boundary, grid_lines
 from scenes.boxes import Rect
+from scenes.cells import around, corners, narrow, to_bits, to_cells
 from scenes.family import Family, RoomType
+from scenes.random_numbers import uniform
+from scenes.room_growth import grow_rooms
 
 FIRST_ROOM = 2  # ProcTHOR numbers rooms from 2; 1 is the outside
 DOOR_SIDE = 1.3  # m; two rooms can have a door between them where they share this much wall
 ATTEMPTS = 48
+CORNER_COST = 0.2  # of each corner beyond four
 Point = tuple[float, float]
 Cell = tuple[int, int]
 
@@ -76,185 +79,64 @@ class PlanRoom:
         return x / sum(weights), z / sum(weights)
 
 
-def draw_plan_rooms(family: Family, rooms: tuple[RoomType, ...], rng: np.random.Generator) -> list[PlanRoom]:
-    """A floor plan for the rooms, in their order; coordinates [m] are not negative, in whole millimetres."""
-    common = math.exp(rng.normal(0.0, family.house_spread))
-    specs = [family.areas[kind] for kind in rooms]
-    areas = [common * spec.median * math.exp(rng.normal(0.0, spec.spread)) for spec in specs]
+def draw_plan_rooms(
+    family: Family, rooms: tuple[RoomType, ...], areas: list[float], rng: np.random.Generator
+) -> list[PlanRoom]:
+    """A floor plan for rooms of about these areas [m²], in their order; coordinates [m] in millimetres."""
     cell = float(rng.uniform(*family.cell))
-    inside = _boundary(max(sum(areas) / cell**2, 2.0 * len(rooms)), family, rng)
-    targets = [area / sum(areas) * inside.sum() for area in areas]
-    best, best_score = None, math.inf
-    for _ in range(ATTEMPTS):
-        grid = _grow(inside, targets, rng)
-        score = _score(grid, targets, rooms)
-        if score < best_score:
-            best, best_score = grid, score
-    if best is None:  # a boundary with no room for these rooms: another one
-        return draw_plan_rooms(family, rooms, rng)
-    xs, zs = (_lines(count, cell, family.cell_jitter, rng) for count in inside.shape)
-    return [_room(best, i, kind, xs, zs) for i, kind in enumerate(rooms)]
+    noise = uniform(rng)
+    best, best_score, boundary = None, math.inf, np.ones((1, 1), bool)
+    while best is None:  # else a boundary with no place for these rooms: another one
+        boundary = draw_boundary(max(sum(areas) / cell**2, 2.0 * len(rooms)), family, rng)
+        inside, stride = to_bits(boundary)
+        targets = [area / sum(areas) * inside.bit_count() for area in areas]
+        for _ in range(ATTEMPTS):
+            grown = grow_rooms(inside, stride, targets, noise)
+            score = math.inf if grown is None else _score(grown, inside, stride, targets, rooms)
+            if score < best_score:
+                best, best_score = grown, score
+    grid = np.full(boundary.shape, -2)
+    for i, cells in enumerate(best):
+        for x, z in to_cells(cells, boundary.shape[1] + 2):
+            grid[x, z] = i
+    xs, zs = (grid_lines(count, cell, family.cell_jitter, rng) for count in boundary.shape)
+    return [_room(grid, i, kind, xs, zs) for i, kind in enumerate(rooms)]
 
 
-def _boundary(cells: float, family: Family, rng: np.random.Generator) -> np.ndarray:
-    """bool [w, h]: about that many cells, some corners cut out."""
-    chances = np.array(family.notches)
-    notches = int(rng.choice(len(chances), p=chances / chances.sum()))
-    aspect = rng.uniform(*family.aspect)
-    total = cells / (1 - 0.12 * notches)
-    long = max(2, round(math.sqrt(total * aspect)))
-    short = max(2, round(total / long))
-    shape = (long, short) if rng.random() < 0.5 else (short, long)
-    inside = np.ones(shape, bool)
-    for corner in rng.permutation(4)[:notches]:
-        w, h = (int(rng.integers(1, max(2, side // 2 + 1))) for side in shape)
-        if w * h > 0.2 * inside.size or min(shape) < 3:
-            continue
-        columns = slice(0, w) if corner % 2 else slice(shape[0] - w, None)
-        rows = slice(0, h) if corner < 2 else slice(shape[1] - h, None)
-        inside[columns, rows] = False
-    return inside
-
-
-def _grow(inside: np.ndarray, targets: list[float], rng: np.random.Generator) -> np.ndarray:
-    """int [w, h]: -2 outside, else the index of the room. Rooms may come out in bad shapes: see `_score`."""
-    grid = np.where(inside, -1, -2)
-    cells = np.argwhere(inside)
-    seeds = cells[rng.permutation(len(cells))[: len(targets)]]
-    rects = []
-    for i, (x, z) in enumerate(seeds.tolist()):
-        grid[x, z] = i
-        rects.append([x, z, x + 1, z + 1])
-    growing = set(range(len(targets)))
-    while growing:
-        lack = {i: targets[i] - _area(rects[i]) for i in growing}
-        room = max(lack, key=lambda i: lack[i] / targets[i] + 0.3 * rng.random())
-        if lack[room] < 0.5 or not _grow_rect(grid, rects[room], room, lack[room], rng):
-            growing.discard(room)
-    _fill(grid, targets, rng)
-    return grid
-
-
-def _area(rect: list[int]) -> int:
-    return (rect[2] - rect[0]) * (rect[3] - rect[1])
-
-
-def _grow_rect(grid: np.ndarray, rect: list[int], room: int, lack: float, rng: np.random.Generator) -> bool:
-    x0, z0, x1, z1 = rect
-    strips = [
-        (slice(x0 - 1, x0), slice(z0, z1), 0, -1),
-        (slice(x1, x1 + 1), slice(z0, z1), 2, 1),
-        (slice(x0, x1), slice(z0 - 1, z0), 1, -1),
-        (slice(x0, x1), slice(z1, z1 + 1), 3, 1),
-    ]
-    free = []
-    for columns, rows, edge, step in strips:
-        if columns.start < 0 or rows.start < 0:
-            continue
-        strip = grid[columns, rows]
-        if strip.size and (strip == -1).all() and strip.size <= lack + 1:
-            # widening the shorter dimension first keeps rooms compact
-            free.append((strip.size - 0.5 * rng.random(), columns, rows, edge, step))
-    if not free:
-        return False
-    _, columns, rows, edge, step = max(free, key=lambda entry: entry[0])
-    grid[columns, rows] = room
-    rect[edge] += step
-    return True
-
-
-def _fill(grid: np.ndarray, targets: list[float], rng: np.random.Generator) -> None:
-    """Give every free cell to a neighbour, first where it has most sides in common, then who lacks most."""
-    counts = [int((grid == i).sum()) for i in range(len(targets))]
-    while (free := np.argwhere(grid == -1)).size:
-        best: tuple[float, int, int, int] | None = None
-        for x, z in free.tolist():
-            around = [grid[n] for n in _neighbours((x, z), grid.shape)]
-            for room in {int(r) for r in around if r >= 0}:
-                value = around.count(room) + (1 - counts[room] / targets[room]) + 0.1 * rng.random()
-                if best is None or value > best[0]:
-                    best = (value, x, z, room)
-        if best is None:
-            return  # an island: `_score` refuses it
-        _, x, z, room = best
-        grid[x, z] = room
-        counts[room] += 1
-
-
-def _neighbours(cell: Cell, shape: tuple[int, ...]) -> list[Cell]:
-    x, z = cell
-    around = [(x - 1, z), (x + 1, z), (x, z - 1), (x, z + 1)]
-    return [(a, b) for a, b in around if 0 <= a < shape[0] and 0 <= b < shape[1]]
-
-
-def _score(grid: np.ndarray, targets: list[float], rooms: tuple[RoomType, ...]) -> float:
+def _score(
+    grown: list[int], inside: int, stride: int, targets: list[float], rooms: tuple[RoomType, ...]
+) -> float:
     """Lower is better; infinite for what is no floor plan."""
-    if (grid == -1).any():
-        return math.inf
     score = 0.0
-    for i, kind in enumerate(rooms):
-        mine = grid == i
-        corners = _corners(mine)
-        if corners < 4:  # in pieces, with a hole, or touching itself at a point
+    for cells, target, kind in zip(grown, targets, rooms, strict=True):
+        turns = corners(cells, stride)
+        if turns < 4:
             return math.inf
-        size = math.log(mine.sum() / targets[i])
-        score += 2.0 * abs(size) + 6.0 * max(0.0, -size - 0.3) + 0.35 * (corners - 4)
-        thick = mine[:-1, :-1] & mine[1:, :-1] & mine[:-1, 1:] & mine[1:, 1:]
-        wide = np.zeros_like(mine)
-        for dx in (0, 1):
-            for dz in (0, 1):
-                wide[dx : dx + thick.shape[0], dz : dz + thick.shape[1]] |= thick
-        narrow = int((mine & ~wide).sum())
-        score += max(0, narrow - 3) if kind == "Bathroom" else 1.2 * narrow
-        outer = np.pad(grid, 1, constant_values=-2)
-        touches = [outer[:-2, 1:-1], outer[2:, 1:-1], outer[1:-1, :-2], outer[1:-1, 2:]]
-        if not any((mine & (side == -2)).any() for side in touches):
+        size = math.log(cells.bit_count() / target)
+        score += 2.0 * abs(size) + 6.0 * max(0.0, -size - 0.3) + CORNER_COST * (turns - 4)
+        thin = narrow(cells, stride)
+        score += max(0, thin - 3) if kind == "Bathroom" else 1.2 * thin
+        if not around(cells, stride) & ~inside:
             score += 1.0  # no outer wall: no window
-    pairs = {
-        (int(min(a, b)), int(max(a, b)))
-        for first, second in ((grid[:-1], grid[1:]), (grid[:, :-1], grid[:, 1:]))
-        for a, b in zip(first.ravel(), second.ravel(), strict=True)
-        if a != b and a >= 0 and b >= 0
+    near = {
+        (i, j)
+        for i, cells in enumerate(grown)
+        for j in range(i + 1, len(grown))
+        if around(cells, stride) & grown[j]
     }
-    if not _joined(set(range(len(rooms))), pairs):
+    if not _joined(set(range(len(rooms))), near):
         return math.inf
     living = {i for i, kind in enumerate(rooms) if kind != "Bathroom"}
-    return score + (0.0 if _joined(living, pairs) else 4.0)  # else one walks through a bathroom
+    return score + (0.0 if _joined(living, near) else 4.0)  # else one walks through a bathroom
 
 
 def _joined(rooms: set[int], pairs: set[tuple[int, int]]) -> bool:
-    seen, stack = set(), [min(rooms)]
+    seen, stack = set(), [min(rooms)] if rooms else []
     while stack:
         room = stack.pop()
         seen.add(room)
         stack.extend(b for pair in pairs for a, b in (pair, pair[::-1]) if a == room and b in rooms - seen)
     return seen == rooms
-
-
-def _corners(mine: np.ndarray) -> int:
-    """Corners of the room's outline if it is one simple ring, else 0."""
-    m = np.pad(mine, 1).astype(int)
-    blocks = m[:-1, :-1] + m[1:, :-1] + m[:-1, 1:] + m[1:, 1:]
-    pinched = (blocks == 2) & (m[:-1, :-1] == m[1:, 1:])
-    convex, reflex = int((blocks == 1).sum()), int((blocks == 3).sum())
-    # one ring without holes turns by 360° in all
-    return 0 if pinched.any() or convex - reflex != 4 or not _one_piece(mine) else convex + reflex
-
-
-def _one_piece(mine: np.ndarray) -> bool:
-    cells = [(int(x), int(z)) for x, z in np.argwhere(mine)]
-    left, stack = set(cells), cells[:1]
-    while stack:
-        cell = stack.pop()
-        if cell in left:
-            left.discard(cell)
-            stack.extend(_neighbours(cell, mine.shape))
-    return bool(cells) and not left
-
-
-def _lines(count: int, cell: float, jitter: float, rng: np.random.Generator) -> list[float]:
-    steps = cell * (1 + rng.uniform(-jitter, jitter, count))
-    return [round(float(x), 3) for x in np.concatenate([[0.0], np.cumsum(steps)])]
 
 
 def _room(grid: np.ndarray, index: int, kind: RoomType, xs: list[float], zs: list[float]) -> PlanRoom:

@@ -1,17 +1,15 @@
 """What stands where in a room: one rule a type, and how many are drawn from ProcTHOR's statistics."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from scenes.asset_table import Asset, assets_of_type
 from scenes.family import Family, RoomType
+from scenes.statistics import recorded
 
-STATISTICS = Path(__file__).parent / "assets" / "statistics.json"
 Place = Literal["wall", "corner", "middle"]
 
 
@@ -62,6 +60,7 @@ RULES: dict[str, Rule] = {
     "BaseballBat": Rule(("corner",), kinematic=False),
     "BasketBall": Rule(("corner", "wall"), kinematic=False),
 }
+ON_WALLS = ("Painting", "Television")
 # Drawn together, so that who has chairs has a table to put them at; each type's own fraction stays as it is.
 TOGETHER = {"Chair": "DiningTable", "Sofa": "TVStand", "FloorLamp": "ArmChair"}
 ESSENTIAL = 0.75  # a type that at least this share of rooms has is not thinned out or multiplied
@@ -70,19 +69,13 @@ PEDESTAL = 0.6  # m; lower sinks are basins to be set into a counter
 FLOOR_BAT = 0.9  # m; the shorter "bat" lies
 
 
-@cache
-def statistics(part: Literal["multi_room", "single_room"] = "multi_room") -> dict[str, Any]:
-    """What ProcTHOR's houses look like, of several rooms or of one."""
-    return json.loads(STATISTICS.read_text(encoding="utf-8"))[part]
-
-
 def draw_counts(room: RoomType, family: Family, rng: np.random.Generator) -> dict[str, int]:
     """How many of each type a room gets: by the fraction of rooms that have one, and their mean number."""
     # houses of one room have no bathroom
-    table = statistics(family.like if room != "Bathroom" else "multi_room")
+    table = recorded("multi_room" if room == "Bathroom" else family.like)
     fractions = table["room_has_object_type_fraction"][room]
     means = table["objects_of_type_per_room_mean"][room]
-    kinds = (*RULES, "Painting")
+    kinds = (*RULES, *ON_WALLS)
     chances = dict(zip(kinds, rng.random(len(kinds)).tolist(), strict=True))
     counts = {}
     for kind in kinds:
@@ -99,7 +92,7 @@ def draw_counts(room: RoomType, family: Family, rng: np.random.Generator) -> dic
 
 def essentials(room: RoomType, family: Family) -> set[str]:
     """What nearly every room of the type has."""
-    table = statistics(family.like if room != "Bathroom" else "multi_room")
+    table = recorded("multi_room" if room == "Bathroom" else family.like)
     fractions = table["room_has_object_type_fraction"][room]
     return {kind for kind in RULES if fractions.get(kind, 0.0) > 0.9}
 

@@ -9,10 +9,8 @@ Each draws from its own stream, so that changing one stage leaves what the other
 The same seed and family give the same bytes.
 """
 
-import numpy as np
-
-from scenes.clutter import scatter
-from scenes.family import Family, RoomSpec, load_family
+from scenes.clutter import draw_untidiness, scatter
+from scenes.family import Family, load_family
 from scenes.finishes import draw_finishes, draw_lights
 from scenes.floorplan import draw_plan_rooms
 from scenes.furnish import Furnisher
@@ -20,33 +18,36 @@ from scenes.furniture_rules import draw_counts
 from scenes.house import SCHEMA, House, HouseObject, ProceduralParameters, Vec3
 from scenes.openings import draw_openings
 from scenes.roomspace import Piece, RoomShell, RoomSpace
+from scenes.roomspec import draw_areas, draw_room_spec
 from scenes.seeding import rng
 from scenes.structure import build_rooms, build_walls, room_layers
 from scenes.wallobjects import hang
 
 ATTEMPTS = 6  # at furnishing a room
-GENERATOR = 1  # raised whenever the same seed gives another house
+GENERATOR = 2  # raised whenever the same seed gives another house
 
 
 def generate_house(seed: int, family: str = "procthor") -> House:
     """House number `seed` of a family. Raises ValueError for a family that there is not."""
     drawn = load_family(family)
-    spec = _draw_spec(drawn, rng(seed, family, "rooms"))
-    rooms = draw_plan_rooms(drawn, spec.rooms, rng(seed, family, "floorplan"))
+    spec = draw_room_spec(drawn, rng(seed, family, "rooms"))
+    areas = draw_areas(drawn, spec.rooms, rng(seed, family, "areas"))
+    rooms = draw_plan_rooms(drawn, spec.rooms, areas, rng(seed, family, "floorplan"))
     ceiling = round(2.5 + 4.5 * float(rng(seed, family, "ceiling").beta(1.25, 5.5)), 4)
     openings = draw_openings(drawn, rooms, ceiling, rng(seed, family, "openings"))
     finishes = draw_finishes(drawn, rooms, rng(seed, family, "materials"))
     layers = room_layers(rooms)
     sky, lights = draw_lights(drawn, rooms, ceiling, layers, rng(seed, family, "lights"))
 
+    untidy = draw_untidiness(rng(seed, family, "untidiness"))
     objects: list[HouseObject] = []
     spaces = []
     for room in rooms:
         counts = draw_counts(room.type, drawn, rng(seed, family, "counts", room.number))
         furnisher = _furnish(seed, drawn, RoomShell(room, openings, ceiling), counts)
         space = furnisher.space
-        scatter(space, drawn, rng(seed, family, "clutter", room.number))
-        on_walls = hang(space, drawn, counts.get("Painting", 0), rng(seed, family, "walls", room.number))
+        scatter(space, drawn, untidy, rng(seed, family, "clutter", room.number))
+        on_walls = hang(space, drawn, counts, rng(seed, family, "walls", room.number))
         objects += _objects(furnisher.pieces + on_walls, room.number, layers[room.number])
         spaces.append(space)
 
@@ -86,11 +87,6 @@ def _furnish(seed: int, family: Family, shell: RoomShell, counts: dict[str, int]
             break
     assert best is not None
     return best
-
-
-def _draw_spec(family: Family, stream: np.random.Generator) -> RoomSpec:
-    weights = np.array([spec.weight for spec in family.room_specs])
-    return family.room_specs[int(stream.choice(len(weights), p=weights / weights.sum()))]
 
 
 def _objects(pieces: list[Piece], room: int, layer: str) -> list[HouseObject]:

@@ -5,9 +5,12 @@ right-handed, y up, in metres: a point (x, y, z) of a house's left-handed JSON s
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
+from scenes.house import House
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +103,8 @@ class SceneGeometry:
     floor: tuple[FloorRegion, ...]
     sky: Sky = field(default_factory=Sky)
     credits: tuple[Credit, ...] = ()
+    house: House | None = None  # that it was compiled from, for simulators that make a house of their own
+    scan: Path | None = None  # or the folder or file it was read from
 
     @property
     def triangles(self) -> int:

@@ -20,12 +20,13 @@ from scenes.structure import room_id, wall_id
 ENTRANCE_CLEAR = 0.5  # m kept free before a door
 SWING_CLEAR = 0.1  # m kept free beyond an open leaf
 OPEN_CLEAR = 0.35  # m kept free on both sides of a missing wall
+WINDOWS = 2  # at most, in one room
 CORNER = 0.1  # m from a hole to the end of its wall
 # How gladly two kinds of room are joined: the tree is grown from the least sum.
 JOIN_COST = {
     frozenset(["Kitchen", "LivingRoom"]): 0.0,
     frozenset(["LivingRoom", "Bedroom"]): 1.0,
-    frozenset(["LivingRoom"]): 1.0,
+    frozenset(["LivingRoom"]): 0.0,
     frozenset(["Kitchen", "Bedroom"]): 2.5,
     frozenset(["Bedroom"]): 3.5,
     frozenset(["Bathroom", "Bedroom"]): 0.5,
@@ -89,8 +90,10 @@ def draw_openings(family: Family, rooms: list[PlanRoom], height: float, rng: np.
     taken = {wall for opening in found.doors for wall in (opening.wall0, opening.wall1)}
     for room in rooms:
         free = [side for side in room.sides if side.other is None and wall_id(side) not in taken]
-        for side in free:
-            _window(found, family, room, side, height, rng)
+        count = 0
+        for index in rng.permutation(len(free)).tolist():
+            if count < WINDOWS:
+                count += _window(found, family, room, free[index], height, rng)
     return found
 
 
@@ -129,7 +132,10 @@ def _inner_door(
         room0, room1 = room1, room0  # the leaf swings out of the smaller room
     side0 = side if side.room == room0.number else _beyond(side)
     side1 = _beyond(side0)
-    social = {room0.type, room1.type} == {"Kitchen", "LivingRoom"}
+    social = "LivingRoom" in (room0.type, room1.type) and {room0.type, room1.type} <= {
+        "Kitchen",
+        "LivingRoom",
+    }
     frame = rng.random() < 0.15
     if social and rng.random() < family.open_plan:
         if rng.random() < 0.5:
@@ -187,7 +193,7 @@ def _front_door(found: Openings, family: Family, rooms: list[PlanRoom], rng: np.
 
 def _window(
     found: Openings, family: Family, room: PlanRoom, side: Side, height: float, rng: np.random.Generator
-) -> None:
+) -> bool:
     tallest = 1.0 if room.type == "Bathroom" else height - 0.7
     fits = [
         asset
@@ -196,7 +202,7 @@ def _window(
     ]
     wanted = rng.random() < 1 - (1 - family.windows) ** min(side.length / 3.0, 2.0)
     if not fits or not wanted:
-        return
+        return False
     asset = fits[int(rng.integers(len(fits)))]
     width, tall = asset.size[0], asset.size[1]
     start = CORNER + float(rng.beta(3, 3)) * (side.length - 2 * CORNER - width)
@@ -214,6 +220,7 @@ def _window(
             **_place(hole),
         )
     )
+    return True
 
 
 def _beyond(side: Side) -> Side:

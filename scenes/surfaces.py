@@ -46,6 +46,8 @@ def surface(asset: Asset) -> Surface | None:
         return Surface(sy, (Rect(-0.4 * sx, -d + 0.02, 0.4 * sx, -d + 0.22),))
     if asset.type == "Sink":  # the rim behind the bowl
         return Surface(sy, (Rect(-w + 0.02, -d + 0.01, w - 0.02, -d + 0.3),))
+    if asset.type in ("Box", "GarbageCan"):  # the bottom
+        return Surface(0.02, (Rect(-0.8 * w, -0.8 * d, 0.8 * w, 0.8 * d),), inside=True)
     if asset.type == "Fridge":  # a shelf
         return Surface(0.5 * sy, (Rect(-w + 0.08, -d + 0.1, w - 0.08, d - 0.12),), inside=True)
     return None

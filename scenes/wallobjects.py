@@ -9,24 +9,19 @@ from scenes.floorplan import Side
 from scenes.roomspace import Piece, RoomSpace
 
 FLAT = 0.12  # m; a television at most this deep can hang
-TELEVISION = 0.3  # probability that a room without a television on a stand has one on the wall
 EYE = {"Painting": (1.35, 1.75), "Television": (1.2, 1.6)}  # m, height of the middle
 AIR = 0.018  # m from the wall plane: geometry gives walls 0.015 m of thickness on each side
 MARGIN = 0.08  # m to holes, corners and other things on the wall
 TRIES = 24
 
 
-def hang(space: RoomSpace, family: Family, paintings: int, rng: np.random.Generator) -> list[Piece]:
-    """What hangs on the walls of a furnished room."""
+def hang(space: RoomSpace, family: Family, counts: dict[str, int], rng: np.random.Generator) -> list[Piece]:
+    """What hangs on the walls of a furnished room: so many of each type, where there is a place."""
     boxes = [box for piece in space.pieces for box in _with_children(piece)]
     hung: list[Piece] = []
     seats = [piece for piece in space.pieces if piece.asset.type in ("Sofa", "Bed", "ArmChair")]
     looked_at = {(piece.yaw + 180.0) % 360.0 for piece in seats}
-    stands = any(piece.asset.type == "TVStand" for piece in space.pieces)
-    wanted = ["Painting"] * paintings
-    if rng.random() < TELEVISION and seats and not stands:
-        wanted.insert(0, "Television")
-    for kind in wanted:
+    for kind in ("Television",) * counts.get("Television", 0) + ("Painting",) * counts.get("Painting", 0):
         assets = [a for a in assets_of_type(kind, family.pool) if kind == "Painting" or a.size[2] <= FLAT]
         for _ in range(TRIES if assets else 0):
             asset = assets[int(rng.integers(len(assets)))]

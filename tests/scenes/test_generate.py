@@ -18,6 +18,7 @@ from scenes.finishes import EXTERIOR, PAINT
 from scenes.floorplan import draw_plan_rooms
 from scenes.generate import generate_house
 from scenes.house import SCHEMA, House
+from scenes.roomspec import draw_areas
 from scenes.seeding import rng
 
 SEEDS = range(6)
@@ -70,7 +71,9 @@ def test_areas_follow_the_family():
     family = load_family("apartment")
     areas = {kind: [] for kind in family.areas}
     for seed in range(40):
-        for room in draw_plan_rooms(family, family.room_specs[0].rooms, rng(seed, "areas")):
+        spec = family.room_specs[0]
+        wanted = draw_areas(family, spec.rooms, rng(seed, "areas"))
+        for room in draw_plan_rooms(family, spec.rooms, wanted, rng(seed, "floorplan")):
             areas[room.type].append(room.area)
     for kind, spec in family.areas.items():
         # rooms are made of whole grid cells, so single rooms are off by more than their median is
