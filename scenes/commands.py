@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import tyro
@@ -15,6 +16,9 @@ from scenes.export import export_glb
 from scenes.family import load_family
 from scenes.generate import GENERATOR, generate_house
 from scenes.house import House
+from scenes.processes import spread
+from scenes.statistics import measure, recorded
+from scenes.statistics_page import side_by_side
 
 
 class _Config(BaseModel):
@@ -32,6 +36,8 @@ class GenerateConfig(_Config):
     """Seed of the first house; the others follow."""
     family: str = "procthor"
     """Which distribution: a file of `scenes/families`."""
+    workers: int = Field(default=0, ge=0)
+    """Processes; 0 = one a core. The houses are the same whatever their number."""
 
 
 class CheckConfig(_Config):
@@ -39,6 +45,17 @@ class CheckConfig(_Config):
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """JSON files, or folders of them."""
+
+
+class StatsConfig(_Config):
+    """What houses look like in numbers, beside ProcTHOR's: those of one room, if all of these have one."""
+
+    houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
+    """JSON files, or folders of them."""
+    out: Path | None = None
+    """A JSON file for the numbers."""
+    workers: int = Field(default=0, ge=0)
+    """Processes; 0 = one a core."""
 
 
 class ExportConfig(_Config):
@@ -67,15 +84,32 @@ def generate(config: GenerateConfig) -> list[Path]:
     """
     load_family(config.family)
     config.out.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for seed in tqdm(range(config.seed, config.seed + config.count), desc=config.family, unit=" houses"):
-        path = config.out / f"{config.family}-{seed:06d}.json"
-        if not _up_to_date(path):
-            partial = path.with_suffix(".json.tmp")
-            generate_house(seed, config.family).save(partial)
-            os.replace(partial, path)
-        paths.append(path)
-    return paths
+    seeds = range(config.seed, config.seed + config.count)
+    paths = spread(partial(_make, config.out, config.family), seeds, config.workers if len(seeds) > 8 else 1)
+    return list(tqdm(paths, total=len(seeds), desc=config.family, unit=" houses"))
+
+
+def _make(out: Path, family: str, seed: int) -> Path:
+    path = out / f"{family}-{seed:06d}.json"
+    if not _up_to_date(path):
+        unfinished = path.with_suffix(".json.tmp")
+        generate_house(seed, family).save(unfinished)
+        os.replace(unfinished, path)
+    return path
+
+
+def stats(config: StatsConfig) -> None:
+    """Print what the houses look like in numbers beside ProcTHOR's, as Markdown.
+
+    Raises ValueError for a file that is no house, and for a folder without any.
+    """
+    files = list(_files(config.houses))
+    loaded = spread(House.load, files, config.workers if len(files) > 8 else 1)
+    measured = measure(tqdm(loaded, total=len(files), desc="measuring", unit=" houses"))
+    alone = set(measured["rooms_per_house"]) == {"1"}
+    print(side_by_side(measured, recorded("single_room" if alone else "multi_room")))
+    if config.out is not None:
+        config.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 
 def check(config: CheckConfig) -> int:
