@@ -19,6 +19,7 @@ ROOM_COLORS = {
     "Bathroom": (216, 238, 242),
 }
 FURNITURE, SMALL, WALL_THING, INK = (214, 196, 172), (196, 92, 72), (120, 90, 160), (50, 50, 50)
+ROOM_INK = (120, 60, 60)
 WINDOW, DOOR = (70, 150, 220), (150, 100, 50)
 MARGIN_M = 0.5
 Hole = tuple[float, float, float, float]  # as `Opening.hole_on` gives it
@@ -54,7 +55,9 @@ class _Sheet:
         pixels = size_m * self.scale
         if pixels >= 6:
             font = ImageFont.load_default(size=pixels)
-            self.draw.text(self.at(x, z), words, fill=color, font=font, anchor="mm", align="center")
+            at = self.at(x, z)
+            halo = {"stroke_width": max(1, round(pixels / 8)), "stroke_fill": (255, 255, 255)}
+            self.draw.text(at, words, fill=color, font=font, anchor="mm", align="center", **halo)
 
 
 def draw_plan(house: House, size_px: int = 800) -> Image.Image:
@@ -78,9 +81,11 @@ def draw_plan(house: House, size_px: int = 800) -> Image.Image:
             _draw_hole(sheet, wall, door.hole_on(wall), DOOR, 0.06)
         elif door.openable is not None:
             _draw_leaves(sheet, wall, door.hole_on(wall), "Double" in door.asset_id)
+    for item in house.objects:
+        _name_object(sheet, item)
     for room in house.rooms:
         x, z = _label_place(room.polygon)
-        sheet.text(x, z, room.room_type, 0.32)
+        sheet.text(x, z, room.room_type, 0.36, ROOM_INK)
     return sheet.image
 
 
@@ -103,7 +108,14 @@ def _draw_object(sheet: _Sheet, item: HouseObject, parent: HouseObject | None) -
         return
     half = asset.size[2] / 2
     sheet.line(world(0, half), world(0, half - min(0.15, half)), INK, 0.03)
-    sheet.text(x, z, asset.type, min(0.16, 1.6 * max(asset.size[0], asset.size[2]) / len(asset.type)))
+
+
+def _name_object(sheet: _Sheet, item: HouseObject) -> None:
+    """What stands on the floor by its type, as large as it can be read without hiding its neighbours."""
+    asset = asset_table().get(item.asset_id)
+    if asset is not None and item.position.y - asset.size[1] / 2 < 0.05:
+        size = max(0.13, min(0.2, 1.8 * max(asset.size[0], asset.size[2]) / len(asset.type)))
+        sheet.text(item.position.x, item.position.z, asset.type, size)
 
 
 def _draw_hole(sheet: _Sheet, wall: Wall, hole: Hole, color, width_m: float) -> None:
