@@ -18,7 +18,7 @@ from scenes.statistics import recorded
 from scenes.surfaces import Surface, surface
 
 GAP = 0.01  # m between small things
-HOUSE_SPREAD = 0.3  # standard deviation of the logarithm of how much lies about in a house
+HOUSE_SPREAD = 0.33  # standard deviation of the logarithm of how much lies about in a house
 OTHERS = 5  # things drawn instead of one that finds no place
 PLACES = 16  # places tried for one thing
 LITTLE = 0.15  # m; larger things lie more or less square to the furniture
