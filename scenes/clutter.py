@@ -150,7 +150,6 @@ def _television(stand: Piece, level: Surface, pool: Pool, noise: Iterator[float]
     asset = one_of(fits, noise)
     if asset is not None:
         _lay(stand, level, asset, 0.0, (asset.size[2] - depth) / 2, 0.0, kinematic=True)
-        stand.children[-1].state["is_on"] = next(noise) < 0.3
 
 
 def _faucet(sink: Piece, level: Surface, pool: Pool, noise: Iterator[float]) -> None:

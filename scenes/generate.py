@@ -20,6 +20,7 @@ from scenes.openings import draw_openings
 from scenes.roomspace import Piece, RoomShell, RoomSpace
 from scenes.roomspec import draw_areas, draw_room_spec
 from scenes.seeding import rng
+from scenes.states import draw_states
 from scenes.structure import build_rooms, build_walls, room_layers
 from scenes.wallobjects import hang
 
@@ -48,6 +49,7 @@ def generate_house(seed: int, family: str = "procthor") -> House:
         space = furnisher.space
         scatter(space, drawn, untidy, rng(seed, family, "clutter", room.number))
         on_walls = hang(space, drawn, counts, rng(seed, family, "walls", room.number))
+        draw_states(furnisher.pieces + on_walls, rng(seed, family, "states", room.number))
         objects += _objects(furnisher.pieces + on_walls, room.number, layers[room.number])
         spaces.append(space)
 

@@ -32,7 +32,7 @@ class Piece:
     kinematic: bool = True
     group: list["Piece"] = field(default_factory=list)  # stands with it, numbered with it
     children: list["Piece"] = field(default_factory=list)
-    state: dict = field(default_factory=dict)  # isOn, openness, as HouseObject has them
+    state: dict = field(default_factory=dict)  # is_on, openness, is_dirty, as HouseObject has them
 
     def parts(self) -> list[Rect]:
         """What of the floor it covers."""

@@ -49,8 +49,7 @@ def _on(space: RoomSpace, side: Side, asset: Asset, rng: np.random.Generator) ->
             return None
     (ax, az), (nx, nz), off = side.along, side.inward, depth / 2 + AIR
     x, z = side.p0[0] + ax * along + nx * off, side.p0[1] + az * along + nz * off
-    state = {"is_on": bool(rng.random() < 0.3)} if asset.type == "Television" else {}
-    return Piece(asset, round(x, 4), round(z, 4), side.yaw, round(bottom, 4), state=state)
+    return Piece(asset, round(x, 4), round(z, 4), side.yaw, round(bottom, 4))
 
 
 def _out_of_the_way(space: RoomSpace, piece: Piece) -> bool:
