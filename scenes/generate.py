@@ -2,20 +2,22 @@
 
     house = generate_house(7, "apartment")
 
-The stages, a file each: room specification and floor plan (`floorplan.py`), materials and lights
-(`finishes.py`), doors and windows (`openings.py`), rooms and walls (`structure.py`), furniture and its
-groups (`furnish.py`, `groups.py`), small objects (`clutter.py`), what hangs on walls (`wallobjects.py`).
+The stages, a file each: room specification (`roomspec.py`), boundary (`boundary.py`), floor plan
+(`floorplan.py`), doors and windows (`openings.py`), materials (`materials.py`), lights and time of day
+(`daylight.py`), furniture and its groups (`furnish.py`, `groups.py`), small objects (`clutter.py`), what
+hangs on walls (`wallobjects.py`), states (`states.py`). Rooms and walls are written by `structure.py`.
 Each draws from its own stream, so that changing one stage leaves what the others draw alone.
 The same seed and family give the same bytes.
 """
 
 from scenes.clutter import draw_untidiness, scatter
+from scenes.daylight import draw_lights
 from scenes.family import Family, load_family
-from scenes.finishes import draw_finishes, draw_lights
 from scenes.floorplan import draw_plan_rooms
 from scenes.furnish import Furnisher
 from scenes.furniture_rules import draw_counts
 from scenes.house import SCHEMA, House, HouseObject, ProceduralParameters, Vec3
+from scenes.materials import draw_finishes
 from scenes.openings import draw_openings
 from scenes.roomspace import Piece, RoomShell, RoomSpace
 from scenes.roomspec import draw_areas, draw_room_spec

@@ -1,8 +1,8 @@
 """From a floor plan to ProcTHOR's rooms and walls: a wall a side, two back to back, outer ones doubled."""
 
-from scenes.finishes import EXTERIOR, Finishes
 from scenes.floorplan import PlanRoom, Side
 from scenes.house import Room, Vec3, Wall
+from scenes.materials import EXTERIOR, Finishes
 
 LAYERS = 4  # AI2-THOR has Procedural0 to Procedural3: a lamp lights the objects of its room's layer only
 

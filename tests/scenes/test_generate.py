@@ -14,10 +14,10 @@ from scenes.asset_table import asset_table
 from scenes.boxes import footprint
 from scenes.check import check_house
 from scenes.family import family_names, load_family
-from scenes.finishes import EXTERIOR, PAINT
 from scenes.floorplan import draw_plan_rooms
 from scenes.generate import generate_house
 from scenes.house import SCHEMA, House
+from scenes.materials import EXTERIOR, PAINT
 from scenes.roomspec import draw_areas
 from scenes.seeding import rng
 
