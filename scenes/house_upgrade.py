@@ -8,7 +8,7 @@ What 1.0.0 has no place for, say how deep an asset sits in its wall, is remember
 was read. So the same values come back out, and 1.0.0 stays clean.
 """
 
-import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,7 +45,7 @@ def upgrade(values: dict[str, Any]) -> dict[str, Any]:
 
     Raises ValueError, with the path inside the house, for a hole without its box.
     """
-    house = copy.deepcopy(values)
+    house = _copied(values)
     for owner, key, color_key in _materials(house):
         name = owner.get(key)
         if isinstance(name, str):
@@ -98,7 +98,7 @@ def same(one: Any, other: Any) -> bool:
 
 def _old_form(values: dict[str, Any]) -> dict[str, Any]:
     """Spelled in 0.0.1, as well as can be done from the values alone."""
-    house = copy.deepcopy(values)
+    house = _copied(values)
     for owner, key, color_key in _materials(house):
         material = owner.get(key)
         if isinstance(material, dict) and "name" in material and material.keys() <= {"name", "color"}:
@@ -120,6 +120,10 @@ def _old_form(values: dict[str, Any]) -> dict[str, Any]:
         if not metadata["testspace"]:
             del metadata["testspace"]
     return house
+
+
+def _copied(values: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(values))  # a third of the time that copy.deepcopy takes
 
 
 def _materials(house: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
