@@ -70,7 +70,7 @@ class Rgb(_Model):
 class Material(_Model):
     """A named AI2-THOR material, tinted where it has a colour."""
 
-    name: str
+    name: _Text = ""
     color: Rgb | None = None
 
 
@@ -80,7 +80,7 @@ class Room(_Model):
     id: str
     room_type: str
     floor_polygon: tuple[Vec3, ...]
-    floor_material: Material
+    floor_material: Material = Material()
     ceilings: _Anything = ()
     children: _Anything = ()
     layer: str | None = None
@@ -210,7 +210,7 @@ class Light(_Model):
 class ProceduralParameters(_Model):
     """What belongs to the house as a whole."""
 
-    ceiling_material: Material
+    ceiling_material: Material = Material()
     lights: Annotated[tuple[Light, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
     skybox_id: _Text = ""
     floor_collider_thickness: float = 1.0

@@ -37,7 +37,8 @@ def schema_of(values: dict[str, Any]) -> Any:
 
 def source_schema(metadata: dict[str, Any]) -> str:
     """The schema that a house was read in, from the metadata of the upgraded house."""
-    return metadata.get("testspace", {}).get(_MEMORY, {}).get("schema", SCHEMA)
+    memory = metadata.get("testspace", {}).get(_MEMORY)
+    return memory.get("schema", SCHEMA) if isinstance(memory, dict) else SCHEMA
 
 
 def upgrade(values: dict[str, Any]) -> dict[str, Any]:
@@ -69,15 +70,15 @@ def downgrade(values: dict[str, Any]) -> dict[str, Any]:
 
     Raises ValueError for a house that was not read in 0.0.1.
     """
-    if source_schema(values["metadata"]) != OLD:
+    if source_schema(values.get("metadata", {})) != OLD:
         raise ValueError(f"only a house that was read in schema {OLD} is written in it")
     memory = values["metadata"]["testspace"][_MEMORY]
     house = _old_form(values)
-    for path, value in memory["values"]:
+    for path, value in memory.get("values", []):
         owner = _owner(house, path)
         if owner is not None:
             owner[path[-1]] = value
-    for path in memory["absent"]:
+    for path in memory.get("absent", []):
         owner = _owner(house, path)
         if isinstance(owner, dict):
             owner.pop(path[-1], None)

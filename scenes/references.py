@@ -69,7 +69,7 @@ def absolute(reference: Reference) -> str:
 
 def short_name(reference: Reference) -> str:
     """The reference without the folders that a file happens to be in."""
-    return str(reference) if str(reference).startswith("procthor-10k") else Path(reference).name
+    return Path(reference).name if Path(_find(reference)[0]).exists() else str(reference)
 
 
 def _find(reference: Reference) -> tuple[str, Path, str | None]:
@@ -126,3 +126,5 @@ def _parse(data: bytes, where: str, lines: bool) -> Any:
         raise ValueError(f"{where}: {line}column {error.colno}: this is not JSON: {error.msg}") from error
     except RecursionError as error:
         raise ValueError(f"{where}: JSON nested so deep is no house") from error
+    except ValueError as error:  # a whole number of thousands of digits
+        raise ValueError(f"{where}: {error}") from error

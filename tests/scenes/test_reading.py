@@ -106,6 +106,8 @@ def test_what_ai2thor_lets_be_absent_or_null():
     values["objects"][0].pop("kinematic")
     parameters = values["proceduralParameters"]
     parameters["reflections"] = parameters["skyboxId"] = None
+    del parameters["ceilingMaterial"], values["rooms"][0]["floorMaterial"]
+    values["rooms"][1]["floorMaterial"] = {"name": None, "color": {"r": 1, "g": 0, "b": 0}}
     del parameters["floorColliderThickness"]
     parameters["lights"][0]["shadow"] = {"type": "Hard"}
     parameters["lights"][1]["cullingMaskOff"] = parameters["lights"][1]["shadow"] = None
@@ -158,6 +160,16 @@ def test_0_0_1_with_every_oddity_comes_back():
     come_back(values)
     del values["metadata"]["schema"]
     assert come_back(values).source_schema == "0.0.1", "by its look"
+    del values["metadata"]
+    assert come_back(values).source_schema == "0.0.1"
+
+
+def test_metadata_may_be_absent():
+    values = values_of(NEW)
+    del values["metadata"]
+    house = House.from_json(values)
+    assert house.to_json() == values
+    assert house.source_schema == "1.0.0"
 
 
 def test_0_0_1_written_after_a_change():
@@ -270,6 +282,8 @@ WRONG = [
     (put("objects", 3, "children", {}), r"objects\.3\.children: Input should be a valid tuple"),
     (put("objects", 3, "position", None), r"objects\.3\.position: Input should be"),
     (drop("rooms", 1, "roomType"), r"rooms\.1\.roomType: Field required"),
+    (put("objects", 3, "position", "x", 10**400), r"objects\.3\.position\.x: "),
+    (put("objects", 3, "position", "x", 2**53 + 1), r"objects\.3\.position\.x: 9007199254740993 would be"),
     (put("metadata", "testspace", 5), r"metadata\.testspace: "),
     (put("metadata", 5), r"metadata: Input should be a valid dictionary"),
     (drop("proceduralParameters"), "proceduralParameters: Field required"),

@@ -137,6 +137,7 @@ def test_a_house_is_one_house(lines, tmp_path):
         (b'{"rooms": [}', r"line 2: column 12: this is not JSON"),
         (b'{"rooms": []', r"line 2: column 13: this is not JSON"),
         (b"[" * 100_000, "line 2: JSON nested so deep"),
+        (b"9" * 5000, "line 2: Exceeds the limit"),
         (b"[]", "line 2: a house is a JSON object"),
         (b'{"metadata": {"schema": "9"}}', r"line 2: metadata\.schema is '9'"),
     ],
