@@ -24,7 +24,7 @@ class _Command(BaseModel):
 
 class ShowHouseConfig(_Command):
     house: tyro.conf.Positional[Path]
-    """A house's JSON file."""
+    """A house: a JSON file, or one of many as houses.jsonl.gz#12."""
     out: Path
     """The PNG to write."""
     views: int = Field(4, ge=0)
@@ -39,7 +39,7 @@ class ShowHouseConfig(_Command):
 
 class BenchRenderConfig(_Command):
     house: tyro.conf.Positional[Path]
-    """A house's JSON file."""
+    """A house: a JSON file, or one of many as houses.jsonl.gz#12."""
     size: int = 224
     """Height and width of a frame [pixels]."""
     frames: int = 64

@@ -22,7 +22,7 @@ from agents.simulator import SIMULATORS
 from engine.errors import CollectError
 from engine.manifest import MANIFEST, write_atomically
 from engine.part_maker import POSE_BLOCK, PartMaker, PartResult, Recipe
-from engine.plan import HouseRef, PartTask, check_distinct, hash_of, house_files, part_length, plan_parts
+from engine.plan import HouseRef, PartTask, check_distinct, hash_of, part_length, plan_parts
 from engine.schema import LabelRow, ModalitySpec, Role
 from engine.staging import clean_staging
 from engine.store import Store
@@ -30,6 +30,7 @@ from scenes.credits import credits_text, house_credits
 from scenes.house import House
 from scenes.labels import label_table
 from scenes.library import default_library
+from scenes.references import absolute, each_house
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
 _FORMAT = 1  # of what a frame is; to be raised when the same request would give other frames
@@ -43,7 +44,7 @@ class CollectConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     houses: tyro.conf.Positional[list[Path]]
-    """House files, or folders of them."""
+    """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
     store: Path
     """The store to fill; made if it is not there."""
     role: Role
@@ -100,7 +101,7 @@ def collect(config: CollectConfig) -> CollectReport:
     tasks = plan_parts(config.role, houses, config.frames, length, recipe.config_hash, store.parts)
     total = config.frames * len(houses)
     missing = sum(t.frames for t in tasks)
-    _write_credits(store.path / CREDITS, [Path(h.path) for h in houses])
+    _write_credits(store.path / CREDITS, [h.path for h in houses])
     made = _run(tasks, recipe, config, total - missing, total) if tasks else []
     clean_staging(store.path / "parts")  # of actors that were lost
     store.refresh()
@@ -113,7 +114,7 @@ def collect(config: CollectConfig) -> CollectReport:
     )
 
 
-def _write_credits(path: Path, houses: list[Path]) -> None:
+def _write_credits(path: Path, houses: list[str]) -> None:
     """Licence and author of every model in the store, one a line, those of earlier collections kept."""
     known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     lines = sorted({*known, *credits_text(house_credits(houses)).splitlines()})
@@ -147,11 +148,11 @@ def _check_names(config: CollectConfig) -> None:
 
 
 def _load_refs(config: CollectConfig) -> list[HouseRef]:
-    files = house_files(config.houses)
+    named = list(each_house(config.houses))
     refs = []
-    for path in tqdm(files, desc="houses", unit="house", disable=len(files) < 100, leave=False):
-        house = House.load(path)
-        refs.append(HouseRef(str(path.absolute()), house.digest(), house.space_id))
+    for one in tqdm(named, desc="houses", unit="house", disable=len(named) < 100, leave=False):
+        house = House.load(one)
+        refs.append(HouseRef(absolute(one), house.digest(), house.space_id))
     check_distinct(refs)
     return refs
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.manifest import Manifest
 
@@ -21,7 +20,7 @@ _LEAST = 128  # frames; below this a part's files weigh more than its frames
 class HouseRef:
     """A house to collect, before it is loaded where it is needed."""
 
-    path: str
+    path: str  # a reference that House.load takes anywhere on this machine
     digest: str
     space_id: str
 
@@ -58,10 +57,12 @@ def part_length(total: int, limit: int, chunk_frames: int) -> int:
 
 
 def check_distinct(houses: Sequence[HouseRef]) -> None:
-    """Raises ValueError where a house is given twice, or two houses share an id."""
+    """Raises ValueError, naming both, where a house is given twice, or two houses share an id."""
     by_id: dict[str, HouseRef] = {}
+    by_digest: dict[str, HouseRef] = {}
     for house in houses:
-        other = by_id.setdefault(house.space_id, house)
+        one, same = by_id.setdefault(house.space_id, house), by_digest.setdefault(house.digest, house)
+        other = one if one is not house else same
         if other is not house:
             what = "the same house" if other.digest == house.digest else f"both called {house.space_id!r}"
             raise ValueError(f"{other.path} and {house.path} are {what}: leave one out")
@@ -127,23 +128,3 @@ def _without(segment: Segment, covered: list[tuple[int, int]]) -> list[Segment]:
     if at < end:
         left.append(Segment(segment.house, at, end - at))
     return left
-
-
-def house_files(paths: Iterable[Path]) -> list[Path]:
-    """Files as given; of a folder its *.json, sorted. Raises ValueError for what is not there."""
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(path.glob("*.json"))
-            if not found:
-                raise ValueError(
-                    f"{path} holds no house (*.json): `tst houses generate --out {path}` makes some"
-                )
-            files += found
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise ValueError(f"there is no house at {path}: `tst houses generate` makes some")
-    if not files:
-        raise ValueError("name at least one house file, or a folder of them")
-    return files

@@ -17,6 +17,7 @@ from scenes.family import load_family
 from scenes.generate import GENERATOR, generate_house
 from scenes.house import House
 from scenes.processes import spread
+from scenes.references import each_house
 from scenes.statistics import measure, recorded
 from scenes.statistics_page import side_by_side
 
@@ -44,14 +45,14 @@ class CheckConfig(_Config):
     """Say what is wrong with houses."""
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
-    """JSON files, or folders of them."""
+    """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
 
 
 class StatsConfig(_Config):
     """What houses look like in numbers, beside ProcTHOR's: those of one room, if all of these have one."""
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
-    """JSON files, or folders of them."""
+    """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
     out: Path | None = None
     """A JSON file for the numbers."""
     workers: int = Field(default=0, ge=0)
@@ -62,7 +63,7 @@ class ExportConfig(_Config):
     """Write a house's geometry for any other tool."""
 
     house: tyro.conf.Positional[Path]
-    """A house's JSON file."""
+    """A house: a JSON file, or one of many as houses.jsonl.gz#12."""
     out: Path
     """The GLB to write; the models' authors come beside it."""
 
@@ -101,7 +102,7 @@ def _make(out: Path, family: str, seed: int) -> Path:
 def stats(config: StatsConfig) -> None:
     """Print what the houses look like in numbers beside ProcTHOR's, as Markdown.
 
-    Raises ValueError for a file that is no house, and for a folder without any.
+    Raises ValueError for what is no house, and for a folder without any.
     """
     files = list(_files(config.houses))
     loaded = spread(House.load, files, config.workers if len(files) > 8 else 1)
@@ -115,7 +116,7 @@ def stats(config: StatsConfig) -> None:
 def check(config: CheckConfig) -> int:
     """Print every fault of every house; 1 if there is any, else 0.
 
-    Raises ValueError for a file that is no house, and for a folder without any.
+    Raises ValueError for what is no house, and for a folder without any.
     """
     faulty = houses = 0
     for path in tqdm(list(_files(config.houses)), desc="checking", unit=" houses"):
@@ -128,15 +129,9 @@ def check(config: CheckConfig) -> int:
     return 1 if faulty else 0
 
 
-def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        inside = sorted(path.glob("*.json"))
-        if not inside:
-            raise ValueError(f"{path} holds no house (*.json)")
-        yield from inside
+def _files(houses: tuple[Path, ...]) -> Iterator[Path]:
+    """A reference to each house, as `House.load` takes it."""
+    return map(Path, each_house(houses))
 
 
 def _up_to_date(path: Path) -> bool:

@@ -37,7 +37,8 @@ def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeo
         asset = table.get(item.asset_id)
         if asset is None:
             raise ValueError(
-                f"object {item.id!r} has asset {item.asset_id!r}, which is not in scenes/assets/assets.csv"
+                f"object {item.id!r} has asset {item.asset_id!r}, which is not in scenes/assets/assets.csv, "
+                "so that its size and kind are unknown: leave the object out, or give it an asset from there"
             )
         out.add(item.id, asset.type, library.mesh(asset), place(item.position, item.rotation))
         credit = library.credit(asset)

@@ -1,12 +1,12 @@
 """Who made the furniture: CC-BY asks that author and licence travel with every picture and file of it."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from scenes.asset_table import asset_table
 from scenes.geometry import Credit
 from scenes.house import House
 from scenes.library import default_library
+from scenes.references import Reference
 
 
 def credits_text(credits: Iterable[Credit]) -> str:
@@ -15,9 +15,9 @@ def credits_text(credits: Iterable[Credit]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def house_credits(houses: Iterable[Path]) -> set[Credit]:
-    """Credits of every library model that the houses in these files are furnished with."""
+def house_credits(houses: Iterable[Reference]) -> set[Credit]:
+    """Credits of every library model that these houses, a reference each, are furnished with."""
     library, table = default_library(), asset_table()
-    assets = {o.asset_id for file in houses for o, _ in House.load(file).all_objects()}
+    assets = {o.asset_id for one in houses for o, _ in House.load(one).all_objects()}
     found = {library.credit(table[a]) for a in assets if a in table}
     return {c for c in found if c is not None}

@@ -1,7 +1,9 @@
 """The house as data: ProcTHOR's JSON, schema 1.0.0, read and written unchanged.
 
-    house = House.load("house.json")     # schema 0.0.1 is upgraded on the way in
+    house = House.load("house.json")     # or one of many: "houses.jsonl.gz#12" (scenes/references.py)
     house.save("copy.json")              # the same JSON values; equal houses give equal bytes
+
+Schema 0.0.1 is upgraded on the way in; `house.to_json("0.0.1")` gives back what was read.
 
 Conventions of the format, which hold all through `scenes`: left-handed coordinates, y up, metres,
 degrees, R = Ry · Rx · Rz; a yaw of θ turns +z towards +x. An object's `position` is the centre of its
@@ -16,14 +18,33 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, WrapSerializer, WrapValidator
 from pydantic.alias_generators import to_camel
 
-from scenes.house_upgrade import upgrade
+from scenes.house_rules import changed, faults, unspeakable
+from scenes.house_upgrade import OLD, SCHEMA, downgrade, old_path, schema_of, source_schema, upgrade
+from scenes.references import Reference, read_values
 
-SCHEMA = "1.0.0"
+
+class _Null:
+    """Empty where AI2-THOR takes null for a list or a string; written back as null."""
+
+
+class _NoItems(_Null, tuple[Any, ...]):
+    pass
+
+
+class _NoText(_Null, str):
+    pass
+
+
+_WRITE_NULL = WrapSerializer(lambda value, write: None if isinstance(value, _Null) else write(value))
+_ITEMS_OR_NULL = WrapValidator(lambda value, read: _NoItems() if value is None else read(value))
+_TEXT_OR_NULL = WrapValidator(lambda value, read: _NoText() if value is None else read(value))
+_Text = Annotated[str, _TEXT_OR_NULL, _WRITE_NULL]
+_Anything = Annotated[tuple[Any, ...], _ITEMS_OR_NULL, _WRITE_NULL]
 
 
 class _Model(BaseModel):
@@ -49,7 +70,7 @@ class Rgb(_Model):
 class Material(_Model):
     """A named AI2-THOR material, tinted where it has a colour."""
 
-    name: str
+    name: _Text = ""
     color: Rgb | None = None
 
 
@@ -59,9 +80,9 @@ class Room(_Model):
     id: str
     room_type: str
     floor_polygon: tuple[Vec3, ...]
-    floor_material: Material
-    ceilings: tuple[Any, ...] = ()
-    children: tuple[Any, ...] = ()
+    floor_material: Material = Material()
+    ceilings: _Anything = ()
+    children: _Anything = ()
     layer: str | None = None
 
     @property
@@ -113,9 +134,9 @@ class Opening(_Model):
     asset_position: Vec3
     hole_polygon: tuple[Vec3, ...]
     wall0: str
-    wall1: str
+    wall1: _Text = ""
     room0: str
-    room1: str
+    room1: _Text = ""
 
     @property
     def hole(self) -> tuple[float, float, float, float]:
@@ -150,8 +171,8 @@ class HouseObject(_Model):
     asset_id: str
     position: Vec3
     rotation: Vec3
-    kinematic: bool
-    children: tuple["HouseObject", ...] = ()
+    kinematic: bool = False
+    children: Annotated[tuple["HouseObject", ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
     layer: str | None = None
     is_on: bool | None = None
     is_dirty: bool | None = None
@@ -162,12 +183,12 @@ class HouseObject(_Model):
 class Shadow(_Model):
     """How a light casts shadows, in Unity's words."""
 
-    type: str
-    strength: float
-    bias: float
-    normal_bias: float
-    near_plane: float
-    resolution: str
+    type: str = "Soft"
+    strength: float = 1.0
+    bias: float = 0.05
+    normal_bias: float = 0.4
+    near_plane: float = 0.2
+    resolution: str = "FromQualitySettings"
 
 
 class Light(_Model):
@@ -183,18 +204,18 @@ class Light(_Model):
     range: float | None = None
     shadow: Shadow | None = None
     layer: str | None = None
-    culling_mask_off: tuple[str, ...] = ()
+    culling_mask_off: Annotated[tuple[str, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
 
 
 class ProceduralParameters(_Model):
     """What belongs to the house as a whole."""
 
-    ceiling_material: Material
-    lights: tuple[Light, ...]
-    skybox_id: str
+    ceiling_material: Material = Material()
+    lights: Annotated[tuple[Light, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
+    skybox_id: _Text = ""
     floor_collider_thickness: float = 1.0
     receptacle_height: float = 0.7
-    reflections: tuple[Any, ...] = ()
+    reflections: _Anything = ()
 
 
 class House(_Model):
@@ -202,44 +223,64 @@ class House(_Model):
 
     rooms: tuple[Room, ...]
     walls: tuple[Wall, ...]
-    doors: tuple[Door, ...]
-    windows: tuple[Window, ...]
-    objects: tuple[HouseObject, ...]
+    doors: Annotated[tuple[Door, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
+    windows: Annotated[tuple[Window, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
+    objects: Annotated[tuple[HouseObject, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
     procedural_parameters: ProceduralParameters
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] = {}
 
     @classmethod
-    def load(cls, path: str | Path) -> "House":
-        """Read one house from a JSON file.
+    def load(cls, reference: Reference) -> "House":
+        """Read one house: a JSON file, or one of many as scenes/references.py names it.
 
         Raises ValueError, naming the file and the place inside it, for what is not such a house.
         """
+        where, values = read_values(reference)
         try:
-            return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls.from_json(values)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{where}: {error}") from error
 
     @classmethod
     def from_json(cls, values: Any) -> "House":
-        """A house from parsed JSON of schema 1.0.0 or 0.0.1. Raises ValueError with the path inside it."""
+        """A house from parsed JSON of schema 1.0.0 or 0.0.1.
+
+        Raises ValueError, with the path inside the values and the reason, for what is no house
+        (scenes/house_rules.py).
+        """
         if not isinstance(values, dict):
             raise ValueError("a house is a JSON object with rooms, walls, doors, windows and objects")
-        schema = (values.get("metadata") or {}).get("schema", SCHEMA)
-        if schema == "0.0.1":
-            values = upgrade(values)
-        elif schema != SCHEMA:
-            raise ValueError(f"metadata.schema is {schema!r}; this reads {SCHEMA!r} and '0.0.1'")
+        _refuse(list(unspeakable(values)))
+        schema = schema_of(values)
+        if schema not in (SCHEMA, OLD):
+            raise ValueError(f"metadata.schema is {schema!r}; this reads {SCHEMA!r} and {OLD!r}")
+        current = upgrade(values) if schema == OLD else values
+        spell = old_path if schema == OLD else str
         try:
-            return cls.model_validate(values)
+            house = cls.model_validate(current, by_alias=True, by_name=False)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise ValueError(f"{where}: {first['msg']}{more}") from error
+            found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise ValueError(_summary(list(map(spell, found)))) from error
+        _refuse([spell(fault) for fault in (*changed(current, house.to_json()), *faults(house))])
+        return house
 
-    def to_json(self) -> dict[str, Any]:
-        """The JSON values: what was set or read, nothing else."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    def to_json(self, schema: str = SCHEMA) -> dict[str, Any]:
+        """The JSON values: what was set or read, nothing else.
+
+        `schema` "0.0.1" gives a house that was read in it as it was read; `source_schema` says whether it
+        was. Raises ValueError for any other house and schema.
+        """
+        values = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        if schema == SCHEMA:
+            return values
+        if schema != OLD:
+            raise ValueError(f"houses are written in schema {SCHEMA!r} or {OLD!r}, not {schema!r}")
+        return downgrade(values)
+
+    @property
+    def source_schema(self) -> str:
+        """The schema that this house was first read in: "1.0.0" or "0.0.1"."""
+        return source_schema(self.metadata)
 
     def canonical(self) -> bytes:
         """The one way this house is spelled: keys sorted, no spaces, UTF-8."""
@@ -276,6 +317,15 @@ class House(_Model):
     def unknown_keys(self) -> list[str]:
         """Paths of keys that this file does not name, as `objects.3.colour`."""
         return list(_unknown(self, ""))
+
+
+def _refuse(found: list[str]) -> None:
+    if found:
+        raise ValueError(_summary(found))
+
+
+def _summary(found: list[str]) -> str:
+    return found[0] + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
 
 
 def _unknown(value: Any, path: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Collection, end to end: generated houses, the ray-casting renderer, the store, in-process and on Ray."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -25,6 +26,14 @@ def houses(tmp_path_factory) -> list[Path]:
         house = generate_house(seed)
         house.save(folder / f"{house.space_id}.json")
     return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def lines(houses, tmp_path_factory) -> Path:
+    """The same houses, a line each."""
+    path = tmp_path_factory.mktemp("lines") / "houses.jsonl.gz"
+    path.write_bytes(gzip.compress(b"".join(house.read_bytes() for house in houses)))
+    return path
 
 
 def _config(houses, store, **changes) -> CollectConfig:
@@ -75,6 +84,18 @@ def test_collecting_again_does_nothing(collected, houses):
     report = collect(_config(houses, collected))
     assert (report.parts, report.frames, report.skipped) == (0, 0, 20)
     assert {p.part: p for p in Store.open(collected).parts} == before
+
+
+def test_houses_of_a_file_of_lines_are_those_of_files(lines, collected, tmp_path, monkeypatch):
+    monkeypatch.chdir(lines.parent)
+    collect(_config([Path(f"{lines.name}#0"), Path(f"{lines.name}#1:2")], tmp_path / "store"))
+    assert _by_frame(Store.open(tmp_path / "store")) == _by_frame(Store.open(collected))
+
+
+def test_a_house_given_by_two_names_is_refused(lines, houses, tmp_path):
+    message = r"houses\.jsonl\.gz#1 and .*" + houses[1].name + " are the same house"
+    with pytest.raises(ValueError, match=message):
+        collect(_config([lines, houses[1]], tmp_path / "store"))
 
 
 def _by_frame(store: Store, role: str = "eval") -> dict[tuple[str, int], dict[str, bytes]]:
@@ -195,7 +216,7 @@ def test_a_contact_sheet_shows_every_modality(collected):
 
 
 @pytest.mark.ray
-def test_actors_make_the_same_store_though_one_is_killed(houses, collected, tmp_path, monkeypatch):
+def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_path, monkeypatch):
     """Two actors; one is killed while it has parts in flight. Nothing is missing, nothing is different."""
     crew = []
 
@@ -220,7 +241,7 @@ def test_actors_make_the_same_store_though_one_is_killed(houses, collected, tmp_
     monkeypatch.setattr(actors, "_Worker", Watched)
     monkeypatch.setattr(actors, "make_parts", make_parts)
     with cluster.ray_session(2):
-        report = collect(_config(houses, tmp_path / "store", actors=2, frames_per_part=3))
+        report = collect(_config([lines], tmp_path / "store", actors=2, frames_per_part=3))
     assert len(killed) == 1
     assert len(crew) == 3  # another took its place
     assert report.frames == 20

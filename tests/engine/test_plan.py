@@ -3,7 +3,7 @@
 import pytest
 
 from engine.manifest import Manifest
-from engine.plan import HouseRef, check_distinct, house_files, part_length, plan_parts
+from engine.plan import HouseRef, check_distinct, part_length, plan_parts
 
 HOUSES = [HouseRef(f"/h/{i}.json", f"digest-{i}", f"house-{i}") for i in range(5)]
 
@@ -83,13 +83,5 @@ def test_houses_given_twice_are_refused():
         check_distinct([HOUSES[0], HouseRef("/elsewhere.json", "digest-0", "house-0")])
     with pytest.raises(ValueError, match="both called 'house-0'"):
         check_distinct([HOUSES[0], HouseRef("/elsewhere.json", "digest-9", "house-0")])
-
-
-def test_house_files(tmp_path):
-    (tmp_path / "b.json").write_text("{}")
-    (tmp_path / "a.json").write_text("{}")
-    assert [p.name for p in house_files([tmp_path, tmp_path / "b.json"])] == ["a.json", "b.json", "b.json"]
-    (tmp_path / "empty").mkdir()
-    for wrong in ([], [tmp_path / "empty"], [tmp_path / "none.json"]):
-        with pytest.raises(ValueError, match="house"):
-            house_files(wrong)
+    with pytest.raises(ValueError, match=r"/h/0\.json and /elsewhere\.json are the same house"):
+        check_distinct([HOUSES[0], HouseRef("/elsewhere.json", "digest-0", "house-9")])

@@ -21,7 +21,7 @@ def broken(edit) -> set[str]:
     """The rules that a house breaks after `edit` of its JSON values."""
     values = json.loads(BASE.canonical())
     edit(values)
-    return {fault.rule for fault in check_house(House.from_json(values))}
+    return {fault.rule for fault in check_house(House.model_validate(values))}
 
 
 def with_children(values):
@@ -115,7 +115,7 @@ def test_something_in_a_doors_way():
     item = standing(values)
     item["position"]["x"] = a["x"] + (b["x"] - a["x"]) * t + 0.4 * uz
     item["position"]["z"] = a["z"] + (b["z"] - a["z"]) * t - 0.4 * ux
-    assert "swings" in {fault.rule for fault in check_house(House.from_json(values))}
+    assert "swings" in {fault.rule for fault in check_house(House.model_validate(values))}
 
 
 def test_unknown_assets_and_double_ids():
