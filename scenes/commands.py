@@ -20,6 +20,7 @@ from scenes.export import export_glb
 from scenes.family import load_family
 from scenes.generate import GENERATOR, generate_house
 from scenes.house import House
+from scenes.perturb import STRENGTH, perturb_house
 
 WORTH_A_PROCESS = 16  # houses; checking fewer takes less time than starting a process
 
@@ -50,6 +51,23 @@ class CheckConfig(_Config):
     """Processes that check at the same time; by default one a core."""
 
 
+class PerturbConfig(_Config):
+    """The same house on another day; with neither `lights` nor `objects`, both change."""
+
+    house: tyro.conf.Positional[Path]
+    """A house's JSON file. One that was perturbed before goes on from there."""
+    out: Path
+    """The JSON file to write."""
+    seed: int = Field(default=0, ge=0)
+    """Which other day."""
+    strength: float = Field(default=STRENGTH, ge=0, le=1)
+    """Share of small objects that move, and of the way that the light goes to another hour: 0 none, 1 all."""
+    lights: bool = False
+    """Change sun, sky and lamps."""
+    objects: bool = False
+    """Move small objects."""
+
+
 class ExportConfig(_Config):
     """Write a house's geometry for any other tool."""
 
@@ -57,6 +75,25 @@ class ExportConfig(_Config):
     """A house's JSON file."""
     out: Path
     """The GLB to write; the models' authors come beside it."""
+
+
+def perturb(config: PerturbConfig) -> None:
+    """Write the perturbed house; its metadata lists what changed. Raises ValueError for a file that is no
+    house."""
+    both = not (config.lights or config.objects)
+    house = perturb_house(
+        House.load(config.house),
+        config.seed,
+        config.strength,
+        lights=config.lights or both,
+        objects=config.objects or both,
+    )
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    house.save(config.out)
+    changes = house.metadata["testspace"]["perturbation"][-1]
+    counts = ", ".join(f"{len(changes[name])} {name}" for name in ("lights", "switches", "objects"))
+    sky = f"now {changes['sky']['to']}" if changes["sky"] else "as it was"
+    print(f"{config.out}: {house.space_id}: changed {counts}, sky {sky}")
 
 
 def export(config: ExportConfig) -> None:

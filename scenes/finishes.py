@@ -36,6 +36,11 @@ def _table() -> dict[str, Any]:
     return yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 
 
+def times_of_day() -> dict[str, Any]:
+    """Sun, lamps and skies by the hour's name, as `scenes/assets/finishes.yaml` gives them."""
+    return _table()["times_of_day"]
+
+
 @cache
 def choices(kind: Literal["walls", "floors", "tiles", "wall_colors"], pool: str) -> tuple[Any, ...]:
     """What one pool may draw: a third of all names is held out, the same in every list; paint is for all."""
@@ -78,7 +83,7 @@ def draw_lights(
     """The sky's id and the lights: the sun, and a lamp below the ceiling [m] in the middle of each room."""
     hours = sorted(family.times_of_day)
     weights = np.array([family.times_of_day[hour] for hour in hours])
-    hour = _table()["times_of_day"][hours[int(rng.choice(len(hours), p=weights / weights.sum()))]]
+    hour = times_of_day()[hours[int(rng.choice(len(hours), p=weights / weights.sum()))]]
     sky = _one(tuple(hour["skies"]), rng)
     sun = Light(
         id="DirectionalLight",
