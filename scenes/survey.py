@@ -9,7 +9,7 @@ from scenes.bodies import Bodies, bodies_of
 from scenes.house import House, HouseObject, walls_by_id
 from scenes.walkable import obstacles, walkable
 
-TOLERANCE = 0.01  # m
+TOLERANCE = 0.01 + 1e-6  # m; a micron for rounding, so that exactly 1 cm is no fault
 
 
 class Survey:

@@ -1,5 +1,6 @@
 """The checker finds a planted fault of each kind, and names it; commands report and draw what they should."""
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -17,7 +18,7 @@ from scenes.generate import generate_house
 from scenes.house import House, HouseObject, Vec3
 from scenes.plan import draw_plan
 from scenes.walkable import walkable
-from tests.scenes.planted import PLANTED, can_be_planted
+from tests.scenes.planted import PLANTED, can_be_planted, standing, with_children
 
 BASE = next(
     house for house in (generate_house(seed, "apartment") for seed in range(50)) if can_be_planted(house)
@@ -66,6 +67,23 @@ def test_what_stands_askew_is_judged_by_itself_and_not_by_the_rectangle_around_i
         pair = depths(bodies.take(np.array([0])), bodies.take(np.array([1])))
         assert pair[0] == pytest.approx(-gap, abs=1e-9)
         assert near_pairs(bodies).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize(("off", "found"), [(0.0, False), (0.01, False), (0.0102, True)])
+def test_the_limit_is_one_centimetre(off, found):
+    def lifted(values):
+        with_children(values)["children"][0]["position"]["y"] += off
+
+    def pushed(values):
+        item = standing(values)
+        twin = copy.deepcopy(item) | {"id": item["id"] + "9"}
+        sx, _, sz = asset_table()[item["assetId"]].size
+        yaw = math.radians(item["rotation"]["y"])
+        twin["position"]["x"] += abs(sx * math.cos(yaw)) + abs(sz * math.sin(yaw)) - off
+        values["objects"] = [item, twin]
+
+    assert ("resting" in faults_after(lifted)) == found
+    assert ("overlaps" in faults_after(pushed)) == found
 
 
 def test_depth_is_that_of_the_polygons():
