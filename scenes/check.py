@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from scenes.check_objects import hanging, inside, overlaps, resting, standing
-from scenes.check_passage import agent, doorways, reachable, swings
+from scenes.check_passage import agent, doorways, leaves, reachable, swings
 from scenes.check_structure import assets, holes, ids, lights, rooms, structure, walls
 from scenes.house import House
 from scenes.survey import Survey
@@ -34,6 +34,7 @@ RULES: dict[str, Rule] = {
     "overlaps": overlaps,
     "resting": resting,
     "swings": swings,
+    "leaves": leaves,
     "doorways": doorways,
     "reachable": reachable,
     "agent": agent,

@@ -1,5 +1,6 @@
 """Checks of getting about: doors that swing and can be passed, rooms that can be reached. See `check.py`."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,14 @@ def swings(survey: Survey) -> Found:
 def _sweeps(survey: Survey) -> list[tuple[Door, Polygon]]:
     found = [(door, door_swing(survey.house, door)) for door in survey.house.doors]
     return [(door, sweep) for door, sweep in found if sweep is not None]
+
+
+def leaves(survey: Survey) -> Found:
+    """Two doors can be opened at the same time, whichever sides their hinges are on."""
+    sweeps = [(door, sweep.buffer(-TOLERANCE)) for door, sweep in _sweeps(survey)]
+    for (one, a), (two, b) in itertools.combinations(sweeps, 2):
+        if a.intersects(b):
+            yield f"{one.id} and {two.id}", "their leaves hit one another"
 
 
 def doorways(survey: Survey) -> Found:

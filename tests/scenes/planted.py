@@ -494,6 +494,11 @@ def a_door_wider_than_the_room_it_opens_into(values):
             vertex["z"] -= off * normal[1]
 
 
+@planted("leaves")
+def two_doors_that_open_into_each_other(values):
+    values["doors"].append(copy.deepcopy(hinged(values)) | {"id": "door|twin"})
+
+
 @planted("doorways")
 def something_before_the_front_door(values):
     standing(values)["position"].update(before(values, front_door(values), "wall0", 0.1))
