@@ -15,6 +15,7 @@ from pathlib import Path
 COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("engine.doctor:doctor", "what this machine can do, and the line that fixes what it cannot"),
     "houses generate": ("scenes.commands:generate", "IID houses of a family as JSON"),
+    "houses perturb": ("scenes.commands:perturb", "the same house on another day: light, small objects"),
     "houses show": ("agents.commands:show_house", "plan from above and views from within, as PNG"),
     "houses check": ("scenes.commands:check", "is this house valid: overlaps, support, reachability"),
     "houses stats": ("scenes.commands:stats", "houses in numbers, beside ProcTHOR's"),

@@ -92,7 +92,8 @@ def small_assets(kind: str, pool: Pool) -> tuple[Asset, ...]:
 
 def _rest(piece: Piece, level: Surface, asset: Asset, ceiling: float, noise: Iterator[float]) -> bool:
     """Lay the asset somewhere free on the piece, if there is such a place."""
-    if piece.bottom + level.height + asset.size[1] > ceiling - 0.05:
+    above = piece.asset.size[1] if level.inside else ceiling - 0.05 - piece.bottom
+    if level.height + asset.size[1] > above:
         return False
     rects = _head_end(piece, level.rects) if asset.type == "Pillow" else level.rects
     ends = list(accumulate(rect.width * rect.depth for rect in rects))
@@ -140,7 +141,7 @@ def _turn(asset: Asset, noise: Iterator[float]) -> float:
 
 def _head_end(piece: Piece, rects: tuple[Rect, ...]) -> tuple[Rect, ...]:
     """The part of a bed or sofa where pillows lie: towards its back."""
-    return tuple(Rect(r.x0, r.z0, r.x1, r.z0 + max(0.45, 0.25 * r.depth)) for r in rects)
+    return tuple(Rect(r.x0, r.z0, r.x1, min(r.z1, r.z0 + max(0.45, 0.25 * r.depth))) for r in rects)
 
 
 def _television(stand: Piece, level: Surface, pool: Pool, noise: Iterator[float]) -> None:

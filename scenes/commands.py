@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,12 +11,13 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
-from scenes.check import check_house
+from scenes.check import Fault, check_house
 from scenes.compile import compile_house
 from scenes.export import export_glb
 from scenes.family import load_family
 from scenes.generate import GENERATOR, generate_house
 from scenes.house import House
+from scenes.perturb import STRENGTH, perturb_house
 from scenes.processes import spread
 from scenes.references import each_house
 from scenes.statistics import measure, recorded
@@ -46,6 +48,8 @@ class CheckConfig(_Config):
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
+    workers: int = Field(default=0, ge=0)
+    """Processes; 0 = one a core."""
 
 
 class StatsConfig(_Config):
@@ -59,6 +63,23 @@ class StatsConfig(_Config):
     """Processes; 0 = one a core."""
 
 
+class PerturbConfig(_Config):
+    """The same house on another day; with neither `lights` nor `objects`, both change."""
+
+    house: tyro.conf.Positional[Path]
+    """A house: a JSON file, or one of many as houses.jsonl.gz#12. A perturbed one goes on from there."""
+    out: Path
+    """The JSON file to write."""
+    seed: int = Field(default=0, ge=0)
+    """Which other day."""
+    strength: float = Field(default=STRENGTH, ge=0, le=1)
+    """Share of small objects that move, and of the way that the light goes to another hour: 0 none, 1 all."""
+    lights: bool = False
+    """Change sun, sky and lamps."""
+    objects: bool = False
+    """Move small objects."""
+
+
 class ExportConfig(_Config):
     """Write a house's geometry for any other tool."""
 
@@ -66,6 +87,25 @@ class ExportConfig(_Config):
     """A house: a JSON file, or one of many as houses.jsonl.gz#12."""
     out: Path
     """The GLB to write; the models' authors come beside it."""
+
+
+def perturb(config: PerturbConfig) -> None:
+    """Write the perturbed house; its metadata lists what changed. Raises ValueError for a file that is no
+    house."""
+    both = not (config.lights or config.objects)
+    house = perturb_house(
+        House.load(config.house),
+        config.seed,
+        config.strength,
+        lights=config.lights or both,
+        objects=config.objects or both,
+    )
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    house.save(config.out)
+    changes = house.metadata["testspace"]["perturbation"][-1]
+    counts = ", ".join(f"{len(changes[name])} {name}" for name in ("lights", "switches", "objects"))
+    sky = f"now {changes['sky']['to']}" if changes["sky"] else "as it was"
+    print(f"{config.out}: {house.space_id}: changed {counts}, sky {sky}")
 
 
 def export(config: ExportConfig) -> None:
@@ -86,7 +126,7 @@ def generate(config: GenerateConfig) -> list[Path]:
     load_family(config.family)
     config.out.mkdir(parents=True, exist_ok=True)
     seeds = range(config.seed, config.seed + config.count)
-    paths = spread(partial(_make, config.out, config.family), seeds, config.workers if len(seeds) > 8 else 1)
+    paths = spread(partial(_make, config.out, config.family), seeds, config.workers)
     return list(tqdm(paths, total=len(seeds), desc=config.family, unit=" houses"))
 
 
@@ -105,7 +145,7 @@ def stats(config: StatsConfig) -> None:
     Raises ValueError for what is no house, and for a folder without any.
     """
     files = list(_files(config.houses))
-    loaded = spread(House.load, files, config.workers if len(files) > 8 else 1)
+    loaded = spread(House.load, files, config.workers)
     measured = measure(tqdm(loaded, total=len(files), desc="measuring", unit=" houses"))
     alone = set(measured["rooms_per_house"]) == {"1"}
     print(side_by_side(measured, recorded("single_room" if alone else "multi_room")))
@@ -114,24 +154,37 @@ def stats(config: StatsConfig) -> None:
 
 
 def check(config: CheckConfig) -> int:
-    """Print every fault of every house; 1 if there is any, else 0.
+    """Print every fault of every house, then how many there are by rule; 1 if there is any, else 0.
 
-    Raises ValueError for what is no house, and for a folder without any.
+    A file that is no house is a fault of rule `file`, and the others are checked all the same.
+    Raises ValueError for a folder without any house.
     """
-    faulty = houses = 0
-    for path in tqdm(list(_files(config.houses)), desc="checking", unit=" houses"):
-        faults = check_house(House.load(path))
+    paths = list(_files(config.houses))
+    rules: Counter[str] = Counter()
+    faulty = 0
+    found = spread(_check_file, paths, config.workers)
+    for path, faults in zip(paths, tqdm(found, "checking", len(paths), unit=" houses"), strict=True):
         for fault in faults:
-            print(f"{path}: {fault}")
-        houses += 1
+            tqdm.write(f"{path}: {fault}")
+        rules.update(fault.rule for fault in faults)
         faulty += bool(faults)
-    print(f"{houses - faulty} of {houses} houses are valid")
+    for rule, count in rules.most_common():
+        print(f"{count:6d} {rule}")
+    print(f"{len(paths) - faulty} of {len(paths)} houses are valid")
     return 1 if faulty else 0
 
 
 def _files(houses: tuple[Path, ...]) -> Iterator[Path]:
     """A reference to each house, as `House.load` takes it."""
     return map(Path, each_house(houses))
+
+
+def _check_file(path: Path) -> list[Fault]:
+    try:
+        house = House.load(path)
+    except (OSError, ValueError) as error:
+        return [Fault("file", path.name, str(error).removeprefix(f"{path}: "))]
+    return check_house(house)
 
 
 def _up_to_date(path: Path) -> bool:

@@ -300,11 +300,21 @@ class House(_Model):
 
     @property
     def space_id(self) -> str:
-        """The name of this space: family and seed for a house of ours, else the digest's first 12 digits."""
+        """The name of this space: family and seed for a house of ours, else the digest's first 12 digits.
+
+        Each perturbation adds its seed and strength in percent, and what it changed if not all:
+        "apartment-000007+p3s50", "apartment-000007+p3s50-lights".
+        """
         own = self.metadata.get("testspace", {})
+        days = own.get("perturbation", ())
         if "seed" in own and "family" in own:
-            return f"{own['family']}-{own['seed']:06d}"
-        return self.digest()[:12]
+            name = f"{own['family']}-{own['seed']:06d}"
+        else:
+            name = (days[0]["of"] if days else self.digest())[:12]
+        for day in days:
+            name += f"+p{day['seed']}s{round(100 * day['strength'])}"
+            name += f"-{day['what'][0]}" if len(day["what"]) == 1 else ""
+        return name
 
     def all_objects(self) -> Iterator[tuple[HouseObject, HouseObject | None]]:
         """Every object, a receptacle before its children, with the receptacle it is in."""

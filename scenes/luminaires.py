@@ -55,21 +55,20 @@ def house_sky(house: House) -> Sky:
 
 
 def build_fixtures(house: House, sides: dict[str, Side], out: Assembly) -> None:
-    """A flat shining disc on the ceiling above each point light close below one: the format has no such
-    object."""
+    """A flat disc on the ceiling above each point light close below one, shining unless the light is off: the
+    format has no such object."""
     rooms = [(room_shape(room), levels(room, sides)[1]) for room in house.rooms]
     for item in house.procedural_parameters.lights:
-        if item.type != "point" or item.intensity <= 0:
+        if item.type != "point":
             continue
         x, y, z = world_point(item.position)
         ceiling = next((top for shape, top in rooms if shape.contains(shapely.Point(x, z))), None)
         if ceiling is None or not 0.04 < ceiling - y < 0.8:
             continue
         color = (item.rgb.r, item.rgb.g, item.rgb.b)
+        glass = glow(color, 2.5) if item.intensity > 0 else finish("plain", (0.85, 0.84, 0.8))
         bench = Bench()
-        bench.turned(
-            [(0.001, -0.03), (0.14, -0.028), (0.16, -0.015), (0.16, 0.0)], (x, ceiling, z), glow(color, 2.5)
-        )
+        bench.turned([(0.001, -0.03), (0.14, -0.028), (0.16, -0.015), (0.16, 0.0)], (x, ceiling, z), glass)
         bench.turned(
             [(0.16, -0.02), (0.175, -0.02), (0.175, 0.0)], (x, ceiling, z), finish("plain", (0.9, 0.9, 0.9))
         )

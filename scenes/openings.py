@@ -20,6 +20,7 @@ from scenes.structure import room_id, wall_id
 ENTRANCE_CLEAR = 0.5  # m kept free before a door
 SWING_CLEAR = 0.1  # m kept free beyond an open leaf
 OPEN_CLEAR = 0.35  # m kept free on both sides of a missing wall
+PLACES = 12  # tried for a door whose leaf must not hit another's
 WINDOWS = 2  # at most, in one room
 CORNER = 0.1  # m from a hole to the end of its wall
 # How gladly two kinds of room are joined: the tree is grown from the least sum.
@@ -54,6 +55,11 @@ class Hole:
         zs = [z + az * t + nz * d for t in (self.start, self.end) for d in (0.0, depth)]
         return Rect(min(xs), min(zs), max(xs), max(zs))
 
+    def beyond(self, side: Side, clear: float) -> "Hole":
+        """The same hole from the other room, whose side of the wall is `side`."""
+        length = side.length
+        return Hole(side, length - self.end, length - self.start, self.bottom, self.top, clear)
+
     def entry(self, depth: float) -> tuple[float, float]:
         """A point (x, z) in the middle of the hole, `depth` [m] into the room."""
         (x, z), (ax, az), (nx, nz) = self.side.p0, self.side.along, self.side.inward
@@ -70,6 +76,7 @@ class Openings:
     open_sides: set[str] = field(default_factory=set)  # ids of walls that are not there
     door_holes: list[Hole] = field(default_factory=list)  # one for each room that a door leads to
     window_holes: list[Hole] = field(default_factory=list)
+    swept: list[Rect] = field(default_factory=list)  # the floor that leaves swing over
 
 
 def draw_openings(family: Family, rooms: list[PlanRoom], height: float, rng: np.random.Generator) -> Openings:
@@ -132,10 +139,8 @@ def _inner_door(
         room0, room1 = room1, room0  # the leaf swings out of the smaller room
     side0 = side if side.room == room0.number else _beyond(side)
     side1 = _beyond(side0)
-    social = "LivingRoom" in (room0.type, room1.type) and {room0.type, room1.type} <= {
-        "Kitchen",
-        "LivingRoom",
-    }
+    kinds = {room0.type, room1.type}
+    social = "LivingRoom" in kinds and kinds <= {"Kitchen", "LivingRoom"}
     frame = rng.random() < 0.15
     if social and rng.random() < family.open_plan:
         if rng.random() < 0.5:
@@ -145,11 +150,16 @@ def _inner_door(
             return
         frame = True
     wide = rng.random() < (0.6 if social else 0.15)
-    asset = _door_asset(family, "Doorframe" if frame else "Doorway", side0.length, wide, rng)
-    hole0 = _door_hole(side0, asset, ENTRANCE_CLEAR, rng)
-    leaf = asset.size[0] / (2 if "Double" in asset.id else 1)
-    swing = ENTRANCE_CLEAR if frame else leaf + SWING_CLEAR
-    hole1 = Hole(side1, side1.length - hole0.end, side1.length - hole0.start, 0.0, hole0.top, swing)
+    for _ in range(0 if frame else PLACES):
+        asset, hole0, hole1 = _leaved(family, side0, side1, wide, rng)
+        if not any(_swept(asset, hole1).overlaps(other) for other in found.swept):
+            found.swept.append(_swept(asset, hole1))
+            break
+    else:  # where no leaf can swing, there is none
+        frame = True
+        asset = _door_asset(family, "Doorframe", side0.length, wide, rng)
+        hole0 = _door_hole(side0, asset, ENTRANCE_CLEAR, rng)
+        hole1 = hole0.beyond(side1, ENTRANCE_CLEAR)
     found.door_holes += [hole0, hole1]
     low, high = sorted((room0.number, room1.number))
     state = {} if frame else {"openable": True, "openness": 1.0}
@@ -165,6 +175,24 @@ def _inner_door(
             **state,
         )
     )
+
+
+def _leaved(
+    family: Family, side0: Side, side1: Side, wide: bool, rng: np.random.Generator
+) -> tuple[Asset, Hole, Hole]:
+    """A door with a leaf somewhere in a wall, and its hole from both rooms."""
+    asset = _door_asset(family, "Doorway", side0.length, wide, rng)
+    hole = _door_hole(side0, asset, ENTRANCE_CLEAR, rng)
+    return asset, hole, hole.beyond(side1, _leaf(asset) + SWING_CLEAR)
+
+
+def _leaf(asset: Asset) -> float:
+    return asset.size[0] / (2 if "Double" in asset.id else 1)
+
+
+def _swept(asset: Asset, hole: Hole) -> Rect:
+    """The floor that the leaves of a door swing over, seen from the room that it opens into."""
+    return hole.strip(_leaf(asset))
 
 
 def _front_door(found: Openings, family: Family, rooms: list[PlanRoom], rng: np.random.Generator) -> None:

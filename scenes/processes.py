@@ -1,30 +1,44 @@
 """Work on several cores: the same function of many items, results in the items' order."""
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+WORTH_A_PROCESS = 16  # houses; fewer take less time than starting a process
 
-def cores() -> int:
-    """How many cores this process may use."""
+
+def spread(function: Callable[[Item], Result], items: Sequence[Item], workers: int = 0) -> Iterator[Result]:
+    """`function` of every item, by `workers` processes (0: one a core) where there is enough to do for them.
+
+    The results come in the order of the items, as they are made; function and items must be picklable. An
+    error of an item is raised when its turn comes. Raises OSError if a process is killed.
+    """
+    workers = min(workers or _cores(), len(items) // WORTH_A_PROCESS)
+    if workers < 2:
+        yield from map(function, items)
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts)
+    try:
+        yield from pool.map(function, items, chunksize=WORTH_A_PROCESS // 2)
+    except BrokenProcessPool as error:
+        raise OSError(
+            "a worker process was killed, perhaps for its memory; run again with fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def spread(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int, chunk: int = 8
-) -> Iterator[Result]:
-    """`function` of every item, by `workers` processes (0: as many as there are cores).
-
-    The results come in the order of the items, as they are made; the function and its items must be
-    picklable. One worker is this process. An error of one item is raised when its turn comes.
-    """
-    workers = workers or cores()
-    if workers == 1:
-        yield from map(function, items)
-        return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(function, items, chunk)
+def _ignore_interrupts() -> None:
+    """Ctrl-C is for the process that asked; it ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

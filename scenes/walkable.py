@@ -13,14 +13,14 @@ STEP = 0.02  # m; what ends lower can be walked over
 def walkable(house: House, radius: float = 0.2) -> shapely.Geometry:
     """The floor (x, z) [m] that the centre of a body of that radius [m] can be at.
 
-    Rooms are joined where a door, which is taken to be open, or a missing wall joins them. Objects are their
+    Rooms are joined where a door that is or can be opened, or a missing wall, joins them. Objects are their
     boxes.
     """
     rooms = [Polygon(room.polygon).buffer(-radius, join_style="mitre") for room in house.rooms]
     walls = walls_by_id(house)
     passages = []
     for door in house.doors:
-        if door.room0 != door.room1:
+        if door.room0 != door.room1 and not is_shut(door):
             x0, _, x1, _ = door.hole
             passages.append(_passage(walls[door.wall0], x0 + radius, x1 - radius, radius))
     for wall in house.walls:
@@ -51,6 +51,17 @@ def door_swing(house: House, door: Door) -> Polygon | None:
     x0, _, x1, _ = door.hole_on(wall)
     leaf = (x1 - x0) / (2 if "Double" in door.asset_id else 1)
     return _strip(wall, x0, x1, 0.0, leaf)
+
+
+def is_shut(door: Door) -> bool:
+    """Whether an inner door keeps its rooms apart: a closed leaf that cannot be opened."""
+    return door.room0 != door.room1 and door.openable is False and not door.openness
+
+
+def threshold(door: Door, wall: Wall, depth: float) -> Polygon:
+    """The floor right before a door, `depth` [m] into the room of `wall`, which is one of its walls."""
+    x0, _, x1, _ = door.hole_on(wall)
+    return _strip(wall, x0, x1, 0.0, depth)
 
 
 def _passage(wall: Wall, start: float, end: float, radius: float) -> Polygon:

@@ -1,129 +1,142 @@
 """The checker finds a planted fault of each kind, and names it; commands report and draw what they should."""
 
+import copy
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from pydantic import ValidationError
 
-from scenes.check import check_house
+from scenes.asset_table import asset_table, assets_of_type
+from scenes.bodies import Bodies, bodies_of, depths, near_pairs, upright_size
+from scenes.check import RULES, check_house
 from scenes.commands import CheckConfig, GenerateConfig, check, generate
 from scenes.generate import generate_house
-from scenes.house import House
+from scenes.house import House, HouseObject, Vec3
 from scenes.plan import draw_plan
+from scenes.processes import WORTH_A_PROCESS
 from scenes.walkable import walkable
+from tests.scenes.planted import PLANTED, can_be_planted, standing, with_children
 
-BASE = generate_house(0, "apartment")
+BASE = next(
+    house for house in (generate_house(seed, "apartment") for seed in range(50)) if can_be_planted(house)
+)
 
 
-def broken(edit) -> set[str]:
-    """The rules that a house breaks after `edit` of its JSON values."""
+def faults_after(edit) -> set[str]:
+    """The rules that the house breaks after `edit` of its JSON values."""
     values = json.loads(BASE.canonical())
     edit(values)
     return {fault.rule for fault in check_house(House.model_validate(values))}
-
-
-def with_children(values):
-    return next(item for item in values["objects"] if item.get("children"))
-
-
-def standing(values):
-    return next(item for item in values["objects"] if item["position"]["y"] < 0.4)
 
 
 def test_the_untouched_house_is_valid():
     assert check_house(BASE) == []
 
 
-def test_an_object_pushed_out_of_its_room():
-    def edit(values):
-        standing(values)["position"]["x"] += 30.0
-
-    assert "inside" in broken(edit)
+@pytest.mark.parametrize(("rule", "edit"), PLANTED, ids=[edit.__name__ for _, edit in PLANTED])
+def test_a_planted_fault_is_found(rule, edit):
+    assert rule in faults_after(edit)
 
 
-def test_an_object_in_the_air():
-    def edit(values):
-        standing(values)["position"]["y"] += 0.5
-
-    assert "inside" in broken(edit)
+def test_every_rule_has_a_planted_fault():
+    assert {rule for rule, _ in PLANTED} == set(RULES)
 
 
-def test_two_objects_in_one_place():
-    def edit(values):
-        twin = json.loads(json.dumps(values["objects"][0]))
-        twin["id"] += "9"
-        twin.pop("children", None)
-        values["objects"].append(twin)
-
-    assert "overlaps" in broken(edit)
+@pytest.mark.parametrize("name", ["a_small_thing_that_floats", "furniture_2_cm_above_the_floor", "two_suns"])
+def test_only_what_is_broken_is_told(name):
+    rule, edit = next((rule, edit) for rule, edit in PLANTED if edit.__name__ == name)
+    assert faults_after(edit) <= {rule}
 
 
-def test_a_small_object_that_floats():
-    def edit(values):
-        with_children(values)["children"][0]["position"]["y"] += 0.03
+def test_what_stands_askew_is_judged_by_itself_and_not_by_the_rectangle_around_it():
+    """Two benches side by side at 45 degrees: their bounding rectangles share most of their area."""
+    bench = max(assets_of_type("Desk"), key=lambda desk: desk.size[0] / desk.size[2])
+    _, sy, sz = bench.size
 
-    assert broken(edit) == {"resting"}
+    def thing(name: str, off: float) -> HouseObject:
+        at = Vec3(x=off * math.sqrt(0.5), y=sy / 2, z=off * math.sqrt(0.5))
+        return HouseObject(
+            id=name, asset_id=bench.id, position=at, rotation=Vec3(x=0, y=45, z=0), kinematic=True
+        )
 
-
-def test_a_small_object_beside_its_receptacle():
-    def edit(values):
-        parent = with_children(values)
-        parent["children"][0]["position"]["x"] = parent["position"]["x"] + 3.0
-
-    assert "resting" in broken(edit)
-
-
-def test_holes_that_do_not_meet():
-    def edit(values):
-        wall = next(w for w in values["walls"] if w["id"] == values["doors"][0]["wall1"])
-        for vertex in wall["polygon"]:
-            vertex["x"] += 0.05
-            vertex["z"] += 0.05
-
-    assert "holes" in broken(edit)
+    for gap in (0.05, 0.005, -0.005, -0.03):
+        bodies = bodies_of([thing("a", 0.0), thing("b", sz + gap)])
+        pair = depths(bodies.take(np.array([0])), bodies.take(np.array([1])))
+        assert pair[0] == pytest.approx(-gap, abs=1e-9)
+        assert near_pairs(bodies).tolist() == [[0, 1]]
 
 
-def test_a_hole_beyond_its_wall():
-    def edit(values):
-        for vertex in values["windows"][0]["holePolygon"]:
-            vertex["x"] += 5.0
+@pytest.mark.parametrize(("off", "found"), [(0.0, False), (0.01, False), (0.0102, True)])
+def test_the_limit_is_one_centimetre(off, found):
+    def lifted(values):
+        with_children(values)["children"][0]["position"]["y"] += off
 
-    assert "holes" in broken(edit)
+    def pushed(values):
+        item = standing(values)
+        twin = copy.deepcopy(item) | {"id": item["id"] + "9"}
+        sx, _, sz = asset_table()[item["assetId"]].size
+        yaw = math.radians(item["rotation"]["y"])
+        twin["position"]["x"] += abs(sx * math.cos(yaw)) + abs(sz * math.sin(yaw)) - off
+        values["objects"] = [item, twin]
+
+    assert ("resting" in faults_after(lifted)) == found
+    assert ("overlaps" in faults_after(pushed)) == found
 
 
-def test_a_room_without_a_door():
-    def edit(values):
-        values["doors"] = [door for door in values["doors"] if door["room0"] == door["room1"]]
+def test_depth_is_that_of_the_polygons():
+    """Boxes are apart if and only if their footprints or their heights are (shapely as the reference)."""
+    draws = np.random.default_rng(0)
+    n = 400
+    yaw = draws.uniform(0, 2 * np.pi, n)
+    half = draws.uniform(0.1, 1.0, (n, 2))
+    y0 = draws.uniform(0, 1, n)
+    bodies = Bodies(
+        owner=np.arange(n),
+        center=draws.uniform(-2, 2, (n, 2)),
+        half=half,
+        axis=np.stack([np.cos(yaw), np.sin(yaw)], axis=-1),
+        y=np.stack([y0, y0 + draws.uniform(0.1, 1, n)], axis=-1),
+    )
+    one, two = bodies.take(np.arange(0, n, 2)), bodies.take(np.arange(1, n, 2))
+    flat = [
+        shapely.intersects(a, b)
+        for a, b in zip(*(shapely.polygons(x.corners()) for x in (one, two)), strict=True)
+    ]
+    tall = np.minimum(one.y[:, 1], two.y[:, 1]) > np.maximum(one.y[:, 0], two.y[:, 0])
+    assert ((depths(one, two) > 0) == (np.array(flat) & tall)).all()
+    assert 20 < (depths(one, two) > 0).sum() < 180
+    assert depths(one, two) == pytest.approx(depths(two, one))
 
-    assert broken(edit) == {"reachable"}
+
+def test_a_thing_on_its_side_is_as_high_as_it_lies():
+    book = assets_of_type("Book")[0]
+    sx, sy, sz = book.size
+    assert upright_size(book, Vec3(x=90, y=30, z=0)) == pytest.approx((sx, sz, sy))
+    assert upright_size(book, Vec3(x=0, y=0, z=-90)) == pytest.approx((sy, sx, sz))
+    assert upright_size(book, Vec3(x=360, y=12, z=0)) == book.size
 
 
-def test_something_in_a_doors_way():
+def test_what_is_in_a_bowl_in_a_fridge_is_within_the_fridge():
+    """A child of a child overlaps the box of its receptacle's receptacle, and that is no fault."""
     values = json.loads(BASE.canonical())
-    for seed in range(20):
-        values = json.loads(generate_house(seed, "apartment").canonical())
-        doors = [door for door in values["doors"] if door.get("openable")]
-        if doors:
-            break
-    walls = {wall["id"]: wall for wall in values["walls"]}
-    (a, b), hole = walls[doors[0]["wall1"]]["polygon"][:2], doors[0]["holePolygon"]
-    length = abs(b["x"] - a["x"]) + abs(b["z"] - a["z"])
-    t = 1 - (hole[0]["x"] + hole[1]["x"]) / 2 / length
-    ux, uz = (b["x"] - a["x"]) / length, (b["z"] - a["z"]) / length
-    item = standing(values)
-    item["position"]["x"] = a["x"] + (b["x"] - a["x"]) * t + 0.4 * uz
-    item["position"]["z"] = a["z"] + (b["z"] - a["z"]) * t - 0.4 * ux
-    assert "swings" in {fault.rule for fault in check_house(House.model_validate(values))}
+    fridge = next(i for i in values["objects"] if asset_table()[i["assetId"]].type == "Fridge")
+    shelf = 0.5 * asset_table()[fridge["assetId"]].size[1]
+    stool = min(assets_of_type("Stool"), key=lambda stool: stool.size[1])
+    egg = assets_of_type("Egg")[0]
 
+    def child(name: str, asset, foot: float, children=()) -> dict:
+        position = fridge["position"] | {"y": foot + asset.size[1] / 2}
+        where = {"position": position, "rotation": dict(fridge["rotation"])}
+        return {"id": name, "assetId": asset.id, "kinematic": False, "children": list(children), **where}
 
-def test_unknown_assets_and_double_ids():
-    def edit(values):
-        values["objects"][0]["assetId"] = "Throne_1"
-        values["objects"][1]["id"] = values["objects"][0]["id"]
-
-    assert {"assets", "ids"} <= broken(edit)
+    inner = child("small|0|98", egg, shelf + stool.size[1])
+    fridge["children"] = [child("small|0|99", stool, shelf, [inner])]
+    found = check_house(House.from_json(values))
+    assert not any(fault.rule == "overlaps" for fault in found), found
 
 
 def test_a_wider_body_has_less_floor():
@@ -137,6 +150,20 @@ def test_the_plan_shows_every_room():
     assert max(image.size) == 400
     colors = {tuple(color) for color in np.asarray(image).reshape(-1, 3).tolist()}
     assert {(250, 232, 208), (222, 238, 220), (220, 230, 246), (216, 238, 242)} <= colors
+
+
+def test_several_processes_tell_the_same_in_the_same_order(tmp_path, capsys):
+    values = json.loads(BASE.canonical())
+    for i in range(2 * WORTH_A_PROCESS):
+        values["objects"][0]["position"]["y"] += 0.5 * (i % 3 == 0)
+        (tmp_path / f"house-{i:02d}.json").write_text(json.dumps(values) if i != 5 else "[")
+    told = []
+    for workers in (1, 2):
+        assert check(CheckConfig(houses=(tmp_path,), workers=workers)) == 1
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert "house-05.json: file:" in told[0]
+    assert "0 of 32 houses are valid" in told[0]
 
 
 def test_commands_generate_and_check(tmp_path, capsys):
@@ -154,6 +181,12 @@ def test_commands_generate_and_check(tmp_path, capsys):
     paths[1].write_text(json.dumps(faulty))
     assert check(CheckConfig(houses=(tmp_path / "houses",))) == 1
     assert faulty["objects"][0]["id"] in capsys.readouterr().out
+    paths[0].write_text("{")
+    assert check(CheckConfig(houses=(tmp_path / "houses",))) == 1
+    told = capsys.readouterr().out
+    assert f"{paths[0]}: file:" in told, "a broken file is a fault"
+    assert f"{paths[1]}: inside: {faulty['objects'][0]['id']}" in told, "and hides no other"
+    assert "0 of 2 houses are valid" in told
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no house"):
         check(CheckConfig(houses=(tmp_path / "empty",)))
