@@ -12,7 +12,7 @@ from scenes.asset_table import asset_table
 from scenes.check import check_house
 from scenes.commands import PerturbConfig, perturb
 from scenes.compile import compile_house
-from scenes.finishes import times_of_day
+from scenes.daylight import times_of_day
 from scenes.furniture_rules import statistics
 from scenes.generate import generate_house
 from scenes.geometry import SceneGeometry
