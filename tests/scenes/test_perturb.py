@@ -13,13 +13,13 @@ from scenes.check import check_house
 from scenes.commands import PerturbConfig, perturb
 from scenes.compile import compile_house
 from scenes.daylight import times_of_day
-from scenes.furniture_rules import statistics
 from scenes.generate import generate_house
 from scenes.geometry import SceneGeometry
 from scenes.house import House
 from scenes.library import AssetLibrary
 from scenes.perturb import apply_changes, perturb_house
 from scenes.perturb_objects import _Household
+from scenes.statistics import recorded
 
 FAMILIES = ("procthor", "apartment", "apartment-heldout")
 STRENGTHS = (0.25, 0.5, 1.0)
@@ -280,7 +280,7 @@ def test_things_go_where_their_type_is_found(days):
             if to is not was:
                 kind = asset_table()[items[move["id"]].asset_id].type
                 types = (
-                    statistics(part)["child_types_of_receptacle"] for part in ("multi_room", "single_room")
+                    recorded(part)["child_types_of_receptacle"] for part in ("multi_room", "single_room")
                 )
                 assert any(kind in found.get(asset_table()[to.asset_id].type, {}) for found in types)
                 assert to.id.split("|")[0] == was.id.split("|")[0], "in the same room"
