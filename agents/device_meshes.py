@@ -87,13 +87,14 @@ class Half:
     """The opaque or the glass faces of a mesh, with a hierarchy of their own."""
 
     def __init__(self, mesh: Mesh, faces: np.ndarray, arrays: tuple[wp.array, ...], device: str) -> None:
-        points, normals, uvs = arrays
+        points, normals, uvs, colors = arrays
         corners = mesh.faces[faces]
         indices = wp.array(np.ascontiguousarray(corners, np.int32).ravel(), dtype=wp.int32, device=device)
         self.mesh = wp.Mesh(points=points, indices=indices)
         row = kt.DeviceMesh()
         row.id = self.mesh.id
         row.points, row.indices, row.normals, row.uvs = points, indices, normals, uvs
+        row.colors = colors
         row.face_material = wp.array(
             np.ascontiguousarray(mesh.material_ids[faces], np.int32), dtype=wp.int32, device=device
         )
@@ -115,6 +116,9 @@ class CachedMesh:
             wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device=device),
             wp.array(np.ascontiguousarray(mesh.normals, np.float32), dtype=wp.vec3, device=device),
             wp.array(np.ascontiguousarray(mesh.uvs, np.float32), dtype=wp.vec2, device=device),
+            wp.empty(0, dtype=wp.uint32, device=device)
+            if mesh.colors is None
+            else wp.array(_packed(mesh.colors), dtype=wp.uint32, device=device),
         )
         clear = np.array([m.opacity < 0.999 for m in mesh.materials])[mesh.material_ids]
         solid, glass = np.flatnonzero(~clear), np.flatnonzero(clear)
@@ -165,6 +169,8 @@ def _check(mesh: Mesh) -> None:
         raise ValueError(f"mesh {mesh.key!r}: normals and uvs go with vertices, material_ids with faces")
     if mesh.material_ids.min() < 0 or mesh.material_ids.max() >= len(mesh.materials):
         raise ValueError(f"mesh {mesh.key!r} has material_ids outside its {len(mesh.materials)} materials")
+    if mesh.colors is not None and (mesh.colors.shape != (count, 3) or mesh.colors.dtype != np.uint8):
+        raise ValueError(f"mesh {mesh.key!r}: colors are uint8 [vertices, 3], got {mesh.colors.shape}")
     if not np.isfinite(mesh.vertices).all():
         raise ValueError(f"mesh {mesh.key!r} has vertices that are not finite")
 
