@@ -61,7 +61,7 @@ def read_replica(folder: Path) -> SceneGeometry:
     unknown = sorted({int(i) for i in np.unique(objects) if i > 0} - names.keys())
     if unknown:
         raise ValueError(f"{folder / INFO} does not say what object {unknown[0]} is, which {SEMANTIC} shows")
-    points, normals = _y_up(ply.points), None if ply.normals is None else _y_up(ply.normals)
+    points, normals = z_up_to_y_up(ply.points), None if ply.normals is None else z_up_to_y_up(ply.normals)
     colors = _colors(folder, ply)
     if normals is None:
         normals = vertex_normals(points, ply.faces)
@@ -118,7 +118,7 @@ def _object_classes(path: Path) -> dict[int, str]:
         ) from error
 
 
-def _y_up(vectors: np.ndarray) -> np.ndarray:
+def z_up_to_y_up(vectors: np.ndarray) -> np.ndarray:
     """From Replica's world, z up, to ours."""
     x, y, z = vectors.T
     return np.stack([x, z, -y], 1).astype(np.float32)
