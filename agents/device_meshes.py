@@ -28,6 +28,9 @@ MAX_TEXTURE = 1024
 """Longest side of a texture kept [texels]; frames are smaller than that."""
 
 
+_NO_COLORS = np.zeros((0, 3), np.uint8)
+
+
 class DeviceTexture:
     """A texture and its mip levels on a device."""
 
@@ -116,9 +119,9 @@ class CachedMesh:
             wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device=device),
             wp.array(np.ascontiguousarray(mesh.normals, np.float32), dtype=wp.vec3, device=device),
             wp.array(np.ascontiguousarray(mesh.uvs, np.float32), dtype=wp.vec2, device=device),
-            wp.empty(0, dtype=wp.uint32, device=device)
-            if mesh.colors is None
-            else wp.array(_packed(mesh.colors), dtype=wp.uint32, device=device),
+            wp.array(
+                _packed(mesh.colors if mesh.colors is not None else _NO_COLORS), wp.uint32, device=device
+            ),
         )
         clear = np.array([m.opacity < 0.999 for m in mesh.materials])[mesh.material_ids]
         solid, glass = np.flatnonzero(~clear), np.flatnonzero(clear)

@@ -88,7 +88,8 @@ def seen(
 
 @wp.func
 def recorded(space: Space, start: wp.vec3, direction: wp.vec3, hit: Hit, spread: float):
-    """Colour along a ray through a scan: what was captured, with the glass before it, and no light of ours."""
+    """Colour along a ray through a scan: what was captured, with the glass before it, and no light of
+    ours."""
     colour = wp.vec3(0.0, 0.0, 0.0)
     if hit.part >= 0:
         s = surface(space, space.solid_parts[hit.part], hit, start, direction, spread)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.manifest import Manifest
+from scenes.replica import is_replica
 
 _MANY_PARTS = 16  # so that several actors find work in a small collection too
 _LEAST = 128  # frames; below this a part's files weigh more than its frames
@@ -130,17 +131,18 @@ def _without(segment: Segment, covered: list[tuple[int, int]]) -> list[Segment]:
 
 
 def house_files(paths: Iterable[Path]) -> list[Path]:
-    """Files as given; of a folder its *.json, sorted. Raises ValueError for what is not there."""
+    """Files and Replica folders as given; of another folder its *.json, sorted. Raises ValueError for what is
+    not there."""
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not is_replica(path):
             found = sorted(path.glob("*.json"))
             if not found:
                 raise ValueError(
                     f"{path} holds no house (*.json): `tst houses generate --out {path}` makes some"
                 )
             files += found
-        elif path.is_file():
+        elif path.exists():
             files.append(path)
         else:
             raise ValueError(f"there is no house at {path}: `tst houses generate` makes some")

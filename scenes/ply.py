@@ -39,7 +39,8 @@ class PlyMesh:
 
 
 def read_ply(path: Path) -> PlyMesh:
-    """Reads a binary little-endian PLY file. Raises ValueError for any other, a short one, or a broken one."""
+    """Reads a binary little-endian PLY file. Raises ValueError for any other, a short one, or a broken
+    one."""
     data = path.read_bytes()
     end = data.find(b"end_header")
     begin = data.find(b"\n", end) + 1
@@ -101,7 +102,9 @@ def _header(path: Path, text: str) -> list[tuple[str, int, list]]:
         words = line.split()
         try:
             if words[:1] == ["format"] and words[1] != "binary_little_endian":
-                raise ValueError(f"{path} is a PLY file of format {words[1]}; Replica's are binary_little_endian")
+                raise ValueError(
+                    f"{path} is a PLY file of format {words[1]}; Replica's are binary_little_endian"
+                )
             if words[:1] == ["element"]:
                 elements.append((words[1], int(words[2]), []))
             elif words[:2] == ["property", "list"]:
@@ -147,7 +150,9 @@ def _polygons(
     return counts, indices, other, place - begin
 
 
-def _mesh(path: Path, found: dict[str, dict[str, np.ndarray]], counts: np.ndarray, corners: np.ndarray) -> PlyMesh:
+def _mesh(
+    path: Path, found: dict[str, dict[str, np.ndarray]], counts: np.ndarray, corners: np.ndarray
+) -> PlyMesh:
     vertex = found.get("vertex", {})
     if not {"x", "y", "z"} <= vertex.keys() or not len(corners):
         raise ValueError(f"{path} holds no mesh: a vertex element with x, y, z and a face element are needed")

@@ -4,10 +4,10 @@
              habitat/mesh_semantic.ply    the same surface; each face names its object
              habitat/info_semantic.json   what each object is
 
-Geometry, normals, colours and labels come of `mesh_semantic.ply`; where that has no colours, each vertex takes
-those of the nearest one of `mesh.ply`. The HDR textures and `glass.sur` are not read. Replica's world has z up;
-ours is that, turned: (x, y, z) stands at (x, z, -y). Replica's objects count from 0, which in a frame means that
-nothing was hit: an object 0 gets the first free number above the others.
+Geometry, normals, colours and labels come of `mesh_semantic.ply`; where that has no colours, each vertex
+takes those of the nearest one of `mesh.ply`. The HDR textures and `glass.sur` are not read. Replica's world
+has z up; ours is that, turned: (x, y, z) stands at (x, z, -y). Replica's objects count from 0, which in a
+frame means that nothing was hit: an object 0 gets the first free number above the others.
 """
 
 import csv
@@ -49,8 +49,8 @@ def replica_files(folder: Path) -> list[Path]:
 def read_replica(folder: Path) -> SceneGeometry:
     """The scene, an instance for each object that has faces.
 
-    Raises ValueError for a folder without its files, for files that are cut off or broken, and for faces of an
-    object that `info_semantic.json` does not know.
+    Raises ValueError for a folder without its files, for files that are cut off or broken, and for faces of
+    an object that `info_semantic.json` does not know.
     """
     digest = digest_of_files(replica_files(folder))
     names = _object_classes(folder / INFO)
@@ -114,7 +114,8 @@ def _object_classes(path: Path) -> dict[int, str]:
         return {int(r["id"]): str(r.get("class_name") or classes[int(r["class_id"])]) for r in rows}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path} is not Replica's: it needs classes (id, name) and objects (id, class_id, class_name); {error!r}"
+            f"{path} is not Replica's: it needs classes (id, name) and objects (id, class_id, class_name); "
+            f"{error!r}"
         ) from error
 
 

@@ -1,11 +1,12 @@
 """A space written in Replica's layout: `export_replica(compile_house(house), Path("out/flat"))`.
 
-For other tools that read Replica, and so that `scenes/replica.py` and this check each other: what is read back
-has the same surfaces, normals, objects and classes. Colour becomes what vertices can hold: surfaces with a
-texture are cut until no edge is longer than `edge`, and each vertex takes the texture's mean about it. It is the
-surfaces' own colour, with no light on it. Faces are quads, as Replica's: two coplanar triangles that share an
-edge, or one triangle with its last corner twice. Glass is written with the opacity of its vertices (`alpha`),
-which Replica itself has not. Classes are our label table, by its own names and ids.
+For other tools that read Replica, and so that `scenes/replica.py` and this check each other: what is read
+back has the same surfaces, normals, objects and classes. Colour becomes what vertices can hold: surfaces
+with a texture are cut until no edge is longer than `edge`, and each vertex takes the texture's mean about
+it. It is the surfaces' own colour, with no light on it. Faces are quads, as Replica's: two coplanar
+triangles that share an edge, or one triangle with its last corner twice. Glass is written with the opacity
+of its vertices (`alpha`), which Replica itself has not. Classes are our label table, by its own names and
+ids.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scenes.credits import credits_text
+from scenes.credits import CREDITS, credits_text
 from scenes.geometry import Instance, SceneGeometry
 from scenes.labels import label_table
 from scenes.meshing import together
@@ -24,12 +25,11 @@ from scenes.vertex_colors import bake_colors
 
 EDGE = 0.1
 """Longest edge of a textured face [m]."""
-CREDITS = "CREDITS.txt"
 
 
 def export_replica(geometry: SceneGeometry, folder: Path, edge: float = EDGE) -> int:
-    """Writes `mesh.ply`, `habitat/mesh_semantic.ply`, `habitat/info_semantic.json` and, where models of others
-    are used, `CREDITS.txt` to `folder`, which is made. Returns the number of quads.
+    """Writes `mesh.ply`, `habitat/mesh_semantic.ply`, `habitat/info_semantic.json` and, where models of
+    others are used, `CREDITS.txt` to `folder`, which is made. Returns the number of quads.
     """
     parts = [_world(geometry, instance, edge) for instance in geometry.instances]
     if not parts:

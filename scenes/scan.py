@@ -1,13 +1,13 @@
-"""A scan or model of a space in one file, read with trimesh: GLB, glTF or PLY.
+"""A scan or model of a space in one file, read with trimesh: GLB or PLY.
 
     geometry = read_scan(Path("flat.glb"))
 
-Shown as it was captured: textures and vertex colours, taken for sRGB, hold their light already, and lamps in the
-file are not read. Each node is an instance. Its class is the one that its glTF extras name under `class`, as our
-own exports do; else one of Replica's class names or ours where the node has that name; else "OtherObject".
-Where every node has an
-`instance_id` there, it is kept; else nodes are numbered. glTF's world, y up and metres, is ours. A PLY file says neither: z is taken for up, as scanners mostly have it,
-and metres for its unit.
+Shown as it was captured: textures and vertex colours, taken for sRGB, hold their light already, and lamps
+in the file are not read. Each node is an instance. Its class is the one that its glTF extras name under
+`class`, as our own exports do; else one of Replica's class names or ours where the node has that name; else
+"OtherObject". Where every node has an `instance_id` there, it is kept; else nodes are numbered. glTF's
+world, y up and metres, is ours. A PLY file says neither: z is taken for up, as scanners mostly have it, and
+metres for its unit.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ from scenes.replica import label_id, z_up_to_y_up
 from scenes.scan_floor import floor_regions
 from scenes.srgb import to_srgb
 
-SUFFIXES = (".glb", ".gltf", ".ply")
+SUFFIXES = (".glb", ".ply")
 
 
 def read_scan(path: Path) -> SceneGeometry:
@@ -35,8 +35,8 @@ def read_scan(path: Path) -> SceneGeometry:
         scene = trimesh.load_scene(path, process=False)
     except Exception as error:  # trimesh raises whatever its readers happen to
         raise ValueError(
-            f"{path} cannot be read: {error}. It may be cut off, or hold what trimesh does not read, as a PLY file "
-            "of polygons of several sizes; saved anew from Blender or MeshLab as GLB it can be"
+            f"{path} cannot be read: {error}. It may be cut off, or hold what trimesh does not read, as a "
+            "PLY file of polygons of several sizes; saved anew from Blender or MeshLab as GLB it can be"
         ) from error
     digest = digest_of_files([path])
     turn = z_up_to_y_up if path.suffix.lower() == ".ply" else np.asarray
@@ -134,7 +134,13 @@ def _look(
     if visual.kind == "face":
         colors = np.repeat(np.asarray(visual.face_colors)[keep, :3], 3, axis=0).astype(np.uint8)
         points = points[faces.ravel()]
-        return Material("captured"), np.zeros((len(points), 2)), colors, np.arange(len(points)).reshape(-1, 3), points
+        return (
+            Material("captured"),
+            np.zeros((len(points), 2)),
+            colors,
+            np.arange(len(points)).reshape(-1, 3),
+            points,
+        )
     if visual.kind == "vertex":
         colors = np.ascontiguousarray(np.asarray(visual.vertex_colors)[:, :3], np.uint8)
         return Material("captured"), uvs, colors, faces, points

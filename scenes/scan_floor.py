@@ -1,11 +1,11 @@
 """Where a body may be in a scan, which has no floor plan: found from the geometry alone.
 
-Space is cut into voxels, and a column of them is inside if it has free air to stand in above a floor: over bare
-floor, or over furniture lower than SEAT that stands on a floor. What is joined makes one region, doors included,
-so that a flat is one region and not several rooms. A column with no scanned surface below it, or none of a floor
-within reach, is outside. Limits: slopes and steps count as floor only within STEP of a level that is large;
-places under what hangs lower than HEAD are left out; holes (pillars, courtyards) within a region count as inside,
-where only the clearance of the samplers keeps a camera out of them.
+Space is cut into voxels, and a column of them is inside if it has free air to stand in above a floor: over
+bare floor, or over furniture lower than SEAT that stands on a floor. What is joined makes one region, doors
+included, so that a flat is one region and not several rooms. A column with no scanned surface below it, or
+none of a floor within reach, is outside. Limits: slopes and steps count as floor only within STEP of a
+level that is large; places under what hangs lower than HEAD are left out; holes (pillars, courtyards)
+within a region count as inside, where only the clearance of the samplers keeps a camera out of them.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,7 +32,8 @@ BARE = 0.1
 def floor_regions(meshes: Sequence[Mesh], floors: Collection[int] = ()) -> tuple[FloorRegion, ...]:
     """Regions of a scan whose meshes are in world coordinates, the largest first; none where none is found.
 
-    `floors` are the meshes known to be floor; without them the largest level with air above it is taken for it.
+    `floors` are the meshes known to be floor; without them the largest level with air above it is taken for
+    it.
     """
     corners = [mesh.vertices[mesh.faces].astype(np.float64) for mesh in meshes]
     if not corners:
@@ -124,7 +125,8 @@ def _outlines(
     mask: np.ndarray, bare: np.ndarray, top: np.ndarray, low: np.ndarray, cell: float
 ) -> list[tuple[shapely.Polygon, float]]:
     """Polygon (x, z) [m] and ceiling [voxels] of each piece that is large enough and has bare floor."""
-    pieces, count = ndimage.label(mask)
+    pieces: np.ndarray = np.zeros(mask.shape, np.int32)
+    count = int(ndimage.label(mask, output=pieces))  # type: ignore[arg-type]
     found = []
     for piece in range(1, count + 1):
         here = pieces == piece

@@ -1,5 +1,5 @@
-"""Colour per vertex instead of per texel: faces with a texture cut fine, and what the texture shows about each
-corner."""
+"""Colour per vertex instead of per texel: faces with a texture cut fine, and what the texture shows about
+each corner."""
 
 import numpy as np
 from PIL import Image
@@ -68,7 +68,9 @@ def _sample(texture: np.ndarray, corners: np.ndarray, edge: float) -> np.ndarray
     height, width = texture.shape[:2]
     across = np.cross(corners[:, 1, :3] - corners[:, 0, :3], corners[:, 2, :3] - corners[:, 0, :3])
     e, f = corners[:, 1, 6:8] - corners[:, 0, 6:8], corners[:, 2, 6:8] - corners[:, 0, 6:8]
-    density = np.abs(e[:, 0] * f[:, 1] - e[:, 1] * f[:, 0]).sum() / max(np.linalg.norm(across, axis=1).sum(), 1e-12)
+    density = np.abs(e[:, 0] * f[:, 1] - e[:, 1] * f[:, 0]).sum() / max(
+        np.linalg.norm(across, axis=1).sum(), 1e-12
+    )
     texels = np.sqrt(density * width * height) * edge  # per edge
     shrink = max(1.0, texels)
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
@@ -85,4 +87,4 @@ def _sample(texture: np.ndarray, corners: np.ndarray, edge: float) -> np.ndarray
     fx, fy = (x - column)[..., None], (y - row)[..., None]
     c0, c1, r0, r1 = column % size[0], (column + 1) % size[0], row % size[1], (row + 1) % size[1]
     top = small[r0, c0] * (1 - fx) + small[r0, c1] * fx
-    return (top * (1 - fy) + (small[r1, c0] * (1 - fx) + small[r1, c1] * fx) * fy)
+    return top * (1 - fy) + (small[r1, c0] * (1 - fx) + small[r1, c1] * fx) * fy
