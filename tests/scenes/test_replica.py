@@ -20,7 +20,7 @@ from scenes.replica_export import export_replica
 
 @pytest.fixture(scope="module")
 def house() -> SceneGeometry:
-    return compile_house(generate_house(6))
+    return compile_house(generate_house(0, "studio"))
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from scenes.spaces import facts, identify, load_space
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scan") / "house.json"
-    generate_house(6).save(path)
+    generate_house(0, "studio").save(path)
     return path
 
 
@@ -92,7 +92,7 @@ def test_face_colours(tmp_path):
 
 
 def test_identity_and_facts(house, compiled, glb, scanned, tmp_path):
-    for path, geometry, family in ((house, compiled, "procthor"), (glb, scanned, "scan")):
+    for path, geometry, family in ((house, compiled, "studio"), (glb, scanned, "scan")):
         assert identify(path) == (geometry.digest, geometry.space)
         assert facts(geometry, path)["family"] == family
     moved = tmp_path / glb.name
