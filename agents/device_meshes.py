@@ -17,6 +17,7 @@ import warp as wp
 
 from agents import kernel_trace as kt
 from scenes.geometry import Material, Mesh
+from scenes.srgb import to_linear, to_srgb
 
 CACHE_BYTES = 3 << 30
 """Of meshes and textures that a process keeps for a device, in use or not."""
@@ -65,20 +66,12 @@ def mip_levels(image: np.ndarray) -> list[np.ndarray]:
     return levels
 
 
-def srgb_to_linear(srgb: np.ndarray) -> np.ndarray:
-    """Linear light of sRGB values in [0, 1] (IEC 61966-2-1)."""
-    srgb = np.asarray(srgb, np.float64)
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0.0) + 0.055) / 1.055) ** 2.4)
-
-
-SRGB_TO_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+SRGB_TO_LINEAR = to_linear(np.arange(256) / 255).astype(np.float32)
 
 
 def to_srgb8(linear: np.ndarray) -> np.ndarray:
     """The sRGB bytes of linear light in [0, 1]."""
-    x = np.clip(linear, 0.0, 1.0)
-    srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-    return np.round(srgb * 255).astype(np.uint8)
+    return np.round(to_srgb(linear) * 255).astype(np.uint8)
 
 
 def _packed(image: np.ndarray) -> np.ndarray:
@@ -138,7 +131,7 @@ class CachedMesh:
         self, material: Material, device: str, textures: "WeakValueDictionary[bytes, DeviceTexture]"
     ) -> Any:
         row = kt.DeviceMaterial()
-        row.color = wp.vec3(*srgb_to_linear(np.array(material.color)).tolist())
+        row.color = wp.vec3(*to_linear(np.array(material.color)).tolist())
         row.emission = wp.vec3(*material.emission)
         row.opacity = float(material.opacity)
         if material.texture is not None:
