@@ -21,8 +21,8 @@ CELL = 0.05
 VOXELS = 60_000_000
 HEAD, SEAT, STEP = 1.8, 1.3, 0.15
 """Air a body needs above the floor, highest furniture to look over, and unevenness of a floor [m]."""
-LEAST_AREA = 1.0
-"""Regions smaller than this are left out [m²]."""
+LEAST_AREA, WIDTH = 1.0, 0.5
+"""Regions smaller than this [m²], or nowhere as wide as this [m], are left out: no body stands there."""
 SHARE = 0.25
 """A level is a floor if it holds this share of what the largest one does."""
 BARE = 0.1
@@ -59,9 +59,11 @@ def floor_regions(meshes: Sequence[Mesh], floors: Collection[int] = ()) -> tuple
     flat, areas = _flat(every)
     found: list[tuple[shapely.Polygon, float, float]] = []
     for level in _levels(marked & (air >= head), head):
-        floor_y = _middle(flat, areas, low[1] + (level + 0.5) * cell, cell)
-        for polygon, top in _outlines(*_inside(taken, air, level, head, seat, step), low, cell):
-            ceiling_y = _middle(flat, areas, low[1] + (top + 0.5) * cell, cell)
+        for polygon, bottom, top in _outlines(*_inside(taken, air, level, head, seat, step), low, cell):
+            floor_y, ceiling_y = (
+                _middle(flat, areas, float(low[1] + (level + 0.5) * cell), cell) for level in (bottom, top)
+            )
+            ceiling_y = min(ceiling_y, float(every[..., 1].max()))  # where there is none
             found.append((polygon, floor_y, max(ceiling_y, floor_y + HEAD)))
     found.sort(key=lambda region: -region[0].area)
     return tuple(
@@ -96,7 +98,7 @@ def _levels(standing: np.ndarray, head: int) -> list[int]:
         if all(abs(y - other) >= head for other in levels):
             levels.append(y)
     # Of furniture's tops and the floor below them the lower is the floor, even where less of it is bare.
-    return [_lower(count, y, head) for y in levels]
+    return sorted({_lower(count, y, head) for y in levels})
 
 
 def _lower(count: np.ndarray, level: int, head: int) -> int:
@@ -108,35 +110,38 @@ def _lower(count: np.ndarray, level: int, head: int) -> int:
 def _inside(
     taken: np.ndarray, air: np.ndarray, level: int, head: int, seat: int, step: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns [x, z] inside at a level, which of these are bare floor, and where their air ends [voxels]."""
+    """Columns [x, z] inside at a level, heights of those of bare floor, else 0, and where their air ends
+    [voxels]."""
     low, high = max(level - step, 0), min(level + seat, taken.shape[1] - 1)
     inside = np.zeros(air[:, 0].shape, bool)
-    bare, top = inside.copy(), np.zeros(inside.shape, int)
+    bare, top = np.zeros((2, *inside.shape), int)
     for y in range(low, high + 1):
         open_here = taken[:, y] & (y + air[:, y] >= level + head) & (air[:, y] * 3 >= head)
         inside |= open_here
         if y <= level + step:
-            bare |= open_here
+            bare = np.where(open_here, y, bare)
         top = np.where(open_here, y + 1 + air[:, y], top)
     return inside, bare, top
 
 
 def _outlines(
     mask: np.ndarray, bare: np.ndarray, top: np.ndarray, low: np.ndarray, cell: float
-) -> list[tuple[shapely.Polygon, float]]:
-    """Polygon (x, z) [m] and ceiling [voxels] of each piece that is large enough and has bare floor."""
+) -> list[tuple[shapely.Polygon, float, float]]:
+    """Polygon (x, z) [m], floor and ceiling [voxels] of each piece that is large enough and has a floor."""
     pieces: np.ndarray = np.zeros(mask.shape, np.int32)
     count = int(ndimage.label(mask, output=pieces))  # type: ignore[arg-type]
     found = []
     for piece in range(1, count + 1):
         here = pieces == piece
-        if here.sum() * cell**2 < LEAST_AREA or (bare & here).sum() < BARE * here.sum():
+        wide = np.asarray(ndimage.distance_transform_edt(np.pad(here, 1))).max() * cell > WIDTH / 2
+        if not wide or here.sum() * cell**2 < LEAST_AREA or (bare[here] > 0).sum() < BARE * here.sum():
             continue
         x, z = np.nonzero(here)
         shape = shapely.union_all(shapely.box(x, z, x + 1, z + 1))  # of whole numbers, which meet exactly
         outer = max(getattr(shape, "geoms", [shape]), key=lambda p: p.area).simplify(1.0).exterior
         ring = low[[0, 2]] + cell * np.array(outer.coords)
-        found.append((shapely.Polygon(ring), float(np.median(top[here]))))
+        bottom = float(np.median(bare[here & (bare > 0)]))
+        found.append((shapely.Polygon(ring), bottom, float(np.median(top[here]))))
     return found
 
 

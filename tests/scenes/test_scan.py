@@ -122,3 +122,22 @@ def test_a_house_has_its_floor_in_a_scan(compiled, scanned):
     found = shapely.union_all([shapely.Polygon(r.polygon) for r in scanned.floor])
     assert found.intersection(rooms).area > 0.85 * rooms.area
     assert found.difference(rooms.buffer(0.3)).area < 0.05
+
+
+def test_two_storeys_a_ledge_and_no_ceiling(tmp_path):
+    """Each storey is a region of its own height; a ledge outside that no body fits on is none."""
+    lower, upper = trimesh.creation.box((4, 3, 2.5)), trimesh.creation.box((4, 3, 2.4))
+    lower.apply_translation((0, 0, 1.25))
+    upper.apply_translation((0, 0, 4.0))
+    slab = trimesh.creation.box((4.6, 3.6, 0.2))
+    slab.apply_translation((0, 0, -0.2))
+    path = tmp_path / "tower.ply"
+    trimesh.util.concatenate([lower, upper, slab]).export(path)
+    floors = sorted((r.floor_y, r.ceiling_y) for r in read_scan(path).floor)
+    assert floors == [(pytest.approx(0.0), pytest.approx(2.5)), (pytest.approx(2.8), pytest.approx(5.2))]
+    bare = trimesh.creation.box((4, 3, 2.5))
+    bare.update_faces(bare.face_normals[:, 2] < 0.5)
+    bare.export(tmp_path / "open.ply")
+    (region,) = read_scan(tmp_path / "open.ply").floor
+    assert region.floor_y == pytest.approx(-1.25)
+    assert region.ceiling_y == pytest.approx(1.25, abs=0.1)
