@@ -126,6 +126,7 @@ def _polygons(
     if count_type.itemsize != 1:
         raise ValueError(f"{path}: counts corners in {count_type.itemsize} bytes; Replica's files do in one")
     fixed = before.itemsize + 1 + after.itemsize
+    _enough(path, data, begin + fixed * count)
     counts = np.empty(count, np.int64)
     place, width, lead, size = begin, index_type.itemsize, before.itemsize, len(data)
     # Where a polygon begins follows from those before it: the one loop over them, and it does nothing else.

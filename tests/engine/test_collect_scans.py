@@ -2,6 +2,7 @@
 from."""
 
 import dataclasses
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,7 @@ def test_a_glb_in_a_house_s_place(house, tmp_path):
         np.testing.assert_array_equal(frames[name], _read(again)[name])
 
 
+@pytest.mark.skipif(importlib.util.find_spec("habitat_sim") is not None, reason="habitat-sim is here")
 def test_habitat_fails_with_the_line_that_installs_it(house, tmp_path):
     with pytest.raises(ValueError, match="conda install habitat-sim"):
         _collect(house, tmp_path / "store", simulator="habitat")
