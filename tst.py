@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses show": ("agents.commands:show_house", "plan from above and views from within, as PNG"),
     "houses check": ("scenes.commands:check", "is this house valid: overlaps, support, reachability"),
     "houses stats": ("scenes.commands:stats", "houses in numbers, beside ProcTHOR's"),
-    "houses export": ("scenes.commands:export", "geometry as GLB, for any other tool"),
+    "houses export": ("scenes.commands:export", "geometry as GLB or in Replica's layout, for any other tool"),
     "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),
     "store info": ("engine.commands:info", "what a store holds"),
     "store verify": ("engine.commands:verify", "every checksum of a store"),

@@ -17,6 +17,7 @@ import warp as wp
 
 from agents import kernel_trace as kt
 from scenes.geometry import Material, Mesh
+from scenes.srgb import to_linear, to_srgb
 
 CACHE_BYTES = 3 << 30
 """Of meshes and textures that a process keeps for a device, in use or not."""
@@ -26,6 +27,9 @@ SMALL = 512
 
 MAX_TEXTURE = 1024
 """Longest side of a texture kept [texels]; frames are smaller than that."""
+
+
+_NO_COLORS = np.zeros((0, 3), np.uint8)
 
 
 class DeviceTexture:
@@ -62,20 +66,12 @@ def mip_levels(image: np.ndarray) -> list[np.ndarray]:
     return levels
 
 
-def srgb_to_linear(srgb: np.ndarray) -> np.ndarray:
-    """Linear light of sRGB values in [0, 1] (IEC 61966-2-1)."""
-    srgb = np.asarray(srgb, np.float64)
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0.0) + 0.055) / 1.055) ** 2.4)
-
-
-SRGB_TO_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+SRGB_TO_LINEAR = to_linear(np.arange(256) / 255).astype(np.float32)
 
 
 def to_srgb8(linear: np.ndarray) -> np.ndarray:
     """The sRGB bytes of linear light in [0, 1]."""
-    x = np.clip(linear, 0.0, 1.0)
-    srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-    return np.round(srgb * 255).astype(np.uint8)
+    return np.round(to_srgb(linear) * 255).astype(np.uint8)
 
 
 def _packed(image: np.ndarray) -> np.ndarray:
@@ -87,13 +83,14 @@ class Half:
     """The opaque or the glass faces of a mesh, with a hierarchy of their own."""
 
     def __init__(self, mesh: Mesh, faces: np.ndarray, arrays: tuple[wp.array, ...], device: str) -> None:
-        points, normals, uvs = arrays
+        points, normals, uvs, colors = arrays
         corners = mesh.faces[faces]
         indices = wp.array(np.ascontiguousarray(corners, np.int32).ravel(), dtype=wp.int32, device=device)
         self.mesh = wp.Mesh(points=points, indices=indices)
         row = kt.DeviceMesh()
         row.id = self.mesh.id
         row.points, row.indices, row.normals, row.uvs = points, indices, normals, uvs
+        row.colors = colors
         row.face_material = wp.array(
             np.ascontiguousarray(mesh.material_ids[faces], np.int32), dtype=wp.int32, device=device
         )
@@ -115,6 +112,9 @@ class CachedMesh:
             wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device=device),
             wp.array(np.ascontiguousarray(mesh.normals, np.float32), dtype=wp.vec3, device=device),
             wp.array(np.ascontiguousarray(mesh.uvs, np.float32), dtype=wp.vec2, device=device),
+            wp.array(
+                _packed(mesh.colors if mesh.colors is not None else _NO_COLORS), wp.uint32, device=device
+            ),
         )
         clear = np.array([m.opacity < 0.999 for m in mesh.materials])[mesh.material_ids]
         solid, glass = np.flatnonzero(~clear), np.flatnonzero(clear)
@@ -131,7 +131,7 @@ class CachedMesh:
         self, material: Material, device: str, textures: "WeakValueDictionary[bytes, DeviceTexture]"
     ) -> Any:
         row = kt.DeviceMaterial()
-        row.color = wp.vec3(*srgb_to_linear(np.array(material.color)).tolist())
+        row.color = wp.vec3(*to_linear(np.array(material.color)).tolist())
         row.emission = wp.vec3(*material.emission)
         row.opacity = float(material.opacity)
         if material.texture is not None:
@@ -165,6 +165,8 @@ def _check(mesh: Mesh) -> None:
         raise ValueError(f"mesh {mesh.key!r}: normals and uvs go with vertices, material_ids with faces")
     if mesh.material_ids.min() < 0 or mesh.material_ids.max() >= len(mesh.materials):
         raise ValueError(f"mesh {mesh.key!r} has material_ids outside its {len(mesh.materials)} materials")
+    if mesh.colors is not None and (mesh.colors.shape != (count, 3) or mesh.colors.dtype != np.uint8):
+        raise ValueError(f"mesh {mesh.key!r}: colors are uint8 [vertices, 3], got {mesh.colors.shape}")
     if not np.isfinite(mesh.vertices).all():
         raise ValueError(f"mesh {mesh.key!r} has vertices that are not finite")
 

@@ -38,6 +38,7 @@ class DeviceScene:
         self.space.meshes = self._array(self._rows, kt.DeviceMesh)
         self.space.lights = self._array([_light(light) for light in geometry.lights], kt.DeviceLight)
         self.space.linear = wp.array(SRGB_TO_LINEAR, dtype=float, device=device)
+        self.space.captured = int(geometry.captured)
         for name in ("zenith", "horizon", "ground"):
             setattr(self.space, name, wp.vec3(*getattr(geometry.sky, name)))
 

@@ -43,6 +43,14 @@ class Surface:
 
 
 @wp.func
+def unpacked(space: Space, packed: int):
+    """Linear colour of three sRGB bytes."""
+    return wp.vec3(
+        space.linear[packed & 255], space.linear[(packed >> 8) & 255], space.linear[(packed >> 16) & 255]
+    )
+
+
+@wp.func
 def texel(space: Space, texture: Texture, level: int, column: int, row: int):
     w = wp.max(texture.width >> level, 1)
     h = wp.max(texture.height >> level, 1)
@@ -52,10 +60,7 @@ def texel(space: Space, texture: Texture, level: int, column: int, row: int):
         c = c + w
     if r < 0:
         r = r + h
-    packed = int(texture.texels[texture.starts[level] + r * w + c])
-    return wp.vec3(
-        space.linear[packed & 255], space.linear[(packed >> 8) & 255], space.linear[(packed >> 16) & 255]
-    )
+    return unpacked(space, int(texture.texels[texture.starts[level] + r * w + c]))
 
 
 @wp.func
@@ -126,6 +131,19 @@ def shape(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3
 
 
 @wp.func
+def vertex_colour(space: Space, row: int, hit: Hit):
+    """Linear colour at a hit, between those of the triangle's corners."""
+    i = space.meshes[row].indices[3 * hit.face]
+    j = space.meshes[row].indices[3 * hit.face + 1]
+    k = space.meshes[row].indices[3 * hit.face + 2]
+    return (
+        hit.u * unpacked(space, int(space.meshes[row].colors[i]))
+        + hit.v * unpacked(space, int(space.meshes[row].colors[j]))
+        + (1.0 - hit.u - hit.v) * unpacked(space, int(space.meshes[row].colors[k]))
+    )
+
+
+@wp.func
 def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3, spread: float):
     """The surface at a hit, with colours; `spread` is the width of a pixel [m] at t = 1 along the ray."""
     s = shape(space, part, hit, start, direction)
@@ -153,6 +171,8 @@ def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.ve
             s.albedo,
             sample(space, space.materials[m].texture, uv, footprint * wp.sqrt(texels / area)),
         )
+    if space.meshes[part.row].colors.shape[0] > 0:
+        s.albedo = wp.cw_mul(s.albedo, vertex_colour(space, part.row, hit))
     return s
 
 

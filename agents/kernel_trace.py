@@ -35,6 +35,7 @@ class DeviceMesh:
     normals: wp.array(dtype=wp.vec3)
     uvs: wp.array(dtype=wp.vec2)
     face_material: wp.array(dtype=wp.int32)
+    colors: wp.array(dtype=wp.uint32)  # of vertices, packed as texels are; empty = white
 
 
 @wp.struct
@@ -124,6 +125,7 @@ class Space:
     zenith: wp.vec3
     horizon: wp.vec3
     ground: wp.vec3
+    captured: int  # 1: colours are shown as they are, unlit
 
 
 @wp.struct

@@ -87,12 +87,44 @@ def seen(
 
 
 @wp.func
-def film(x: float):
-    """Film's shoulder, so that lamps and windows do not burn out (Reinhard et al., 2002; white at 6)."""
-    y = wp.clamp(x * (1.0 + x / 36.0) / (1.0 + x), 0.0, 1.0)
+def recorded(space: Space, start: wp.vec3, direction: wp.vec3, hit: Hit, spread: float):
+    """Colour along a ray through a scan: what was captured, with the glass before it, and no light of
+    ours."""
+    colour = wp.vec3(0.0, 0.0, 0.0)
+    if hit.part >= 0:
+        s = surface(space, space.solid_parts[hit.part], hit, start, direction, spread)
+        colour = s.albedo + s.emission
+    over = wp.vec3(0.0, 0.0, 0.0)
+    left = float(1.0)
+    at = float(0.0)
+    layer = int(0)
+    while layer < LAYERS:
+        layer = layer + 1
+        pane = first_glass(space, start + at * direction, direction, hit.t - at)
+        if pane.part < 0:
+            break
+        part = space.glass_parts[pane.part]
+        s = surface(space, part, pane, start + at * direction, direction, spread)
+        opacity = space.materials[part_material(space, part, pane.face)].opacity
+        over = over + left * opacity * s.albedo
+        left = left * (1.0 - opacity)
+        at = at + pane.t + 1.0e-4
+    return over + left * colour
+
+
+@wp.func
+def encoded(x: float):
+    """sRGB of linear light, both in [0, 1] (IEC 61966-2-1)."""
+    y = wp.clamp(x, 0.0, 1.0)
     if y <= 0.0031308:
         return 12.92 * y
     return 1.055 * wp.pow(y, 1.0 / 2.4) - 0.055
+
+
+@wp.func
+def film(x: float):
+    """Film's shoulder, so that lamps and windows do not burn out (Reinhard et al., 2002; white at 6)."""
+    return encoded(x * (1.0 + x / 36.0) / (1.0 + x))
 
 
 @wp.kernel
@@ -156,10 +188,14 @@ def render(
                 y = row + (float(k / grid) + 0.5) * cell
                 direction = nudged(turn[camera] * wp.vec3((x - f[2]) / f[0], (y - f[3]) / f[1], 1.0))
                 hit = first_solid(space, start, direction, FAR)
-            light = exposure[camera] * seen(space, rooms, start, direction, hit, cell / f[0], shadows)
             # Each sample passes the film before they are averaged: a lamp's edge is then as smooth as any
             # other.
-            total = total + wp.vec3(film(light[0]), film(light[1]), film(light[2]))
+            if space.captured == 1:
+                light = recorded(space, start, direction, hit, cell / f[0])
+                total = total + wp.vec3(encoded(light[0]), encoded(light[1]), encoded(light[2]))
+            else:
+                light = exposure[camera] * seen(space, rooms, start, direction, hit, cell / f[0], shadows)
+                total = total + wp.vec3(film(light[0]), film(light[1]), film(light[2]))
         total = total * (255.0 / float(grid * grid))
         rgb[pixel, 0] = wp.uint8(int(total[0] + 0.5))
         rgb[pixel, 1] = wp.uint8(int(total[1] + 0.5))

@@ -74,7 +74,7 @@ class RaycastSimulator:
         n, height, width = len(cameras), cameras.height, cameras.width
         wanted = set(modalities)
         colour = bool(wanted & {"rgb", "edges"}) and n > 0
-        if colour and self._probes is None:
+        if colour and self._probes is None and not scene.geometry.captured:
             self._probes = bake(scene)
         drawn = self._draw(scene, cameras, round(self.samples(cameras) ** 0.5) if colour else 0)
         frames: dict[str, np.ndarray] = {

@@ -1,5 +1,6 @@
 """What every simulator can do, and where one is chosen by name."""
 
+import importlib.util
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,7 +10,11 @@ from agents.cameras import Cameras
 from agents.free_space import FreeSpace
 from scenes.geometry import SceneGeometry
 
-SIMULATORS = ("raycast",)
+SIMULATORS = ("raycast", "replica", "habitat")
+LIBRARIES = {
+    "habitat": ("habitat_sim", "conda install habitat-sim headless -c conda-forge -c aihabitat-nightly")
+}
+"""Modules that a simulator imports when it is made, and the lines that install them."""
 
 
 class Simulator(Protocol):
@@ -37,9 +42,27 @@ def make_simulator(name: str, device: str = "cpu") -> Simulator:
 
     ValueError names the choices.
     """
-    if name != "raycast":
-        raise ValueError(f"unknown simulator {name!r}; choose from {', '.join(SIMULATORS)}")
-    # Warp starts up when first imported, and only those who render need wait for that.
+    check_simulator(name)
+    # Each is imported where it is asked for: Warp starts up when first imported, and only those who render
+    # need wait for that.
+    if name == "replica":
+        from agents.replica_simulator import ReplicaSimulator
+
+        return ReplicaSimulator(device)
+    if name == "habitat":
+        from agents.habitat_simulator import HabitatSimulator
+
+        return HabitatSimulator(device)
     from agents.raycast import RaycastSimulator
 
     return RaycastSimulator(device)
+
+
+def check_simulator(name: str) -> None:
+    """Raise ValueError, naming the choices, for a simulator that there is not, and the line that installs
+    it for one whose library is missing."""
+    if name not in SIMULATORS:
+        raise ValueError(f"unknown simulator {name!r}; choose from {', '.join(SIMULATORS)}")
+    if name in LIBRARIES and importlib.util.find_spec(LIBRARIES[name][0]) is None:
+        module, line = LIBRARIES[name]
+        raise ValueError(f"the simulator {name} needs {module}, which is not installed: {line}")

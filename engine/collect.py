@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from agents.modalities import LABELS, MODALITIES, SENSORY
 from agents.samplers import SAMPLERS
-from agents.simulator import SIMULATORS
+from agents.simulator import check_simulator
 from engine.errors import CollectError
 from engine.manifest import MANIFEST, write_atomically
 from engine.part_maker import POSE_BLOCK, PartMaker, PartResult, Recipe
@@ -26,16 +26,15 @@ from engine.plan import HouseRef, PartTask, check_distinct, hash_of, part_length
 from engine.schema import LabelRow, ModalitySpec, Role
 from engine.staging import clean_staging
 from engine.store import Store
-from scenes.credits import credits_text, house_credits
-from scenes.house import House
+from scenes.credits import CREDITS, credits_text, house_credits, scan_credits
 from scenes.labels import label_table
 from scenes.library import default_library
 from scenes.references import absolute, each_house
+from scenes.spaces import identify, is_scan
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
 _FORMAT = 1  # of what a frame is; to be raised when the same request would give other frames
 _TRIES = 3
-CREDITS = "CREDITS.txt"
 
 
 class CollectConfig(BaseModel):
@@ -44,7 +43,7 @@ class CollectConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     houses: tyro.conf.Positional[list[Path]]
-    """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
+    """Houses as docs/house-format.md names them; Replica folders, GLB and PLY scans."""
     store: Path
     """The store to fill; made if it is not there."""
     role: Role
@@ -114,10 +113,12 @@ def collect(config: CollectConfig) -> CollectReport:
     )
 
 
-def _write_credits(path: Path, houses: list[str]) -> None:
+def _write_credits(path: Path, spaces: list[str]) -> None:
     """Licence and author of every model in the store, one a line, those of earlier collections kept."""
     known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    lines = sorted({*known, *credits_text(house_credits(houses)).splitlines()})
+    scans = [Path(space) for space in spaces if is_scan(Path(space))]
+    own = credits_text(house_credits(s for s in spaces if Path(s) not in scans)).splitlines()
+    lines = sorted({*known, *own, *(line for scan in scans for line in scan_credits(scan))})
     write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
 
 
@@ -141,8 +142,7 @@ def open_or_create(path: Path, size: int) -> Store:
 
 
 def _check_names(config: CollectConfig) -> None:
-    if config.simulator not in SIMULATORS:
-        raise ValueError(f"unknown simulator {config.simulator!r}; choose from {', '.join(SIMULATORS)}")
+    check_simulator(config.simulator)
     if config.sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {config.sampler!r}; choose from {', '.join(SAMPLERS)}")
 
@@ -151,8 +151,8 @@ def _load_refs(config: CollectConfig) -> list[HouseRef]:
     named = list(each_house(config.houses))
     refs = []
     for one in tqdm(named, desc="houses", unit="house", disable=len(named) < 100, leave=False):
-        house = House.load(one)
-        refs.append(HouseRef(absolute(one), house.digest(), house.space_id))
+        digest, space_id = identify(Path(one))
+        refs.append(HouseRef(absolute(one), digest, space_id))
     check_distinct(refs)
     return refs
 

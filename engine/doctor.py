@@ -10,6 +10,7 @@ from importlib import metadata
 
 from pydantic import BaseModel, ConfigDict
 
+from agents.simulator import LIBRARIES
 from engine.machine import available_cores
 from scenes.library import AssetLibrary, default_library
 
@@ -25,7 +26,7 @@ PACKAGES = (
     (
         "habitat-sim",
         "Habitat's simulator (optional)",
-        "conda install habitat-sim headless -c conda-forge -c aihabitat",
+        LIBRARIES["habitat"][1],
     ),
 )
 

@@ -20,6 +20,7 @@ from scenes.house import House
 from scenes.perturb import STRENGTH, perturb_house
 from scenes.processes import spread
 from scenes.references import each_house
+from scenes.replica_export import export_replica
 from scenes.statistics import measure, recorded
 from scenes.statistics_page import side_by_side
 
@@ -86,7 +87,8 @@ class ExportConfig(_Config):
     house: tyro.conf.Positional[Path]
     """A house: a JSON file, or one of many as houses.jsonl.gz#12."""
     out: Path
-    """The GLB to write; the models' authors come beside it."""
+    """A GLB file to write; or, without a suffix, a folder to write in Replica's layout. The models' authors
+    come with it."""
 
 
 def perturb(config: PerturbConfig) -> None:
@@ -109,10 +111,20 @@ def perturb(config: PerturbConfig) -> None:
 
 
 def export(config: ExportConfig) -> None:
-    """Geometry with textures, a named node an object. Raises ValueError for a file that is no house."""
-    if config.out.suffix != ".glb":
-        raise ValueError(f"{config.out}: houses are exported as GLB, so name it {config.out.stem}.glb")
+    """As GLB, with textures and a named node an object; or in Replica's layout, with colours at vertices.
+
+    Raises ValueError for a file that is no house, and for names that are of neither.
+    """
+    if config.out.suffix not in (".glb", ""):
+        raise ValueError(
+            f"{config.out}: houses are exported as GLB, so name it {config.out.stem}.glb, "
+            f"or in Replica's layout, so name a folder without a suffix, {config.out.stem}"
+        )
     geometry = compile_house(House.load(config.house))
+    if not config.out.suffix:
+        quads = export_replica(geometry, config.out)
+        print(f"{config.out}: {len(geometry.instances)} objects, {quads:,} quads")
+        return
     config.out.parent.mkdir(parents=True, exist_ok=True)
     export_glb(geometry, config.out)
     print(f"{config.out}: {len(geometry.instances)} nodes, {geometry.triangles:,} triangles")

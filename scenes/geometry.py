@@ -35,6 +35,7 @@ class Mesh:
     uvs: np.ndarray  # float32 [v, 2]
     material_ids: np.ndarray  # int32 [f], index into `materials`
     materials: tuple[Material, ...]
+    colors: np.ndarray | None = None  # uint8 [v, 3], sRGB, multiplied with the material's; scans have them
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,7 @@ class SceneGeometry:
     credits: tuple[Credit, ...] = ()
     house: House | None = None  # that it was compiled from, for simulators that make a house of their own
     scan: Path | None = None  # or the folder or file it was read from
+    captured: bool = False  # the colours hold the light they were seen in, as a scan's do: shown as they are
 
     @property
     def triangles(self) -> int:

@@ -41,9 +41,9 @@ def assemble(
         given = given * np.where(lean < 0, -1.0, 1.0)[..., None]
         smooth = np.where((np.abs(lean) > 0.17)[..., None], given, smooth)
 
-    bend = _together(np.rint(smooth.reshape(-1, 3) * 511).astype(np.int64) + 511)
-    pattern = _together(np.rint(uvs.reshape(-1, 2) * 4096).astype(np.int64))
-    corner = _together(np.column_stack([faces.ravel(), bend, pattern]))
+    bend = together(np.rint(smooth.reshape(-1, 3) * 511).astype(np.int64) + 511)
+    pattern = together(np.rint(uvs.reshape(-1, 2) * 4096).astype(np.int64))
+    corner = together(np.column_stack([faces.ravel(), bend, pattern]))
     _, first, index = np.unique(corner, return_index=True, return_inverse=True)
     return Mesh(
         key=key,
@@ -66,6 +66,17 @@ def face_normals(
     return np.divide(cross, length, out=np.zeros_like(cross), where=length > 1e-14)
 
 
+def vertex_normals(
+    positions: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
+) -> Float[np.ndarray, "v 3"]:
+    """Unit normals of vertices, each face counting by its area: for scans, which have no creases to keep."""
+    a, b, c = (positions[faces[:, i]].astype(np.float64) for i in range(3))
+    cross = np.cross(b - a, c - a)
+    corners = faces.ravel()
+    total = [np.bincount(corners, np.repeat(cross[:, k], 3), len(positions)) for k in range(3)]
+    return _unit(np.stack(total, 1)).astype(np.float32)
+
+
 def creased_normals(
     positions: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
@@ -80,8 +91,8 @@ def creased_normals(
     """
     span = float(np.ptp(positions)) or 1.0
     grid = np.rint(positions.astype(np.float64) / (span * 1e-6)).astype(np.int64)
-    points = _together(grid)
-    vertex = _together(np.column_stack([points[faces].ravel(), np.repeat(groups, 3)]))
+    points = together(grid)
+    vertex = together(np.column_stack([points[faces].ravel(), np.repeat(groups, 3)]))
     order = np.argsort(vertex, kind="stable")
     counts = np.bincount(vertex)
     start = np.cumsum(counts) - counts
@@ -120,7 +131,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, length, out=np.zeros_like(vectors, dtype=np.float64), where=length > 1e-12)
 
 
-def _together(rows: np.ndarray) -> np.ndarray:
+def together(rows: np.ndarray) -> np.ndarray:
     """One number for each different row of integers, counted from 0. Far faster than np.unique over rows."""
     number = np.zeros(len(rows), np.int64)
     for column in rows.T:

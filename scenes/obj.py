@@ -64,7 +64,7 @@ def read_obj(text: str, read_mtl: Callable[[str], str | None]) -> ObjModel:
         raise ValueError("an OBJ file without faces")
     tables = {key: _numbers(lines, 2 if key == "vt" else 3) for key, lines in rows.items()}
     index = _corner_indices(corners, [len(tables[key]) for key in ("v", "vt", "vn")])
-    triangles, face = _fans(np.array(counts))
+    triangles, face = fans(np.array(counts))
     index = index[triangles]  # [f, 3, 3]: corner, then v, vt, vn
     slot = np.array(slots)[face]
     if (slot < 0).any():  # faces before the first usemtl
@@ -119,7 +119,7 @@ def _corner_indices(corners: list[str], sizes: list[int]) -> np.ndarray:
     return index
 
 
-def _fans(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fans(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Corner numbers [f, 3] of all faces cut into triangles, and the face that each came from."""
     start = np.cumsum(counts) - counts
     face = np.repeat(np.arange(len(counts)), counts - 2)

@@ -19,6 +19,7 @@ from typing import Any
 
 from scenes.json_lines import SUFFIXES, count_lines, is_json_lines, read_line
 from scenes.procthor_10k import split_file
+from scenes.replica_files import is_replica
 
 Reference = str | Path
 
@@ -31,7 +32,8 @@ def each_house(references: Iterable[Reference]) -> Iterator[str]:
     empty = True
     for reference in references:
         name, path, wanted = _find(reference)
-        files = _inside(path) if path.is_dir() else [(name, path)]
+        many = path.is_dir() and not is_replica(path)  # a scan is a folder, but one space
+        files = _inside(path) if many else [(name, path)]
         for one, file in files:
             empty = False
             if is_json_lines(file):

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.collect import CREDITS
 from engine.manifest import write_atomically
 from engine.show import contact_sheet
 from engine.store import Store
+from scenes.credits import CREDITS
 from scenes.house import House
 from scenes.plan import draw_plan
 from studies import figures

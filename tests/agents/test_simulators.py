@@ -1,26 +1,42 @@
 """What holds for every simulator, by name: the table's shapes and dtypes, determinism, words for mistakes."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 import warp as wp
 
 from agents.cameras import Cameras
 from agents.modalities import LABELS, MODALITIES, SENSORY, check_modalities
-from agents.simulator import SIMULATORS, Simulator, make_simulator
-from scenes.geometry import SceneGeometry
+from agents.samplers import sample_poses
+from agents.simulator import LIBRARIES, SIMULATORS, Simulator, make_simulator
+from scenes.geometry import Material, SceneGeometry
 from tests.agents.rooms_by_hand import THING, cube, placed, pose, room
 
 POSES = np.stack([pose((1.0, 1.2, 5.0), (1, 0, 0), (0, -1, 0)), pose((3.0, 1.0, 2.0), (0, 0, 1), (0, -1, 0))])
 
 
 def furnished() -> SceneGeometry:
+    """A room with a red box in it: what shows no light still has an edge."""
     thing = placed("box", 1, (1.0, 0.0, 1.5), (0.8, 0.6, 0.5), THING, 7, turn=0.4)
-    return room(extra_meshes=(cube("box"),), extra=(thing,))
+    return room(extra_meshes=(cube("red box", Material("red", (0.7, 0.1, 0.1))),), extra=(thing,))
+
+
+def runnable(name: str) -> bool:
+    """Whether the library that a simulator needs is here."""
+    return name not in LIBRARIES or importlib.util.find_spec(LIBRARIES[name][0]) is not None
 
 
 @pytest.fixture(params=SIMULATORS)
-def simulator(request: pytest.FixtureRequest) -> Simulator:
-    loaded = make_simulator(request.param)
+def name(request: pytest.FixtureRequest) -> str:
+    if not runnable(request.param):
+        pytest.skip(f"{request.param} needs {LIBRARIES[request.param][0]}")
+    return request.param
+
+
+@pytest.fixture
+def simulator(name: str) -> Simulator:
+    loaded = make_simulator(name)
     loaded.load(furnished())
     return loaded
 
@@ -45,14 +61,14 @@ def test_only_what_is_asked_for(simulator: Simulator) -> None:
         np.testing.assert_array_equal(simulator.render(cameras, [name])[name], every[name])
 
 
-def test_same_space_and_cameras_same_bytes(simulator: Simulator) -> None:
+def test_same_space_and_cameras_same_bytes(simulator: Simulator, name: str) -> None:
     cameras = Cameras.same(POSES, 80.0, 64, 64)
     first = simulator.render(cameras, SENSORY)
-    again = make_simulator("raycast")
+    again = make_simulator(name)
     again.load(furnished())
     second = again.render(cameras, SENSORY)
-    for name in SENSORY:
-        assert first[name].tobytes() == second[name].tobytes()
+    for modality in SENSORY:
+        assert first[modality].tobytes() == second[modality].tobytes()
 
 
 def test_a_frame_does_not_depend_on_its_batch(simulator: Simulator) -> None:
@@ -77,15 +93,24 @@ def test_another_space_can_be_loaded(simulator: Simulator) -> None:
     assert 7 not in after
 
 
-def test_words_for_mistakes(simulator: Simulator) -> None:
+def test_poses_are_the_same_for_every_simulator(simulator: Simulator) -> None:
+    reference = make_simulator("raycast")
+    reference.load(furnished())
+    poses = [
+        sample_poses("dense", s.free_space(), 20, np.random.default_rng(3)) for s in (simulator, reference)
+    ]
+    np.testing.assert_array_equal(*poses)
+
+
+def test_words_for_mistakes(simulator: Simulator, name: str) -> None:
     with pytest.raises(ValueError, match="unknown modality flow; choose from rgb"):
         simulator.render(Cameras.same(POSES, 80.0, 8, 8), ["flow"])
     with pytest.raises(ValueError, match="load"):
-        make_simulator("raycast").render(Cameras.same(POSES, 80.0, 8, 8), ["rgb"])
+        make_simulator(name).render(Cameras.same(POSES, 80.0, 8, 8), ["rgb"])
     with pytest.raises(ValueError, match="choose from raycast"):
         make_simulator("unity")
     with pytest.raises(ValueError, match="cuda:99"):
-        make_simulator("raycast", "cuda:99")
+        make_simulator(name, "cuda:99")
     check_modalities(tuple(MODALITIES))
 
 
