@@ -17,6 +17,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses generate": ("scenes.commands:generate", "IID houses of a family as JSON"),
     "houses show": ("agents.commands:show_house", "plan from above and views from within, as PNG"),
     "houses check": ("scenes.commands:check", "is this house valid: overlaps, support, reachability"),
+    "houses assets": (
+        "agents.asset_sheet:asset_sheet",
+        "a picture of every object type, and what it is from",
+    ),
     "houses export": ("scenes.commands:export", "geometry as GLB, for any other tool"),
     "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),
     "store info": ("engine.commands:info", "what a store holds"),

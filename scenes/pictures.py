@@ -15,7 +15,7 @@ _PALETTES = (
     ((0.85, 0.25, 0.22), (0.95, 0.72, 0.22), (0.18, 0.32, 0.60), (0.10, 0.10, 0.12), (0.94, 0.92, 0.86)),
     ((0.70, 0.62, 0.68), (0.45, 0.36, 0.50), (0.86, 0.74, 0.70), (0.28, 0.25, 0.36), (0.93, 0.90, 0.90)),
 )
-SIZE = 192
+SIZE = 256
 
 
 @lru_cache(maxsize=64)
@@ -98,9 +98,9 @@ def screen(kind: int) -> Finish:
     image = _landscape(stream, palette, 1.6)
     if kind == 3:
         for _ in range(2):
-            x0, y0 = (int(v) for v in stream.integers(10, 90, 2))
-            image[y0 : y0 + 90, x0 : x0 + 90] = 0.93
-            image[y0 : y0 + 8, x0 : x0 + 90] = (0.3, 0.4, 0.55)
-            image[y0 + 14 : y0 + 84 : 6, x0 + 6 : x0 + 70] = 0.55
+            x0, y0 = (int(v) for v in stream.integers(12, 125, 2))
+            image[y0 : y0 + 120, x0 : x0 + 120] = 0.93
+            image[y0 : y0 + 10, x0 : x0 + 120] = (0.3, 0.4, 0.55)
+            image[y0 + 20 : y0 + 110 : 8, x0 + 8 : x0 + 95] = 0.55
     texture = (np.clip(image, 0, 1) * 255).astype(np.uint8)
     return Finish(Material(f"screen {kind}", (0.6, 0.6, 0.6), texture, emission=(0.08, 0.09, 0.11)))

@@ -17,9 +17,11 @@ from scenes import shapes_wood as wood
 from scenes.asset_table import Asset
 from scenes.boxes import solid_parts
 from scenes.geometry import Mesh
+from scenes.joinery import opening_shape
 from scenes.palette import Draw
 from scenes.solids import Bench
 
+OPENINGS = ("Doorframe", "Doorway", "Window")  # built into walls, never placed
 Recipe = Callable[[Bench, float, float, float, Draw], None]
 
 RECIPES: dict[str, Recipe] = {
@@ -139,6 +141,8 @@ def build_shape(asset: Asset, key: str) -> Mesh:
         # The asset's own front is +z, as the mesh's, but a mesh is right-handed: its x is minus the asset's.
         parts = [(-r.x1, r.z0, -r.x0, r.z1) for r in solid_parts(asset)]
         wood.counter(bench, w, h, d, draw, parts)
+    elif asset.type in OPENINGS:
+        opening_shape(bench, asset)
     else:
         RECIPES.get(asset.type, things.block)(bench, w, h, d, draw)
     bench.fit(asset.size)
