@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses generate": ("scenes.commands:generate", "IID houses of a family as JSON"),
     "houses show": ("agents.commands:show_house", "plan from above and views from within, as PNG"),
     "houses check": ("scenes.commands:check", "is this house valid: overlaps, support, reachability"),
+    "houses sheet": ("agents.house_sheet:house_sheet", "views from within several houses, as one PNG"),
     "houses assets": (
         "agents.asset_sheet:asset_sheet",
         "a picture of every object type, and what it is from",
