@@ -109,6 +109,25 @@ class Bench:
         uv[..., 0] += seam * repeats
         self.part(points + np.asarray(centre), faces, finish, uv)
 
+    def loft(self, rings: np.ndarray, finish: Finish, closed: bool = False) -> None:
+        """A skin over rings of points [rows, n, 3]: each runs counter-clockwise as seen from the last.
+
+        `closed` joins the last ring to the first instead of closing the two ends.
+        """
+        rows, n = rings.shape[:2]
+        points = rings.reshape(-1, 3)
+        faces = [_grid(rows, n, closed=True)]
+        if closed:
+            last, step = (rows - 1) * n + np.arange(n), (np.arange(n) + 1) % n
+            faces.append(_triangles(np.stack([last, (rows - 1) * n + step, step, np.arange(n)], -1)))
+        else:
+            points = np.concatenate([points, rings[[0, -1]].mean(1)])
+            i, j = np.arange(n), (np.arange(n) + 1) % n
+            top = (rows - 1) * n
+            faces.append(np.column_stack([j, i, np.full(n, rows * n)]))
+            faces.append(np.column_stack([top + i, top + j, np.full(n, rows * n + 1)]))
+        self.part(points, np.concatenate(faces), finish)
+
     def ball(self, centre: Point, radii: Point, finish: Finish, sides: int = 20) -> None:
         """An ellipsoid."""
         angle = np.linspace(0, np.pi, max(6, sides // 2) + 1)
