@@ -29,8 +29,9 @@ class TypeCount:
     def summary(self) -> str:
         """A few words: assets from models, of how many models, and assets that are shapes."""
         modelled, shaped = sum(self.modelled.values()), sum(self.shaped.values())
-        parts = [f"{modelled} of {sum(self.models.values())} models"] if modelled else []
-        return ", ".join([*parts, *([f"{shaped} shapes"] if shaped else [])])
+        models = sum(self.models.values())
+        parts = [f"{modelled} from {models} model{'s' * (models > 1)}"] if modelled else []
+        return ", ".join([*parts, *([f"{shaped} shape{'s' * (shaped > 1)}"] if shaped else [])])
 
 
 def count_types(library: AssetLibrary) -> list[TypeCount]:

@@ -20,6 +20,8 @@ LINING_M = 0.035  # thickness of the board that lines a door's hole
 CASING_M = (0.07, 0.014)  # width and thickness of the moulding around it
 WINDOW_CASING_M = (0.06, 0.012)
 LEAF_M = 0.04
+STOP_M = 0.012
+SILL_M = 0.006  # height of the threshold
 _PAINTS = ((0.90, 0.89, 0.86), (0.86, 0.84, 0.79), (0.50, 0.33, 0.20), (0.36, 0.23, 0.15), (0.66, 0.50, 0.33))
 
 
@@ -84,6 +86,8 @@ def _door(
         for a, b in ((s0 - width, s0 + LINING_M * 0.6), (s1 - LINING_M * 0.6, s1 + width)):
             bench.box((a, y0, inner), (b, y1, outer), look)
         bench.box((s0 - width, y1 - LINING_M * 0.6, inner), (s1 + width, y1 + width, outer), look)
+    sill = finish("wood", (0.36, 0.25, 0.17), 0.5)  # where the floors of two rooms meet
+    bench.box((s0, y0 - 0.002, back), (s1, y0 + SILL_M, front), sill)
     if asset_id.startswith("Doorframe"):
         return
     angle = 90.0 * openness
@@ -91,13 +95,20 @@ def _door(
     # The leaf hangs on the edge of the face that it swings towards, and is drawn lying at depth 0 below
     # that face.
     plane = front if swings > 0 else back
+    shut = plane - swings * LEAF_M  # where a closed leaf meets the stops, which hide the slits around it
+    for low, high in (
+        ((a, y0), (a + STOP_M, top)),
+        ((b - STOP_M, y0), (b, top)),
+        ((a, top - STOP_M), (b, top)),
+    ):
+        bench.box((*low, shut), (*high, shut - swings * STOP_M), look)
     spans = [(a, (a + b) / 2, 1.0), ((a + b) / 2, b, -1.0)] if "Double" in asset_id else [(a, b, 1.0)]
     for start, stop, hand in spans:
         piece = Bench()
-        _leaf(piece, stop - start - 0.006, top - y0 - 0.012, look, _draw(asset_id + "leaf", 3))
+        _leaf(piece, stop - start - 0.006, top - y0 - 0.014, look, _draw(asset_id + "leaf", 3))
         matrix = np.eye(4)
         matrix[0, 0], matrix[2, 2] = hand, swings
-        matrix[:3, 3] = (start + 0.003 if hand > 0 else stop - 0.003), y0 + 0.008, plane
+        matrix[:3, 3] = (start + 0.003 if hand > 0 else stop - 0.003), y0 + SILL_M + 0.004, plane
         piece.turn(-angle)
         bench.take(piece, matrix)
 

@@ -217,7 +217,10 @@ def folded(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 def towel(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     """Hung over a bar: a long layer before a short one, a fold above, bands near the hems."""
     color = draw.pick(((0.90, 0.89, 0.86), (0.35, 0.48, 0.60), (0.72, 0.50, 0.42), (0.45, 0.55, 0.45)))
-    look, band = finish("fabric", color, 0.15), finish("plain", tuple(0.8 * c for c in color))
+    look, band = (
+        finish("fabric", color, 0.15),
+        finish("plain", (0.8 * color[0], 0.8 * color[1], 0.8 * color[2])),
+    )
     t = d * 0.3
     b.cushion((-w / 2, 0, d / 2 - t), (w / 2, h, d / 2), t * 0.4, look)
     b.cushion((-w / 2, h * 0.18, -d / 2), (w / 2, h, -d / 2 + t), t * 0.4, look)

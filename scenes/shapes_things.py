@@ -242,6 +242,7 @@ def keys(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
             ]
         ).difference(shapely.Point(start - head * 0.6, 0).buffer(head * 0.25))
         key = shapely.affinity.rotate(key, turn, origin=(x, 0))
+        assert isinstance(key, shapely.Polygon)
         b.slab(key, h * (0.12 + 0.42 * k), h * (0.42 + 0.42 * k), brass if k else steel())
 
 
