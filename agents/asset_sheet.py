@@ -1,10 +1,11 @@
 """`tst houses assets`: one picture of every object type, and from what its geometry comes.
 
 tst houses assets --out docs/asset-types.jpg --table docs/asset-geometry.md
-tst houses assets --of models --arrows --yaw-deg 0 --out models.png      # is each model's front its front?
+tst houses assets --of models --arrows --yaw-deg 20 --out models.png      # is each model's front its front?
 tst houses assets --of assets --types Chair Sofa --out chairs.png
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents.studio import photograph
 from scenes.asset_counts import count_types, counts_table
 from scenes.asset_table import Asset, asset_table, assets_of_type
-from scenes.library import AssetLibrary, default_library
+from scenes.library import GROTESQUE, AssetLibrary, default_library
+
+PAGE = """# What assets are made of
+
+Written by `tst houses assets`, as is the picture. An asset's geometry is a model of the Sweet Home 3D
+libraries where one of its type and pool fits its box without being stretched beyond {grotesque} (largest over
+smallest scale along the three axes), else a parametric shape. The pools share no model. Without the libraries
+every asset is a shape.
+
+![one asset of every object type]({picture})
+
+{counts}"""
 
 
 class AssetSheetConfig(BaseModel):
@@ -33,14 +45,14 @@ class AssetSheetConfig(BaseModel):
     """Object types to draw; none named: all."""
     size: int = Field(default=150, ge=32)
     """Height and width of a picture [pixels]."""
-    columns: int = Field(default=12, ge=1)
+    columns: int = Field(default=11, ge=1)
     """Pictures side by side."""
     yaw_deg: float = 32.0
     """How far to the right of its front a thing is seen from [degrees]."""
     arrows: bool = False
     """Whether a red bar on the floor points the way a front looks."""
     table: tyro.conf.OmitArgPrefixes[Path | None] = None
-    """A Markdown file for the counts by type."""
+    """A Markdown page to write: the counts by type, below the sheet."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,9 @@ def asset_sheet(config: AssetSheetConfig) -> None:
     sheet(entries, pictures, config.columns).save(config.out, quality=88)
     print(f"{config.out}: {len(entries)} pictures")
     if config.table is not None:
-        config.table.write_text(counts_table(library), encoding="utf-8")
+        picture = os.path.relpath(config.out, config.table.parent)
+        page = PAGE.format(grotesque=GROTESQUE, picture=picture, counts=counts_table(library))
+        config.table.write_text(page, encoding="utf-8")
         print(config.table)
 
 
@@ -82,7 +96,7 @@ def sheet(entries: list[Entry], pictures: np.ndarray, columns: int) -> Image.Ima
     for k, (entry, picture) in enumerate(zip(entries, pictures, strict=True)):
         x, y = (k % columns) * cell[0] + 2, (k // columns) * cell[1] + 2
         whole.paste(Image.fromarray(picture), (x, y))
-        draw.text((x + 1, y + size), entry.title, fill="black", font=font)
+        draw.text((x + 1, y + size), entry.title[:24], fill="black", font=font)
         draw.text((x + 1, y + size + line), entry.note, fill=(90, 90, 90), font=font)
     return whole
 

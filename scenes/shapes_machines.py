@@ -8,6 +8,7 @@ from scenes.pictures import screen
 from scenes.shapes_wood import legs
 from scenes.solids import Bench
 
+WALL_SCREEN_M = 0.18  # AI2-THOR's screens for walls are at most this deep
 SHADES = ((0.96, 0.90, 0.78), (0.94, 0.93, 0.90), (0.90, 0.80, 0.62), (0.80, 0.55, 0.42))
 
 
@@ -69,8 +70,8 @@ def lamp(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def television(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A flat screen; a deep one has a stand."""
-    stand = d > 0.09
+    """A flat screen; a deep one has a stand, others hang on a wall."""
+    stand = d > WALL_SCREEN_M
     y0 = 0.09 * h if stand else 0.0
     deep = min(0.05, d)
     front = deep / 2 if stand else d / 2
