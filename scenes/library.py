@@ -32,7 +32,10 @@ GROTESQUE = 1.8  # the most that a model's proportions may be changed
 GOOD = 1.3  # models within this factor of the best are as good as it
 THIN = 0.2  # extents below this share of the largest do not show their proportions
 FEW = 3
-_MIXED = "AlarmClock Book Bowl Dresser FloorLamp Laptop Mug Plate Sink SprayBottle Toaster TVStand Vase"
+_MIXED = """
+Book Bowl Candle CoffeeMachine Dresser FloorLamp Fridge Laptop Microwave Mug Plate Sink SprayBottle Statue
+Television Toaster TVStand Vase
+"""
 MIXED = frozenset(_MIXED.split())  # types whose models, if few, take turns with shapes
 SEATED = ("ArmChair", "Bed", "Chair", "Sofa")  # whose seat, not their top, carries things
 
