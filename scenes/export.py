@@ -89,15 +89,18 @@ class _Writer:
         attributes = {
             "POSITION": self._array(mesh.vertices, "VEC3", _FLOAT, _VERTICES, bounds=True),
             "NORMAL": self._array(_unit(mesh.normals), "VEC3", _FLOAT, _VERTICES),
-            # glTF counts v from the top of an image, we from its bottom.
-            "TEXCOORD_0": self._array(mesh.uvs * (1, -1) + (0, 1), "VEC2", _FLOAT, _VERTICES),
         }
+        if any(mesh.materials[slot].texture is not None for slot in np.unique(mesh.material_ids)):
+            # glTF counts v from the top of an image, we from its bottom.
+            uvs = mesh.uvs * (1, -1) + (0, 1)
+            attributes["TEXCOORD_0"] = self._array(uvs, "VEC2", _FLOAT, _VERTICES)
         primitives = []
+        plain = {name: accessor for name, accessor in attributes.items() if name != "TEXCOORD_0"}
         for slot in np.unique(mesh.material_ids):
             indices = mesh.faces[mesh.material_ids == slot].astype(np.uint32).ravel()
             primitives.append(
                 {
-                    "attributes": attributes,
+                    "attributes": plain if mesh.materials[slot].texture is None else attributes,
                     "indices": self._array(indices, "SCALAR", _UINT, _INDICES),
                     "material": self._material(mesh.materials[slot]),
                 }

@@ -10,6 +10,7 @@ import hashlib
 import numpy as np
 
 from scenes.assembly import Assembly
+from scenes.asset_table import Asset
 from scenes.house import Door, House, Window
 from scenes.looks import finish, glass
 from scenes.solids import Bench, Finish
@@ -17,7 +18,10 @@ from scenes.walls import INNER_M, OUTER_M, Side, frame
 
 LINING_M = 0.035  # thickness of the board that lines a door's hole
 CASING_M = (0.07, 0.014)  # width and thickness of the moulding around it
+WINDOW_CASING_M = (0.06, 0.012)
 LEAF_M = 0.04
+STOP_M = 0.012
+SILL_M = 0.006  # height of the threshold
 _PAINTS = ((0.90, 0.89, 0.86), (0.86, 0.84, 0.79), (0.50, 0.33, 0.20), (0.36, 0.23, 0.15), (0.66, 0.50, 0.33))
 
 
@@ -35,12 +39,23 @@ def build_openings(house: House, sides: dict[str, Side], out: Assembly) -> None:
         if isinstance(opening, Door):
             label = "Doorframe" if opening.asset_id.startswith("Doorframe") else "Doorway"
             swings = -1.0 if side.wall.id == opening.wall0 else 1.0
-            _door(bench, opening, hole, depth, swings, label == "Doorway")
+            _door(bench, opening.asset_id, opening.openness or 0.0, hole, depth, swings)
         elif isinstance(opening, Window):
-            _window(bench, opening, hole, depth)
+            _window(bench, opening.asset_id, hole, depth)
         moved = Bench()
         moved.take(bench, frame(side))
         out.add(opening.id, label, moved.mesh(out.key(opening.id)))
+
+
+def opening_shape(bench: Bench, asset: Asset) -> None:
+    """A door, closed, or a window by itself: what its asset looks like without a wall around it."""
+    w, h, _ = asset.size
+    if asset.type == "Window":
+        rim = WINDOW_CASING_M[0]
+        _window(bench, asset.id, (-w / 2 + rim, rim, w / 2 - rim, h - rim), (0.05, 0.05))
+    else:
+        rim = CASING_M[0]
+        _door(bench, asset.id, 0.0, (-w / 2 + rim, 0.0, w / 2 - rim, h - rim), (0.05, 0.05), 1.0)
 
 
 def _draw(asset_id: str, count: int) -> int:
@@ -54,15 +69,15 @@ def _paint(asset_id: str) -> Finish:
 
 def _door(
     bench: Bench,
-    door: Door,
+    asset_id: str,
+    openness: float,
     hole: tuple[float, float, float, float],
     depth: tuple[float, float],
     swings: float,
-    leaf: bool,
 ) -> None:
     s0, y0, s1, y1 = hole
     back, front = -depth[0], depth[1]
-    look = _paint(door.asset_id)
+    look = _paint(asset_id)
     width, thick = CASING_M
     for a, b in ((s0, s0 + LINING_M), (s1 - LINING_M, s1)):
         bench.box((a, y0, back), (b, y1, front), look)
@@ -71,20 +86,29 @@ def _door(
         for a, b in ((s0 - width, s0 + LINING_M * 0.6), (s1 - LINING_M * 0.6, s1 + width)):
             bench.box((a, y0, inner), (b, y1, outer), look)
         bench.box((s0 - width, y1 - LINING_M * 0.6, inner), (s1 + width, y1 + width, outer), look)
-    if not leaf:
+    sill = finish("wood", (0.36, 0.25, 0.17), 0.5)  # where the floors of two rooms meet
+    bench.box((s0, y0 - 0.002, back), (s1, y0 + SILL_M, front), sill)
+    if asset_id.startswith("Doorframe"):
         return
-    angle = 90.0 * (door.openness or 0.0)
+    angle = 90.0 * openness
     a, b, top = s0 + LINING_M, s1 - LINING_M, y1 - LINING_M
     # The leaf hangs on the edge of the face that it swings towards, and is drawn lying at depth 0 below
     # that face.
     plane = front if swings > 0 else back
-    spans = [(a, (a + b) / 2, 1.0), ((a + b) / 2, b, -1.0)] if "Double" in door.asset_id else [(a, b, 1.0)]
+    shut = plane - swings * LEAF_M  # where a closed leaf meets the stops, which hide the slits around it
+    for low, high in (
+        ((a, y0), (a + STOP_M, top)),
+        ((b - STOP_M, y0), (b, top)),
+        ((a, top - STOP_M), (b, top)),
+    ):
+        bench.box((*low, shut), (*high, shut - swings * STOP_M), look)
+    spans = [(a, (a + b) / 2, 1.0), ((a + b) / 2, b, -1.0)] if "Double" in asset_id else [(a, b, 1.0)]
     for start, stop, hand in spans:
         piece = Bench()
-        _leaf(piece, stop - start - 0.006, top - y0 - 0.012, look, _draw(door.asset_id + "leaf", 3))
+        _leaf(piece, stop - start - 0.006, top - y0 - 0.014, look, _draw(asset_id + "leaf", 3))
         matrix = np.eye(4)
         matrix[0, 0], matrix[2, 2] = hand, swings
-        matrix[:3, 3] = (start + 0.003 if hand > 0 else stop - 0.003), y0 + 0.008, plane
+        matrix[:3, 3] = (start + 0.003 if hand > 0 else stop - 0.003), y0 + SILL_M + 0.004, plane
         piece.turn(-angle)
         bench.take(piece, matrix)
 
@@ -109,7 +133,7 @@ def _leaf(bench: Bench, width: float, height: float, look: Finish, style: int) -
 
 
 def _window(
-    bench: Bench, window: Window, hole: tuple[float, float, float, float], depth: tuple[float, float]
+    bench: Bench, asset_id: str, hole: tuple[float, float, float, float], depth: tuple[float, float]
 ) -> None:
     s0, y0, s1, y1 = hole
     back, front = -depth[0], depth[1]
@@ -118,13 +142,12 @@ def _window(
     deep = min(0.07, (front - back) * 0.8)
     z0 = back + 0.02 if depth[0] >= OUTER_M else back
     z1 = z0 + deep
-    kind = window.asset_id
     columns, rows = 1, 1
-    if "Hung" in kind:
+    if "Hung" in asset_id:
         rows = 2
-    elif "Slider" in kind:
+    elif "Slider" in asset_id:
         columns = 2
-    elif "Bay" in kind or s1 - s0 > 2.0:
+    elif "Bay" in asset_id or s1 - s0 > 2.0:
         columns = 3
     for a, b in ((s0, s0 + rim), (s1 - rim, s1)):
         bench.box((a, y0, z0), (b, y1, z1), white)
@@ -139,7 +162,7 @@ def _window(
     z = (z0 + z1) / 2
     bench.sheet([(s0, y0, z), (s1, y0, z), (s1, y1, z), (s0, y1, z)], glass())
     bench.box((s0 - 0.05, y0 - 0.03, z1), (s1 + 0.05, y0, front + 0.04), white)  # the sill inside
-    width, thick = 0.06, 0.012
+    width, thick = WINDOW_CASING_M
     for a, b in ((s0 - width, s0), (s1, s1 + width)):
         bench.box((a, y0, front), (b, y1, front + thick), white)
     bench.box((s0 - width, y1, front), (s1 + width, y1 + width, front + thick), white)

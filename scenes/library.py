@@ -32,7 +32,10 @@ GROTESQUE = 1.8  # the most that a model's proportions may be changed
 GOOD = 1.3  # models within this factor of the best are as good as it
 THIN = 0.2  # extents below this share of the largest do not show their proportions
 FEW = 3
-_MIXED = "AlarmClock Book Bowl Dresser FloorLamp Laptop Mug Plate Sink SprayBottle Toaster TVStand Vase"
+_MIXED = """
+Book Bowl Candle CoffeeMachine Dresser FloorLamp Fridge Laptop Microwave Mug Plate Sink SprayBottle Statue
+Television Toaster TVStand Vase
+"""
 MIXED = frozenset(_MIXED.split())  # types whose models, if few, take turns with shapes
 SEATED = ("ArmChair", "Bed", "Chair", "Sofa")  # whose seat, not their top, carries things
 
@@ -59,19 +62,21 @@ class AssetLibrary:
             self._pieces.update(read_catalogue(file))
             digest.update(f"{file.name} {file.stat().st_size}".encode())
         self.digest = digest.hexdigest()[:12] if files else "shapes"
-        self._mapped: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._mapped: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
         with MODELS.open(newline="", encoding="utf-8") as rows:
             for row in csv.DictReader(rows):
                 if row["model"] in self._pieces:
                     key = row["object_type"], row["pool"]
-                    self._mapped.setdefault(key, []).append((row["model"], row["turn"]))
+                    self._mapped.setdefault(key, []).append((row["model"], row["turn"], row["property"]))
         self._meshes: dict[str, Mesh] = {}
         self._looks: dict[str, tuple[Material, ...]] = {}  # of models: assets share their textures
 
     def choose(self, asset: Asset) -> Choice | None:
         """The model that stands in for an asset; None where none fits and a shape of ours does it."""
         choices = []
-        for model, turn in self._mapped.get((asset.type, asset.pool), []):
+        for model, turn, only in self._mapped.get((asset.type, asset.pool), []):
+            if only not in ("", asset.primary_property):
+                continue
             piece = self._pieces[model]
             angles = (0, 90) if turn == "any" else (int(turn),)
             best = min((_distortion(piece.size, asset.size, angle), angle) for angle in angles)
@@ -118,7 +123,7 @@ class AssetLibrary:
             )
         assets = asset_table().values()
         modelled = sum(self.choose(asset) is not None for asset in assets)
-        used = len({model for rows in self._mapped.values() for model, _ in rows})
+        used = len({model for rows in self._mapped.values() for model, *_ in rows})
         return (
             f"{modelled} of {len(assets)} assets from {used} models in {self.folder}, the rest shapes of ours"
         )

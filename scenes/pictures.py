@@ -15,7 +15,7 @@ _PALETTES = (
     ((0.85, 0.25, 0.22), (0.95, 0.72, 0.22), (0.18, 0.32, 0.60), (0.10, 0.10, 0.12), (0.94, 0.92, 0.86)),
     ((0.70, 0.62, 0.68), (0.45, 0.36, 0.50), (0.86, 0.74, 0.70), (0.28, 0.25, 0.36), (0.93, 0.90, 0.90)),
 )
-SIZE = 192
+SIZE = 256
 
 
 @lru_cache(maxsize=64)
@@ -88,6 +88,27 @@ def _strokes(stream: np.random.Generator, palette: np.ndarray, aspect: float) ->
     return image
 
 
+@lru_cache(maxsize=16)
+def newspaper(seed: int, aspect: float) -> Finish:
+    """A front page: name, headline, columns of lines around a picture. `aspect` is width over height."""
+    stream = rng(seed, "newspaper")
+    palette = np.array(_PALETTES[int(stream.integers(len(_PALETTES)))])
+    image = np.tile(np.array([0.86, 0.85, 0.81]), (SIZE, SIZE, 1))
+    columns = max(2, round(3 * aspect))
+    image[10:34, 20:236:] = np.where((np.arange(216) // 12 % 4 != 3)[None, :, None], 0.15, 0.86)
+    image[40:42, 8:248] = 0.3
+    image[52:64, 12 : int(stream.integers(150, 240))] = 0.2
+    for k in range(columns):
+        x0, x1 = 10 + 238 * k // columns, 4 + 238 * (k + 1) // columns
+        for y in range(74, 246, 6):
+            image[y : y + 2, x0 : x1 - int(stream.integers(0, 12))] = 0.45
+    x0, wide = 10 + 238 * int(stream.integers(columns - 1)) // columns, 238 * 2 // columns - 6
+    photo = _landscape(stream, palette, aspect)[::2, ::2][:84]
+    across = np.linspace(0, photo.shape[1] - 1, wide).astype(int)
+    image[80:164, x0 : x0 + wide] = photo[:, across].mean(2, keepdims=True) * 0.8 + 0.1
+    return Finish(Material(f"newspaper {seed}", texture=(np.clip(image, 0, 1) * 255).astype(np.uint8)))
+
+
 @lru_cache(maxsize=8)
 def screen(kind: int) -> Finish:
     """A screen: 0 and 1 are dark, 2 shows a picture, 3 a desktop with windows."""
@@ -98,9 +119,9 @@ def screen(kind: int) -> Finish:
     image = _landscape(stream, palette, 1.6)
     if kind == 3:
         for _ in range(2):
-            x0, y0 = (int(v) for v in stream.integers(10, 90, 2))
-            image[y0 : y0 + 90, x0 : x0 + 90] = 0.93
-            image[y0 : y0 + 8, x0 : x0 + 90] = (0.3, 0.4, 0.55)
-            image[y0 + 14 : y0 + 84 : 6, x0 + 6 : x0 + 70] = 0.55
+            x0, y0 = (int(v) for v in stream.integers(12, 125, 2))
+            image[y0 : y0 + 120, x0 : x0 + 120] = 0.93
+            image[y0 : y0 + 10, x0 : x0 + 120] = (0.3, 0.4, 0.55)
+            image[y0 + 20 : y0 + 110 : 8, x0 + 8 : x0 + 95] = 0.55
     texture = (np.clip(image, 0, 1) * 255).astype(np.uint8)
     return Finish(Material(f"screen {kind}", (0.6, 0.6, 0.6), texture, emission=(0.08, 0.09, 0.11)))

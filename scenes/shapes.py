@@ -8,7 +8,10 @@ fitted to the box.
 from collections.abc import Callable
 
 from scenes import shapes_bath as bath
+from scenes import shapes_cutlery as cutlery
 from scenes import shapes_decor as decor
+from scenes import shapes_food as food
+from scenes import shapes_gadgets as gadgets
 from scenes import shapes_kitchen as kitchen
 from scenes import shapes_machines as machines
 from scenes import shapes_soft as soft
@@ -17,15 +20,17 @@ from scenes import shapes_wood as wood
 from scenes.asset_table import Asset
 from scenes.boxes import solid_parts
 from scenes.geometry import Mesh
+from scenes.joinery import opening_shape
 from scenes.palette import Draw
 from scenes.solids import Bench
 
+OPENINGS = ("Doorframe", "Doorway", "Window")  # built into walls, never placed
 Recipe = Callable[[Bench, float, float, float, Draw], None]
 
 RECIPES: dict[str, Recipe] = {
-    "AlarmClock": machines.clock,
+    "AlarmClock": gadgets.clock,
     "AluminumFoil": kitchen.foil,
-    "Apple": kitchen.fruit((0.72, 0.14, 0.12), (0.55, 0.65, 0.22), (0.80, 0.55, 0.20)),
+    "Apple": food.fruit((0.72, 0.14, 0.12), (0.55, 0.65, 0.22), (0.80, 0.55, 0.20)),
     "ArmChair": soft.sofa,
     "BaseballBat": things.bat,
     "BasketBall": things.ball,
@@ -36,14 +41,14 @@ RECIPES: dict[str, Recipe] = {
     "Bottle": kitchen.bottle,
     "Bowl": kitchen.bowl,
     "Box": things.cardboard,
-    "Bread": kitchen.lying((0.68, 0.44, 0.22), (0.60, 0.36, 0.17), bumps=0.02),
-    "ButterKnife": kitchen.cutlery("knife"),
+    "Bread": food.bread,
+    "ButterKnife": cutlery.knife,
     "CD": things.disc,
     "Candle": decor.candle,
     "Cart": wood.cart,
-    "CellPhone": machines.phone,
+    "CellPhone": gadgets.phone,
     "Chair": soft.chair,
-    "Cloth": soft.soft_block("fabric", 0.3),
+    "Cloth": soft.folded,
     "ClothesDryer": machines.washer,
     "CoffeeMachine": machines.coffee_machine,
     "CoffeeTable": wood.table,
@@ -51,17 +56,17 @@ RECIPES: dict[str, Recipe] = {
     "Cup": kitchen.cup,
     "Desk": wood.desk,
     "DeskLamp": machines.lamp,
-    "Desktop": machines.desktop,
+    "Desktop": gadgets.desktop,
     "DiningTable": wood.table,
     "DishSponge": soft.soft_block("carpet", 0.2),
     "DogBed": soft.dog_bed,
     "Dresser": wood.dresser,
     "Dumbbell": things.dumbbell,
-    "Egg": kitchen.fruit((0.92, 0.86, 0.76), (0.86, 0.72, 0.56), stem=False),
+    "Egg": food.egg,
     "Faucet": bath.faucet,
     "FloorLamp": machines.lamp,
     "Footstool": wood.footstool,
-    "Fork": kitchen.cutlery("fork"),
+    "Fork": cutlery.fork,
     "Fridge": machines.fridge,
     "GarbageBag": soft.bag,
     "GarbageCan": bath.bin_,
@@ -70,12 +75,12 @@ RECIPES: dict[str, Recipe] = {
     "HousePlant": decor.plant,
     "Kettle": kitchen.kettle,
     "KeyChain": things.keys,
-    "Knife": kitchen.cutlery("knife"),
-    "Ladle": kitchen.cutlery("ladle"),
-    "Laptop": machines.laptop,
+    "Knife": cutlery.knife,
+    "Ladle": cutlery.ladle,
+    "Laptop": gadgets.laptop,
     "LaundryHamper": bath.hamper,
-    "Lettuce": kitchen.lying((0.42, 0.60, 0.24), (0.35, 0.55, 0.22), bumps=0.12),
-    "LightSwitch": machines.switch,
+    "Lettuce": food.lying((0.42, 0.60, 0.24), (0.35, 0.55, 0.22), bumps=0.12),
+    "LightSwitch": gadgets.switch,
     "Microwave": machines.microwave,
     "Mug": kitchen.mug,
     "Newspaper": things.paper,
@@ -86,12 +91,12 @@ RECIPES: dict[str, Recipe] = {
     "Pen": things.stick((0.15, 0.25, 0.55), (0.75, 0.76, 0.78)),
     "Pencil": things.stick((0.90, 0.70, 0.18), (0.20, 0.17, 0.15)),
     "PepperShaker": kitchen.shaker,
-    "Pillow": soft.soft_block("fabric", 0.5),
+    "Pillow": soft.pillow,
     "Plate": kitchen.plate,
     "Plunger": bath.plunger,
     "Pot": kitchen.pot,
-    "Potato": kitchen.lying((0.66, 0.52, 0.33), (0.58, 0.43, 0.28), bumps=0.04),
-    "RemoteControl": machines.remote,
+    "Potato": food.lying((0.66, 0.52, 0.33), (0.58, 0.43, 0.28), bumps=0.04),
+    "RemoteControl": gadgets.remote,
     "RoomDecor": decor.sticks_in_vase,
     "Safe": wood.safe,
     "SaltShaker": kitchen.shaker,
@@ -104,8 +109,8 @@ RECIPES: dict[str, Recipe] = {
     "SoapBar": soft.soft_block("plain", 0.4),
     "SoapBottle": kitchen.pump_bottle,
     "Sofa": soft.sofa,
-    "Spatula": kitchen.cutlery("spatula"),
-    "Spoon": kitchen.cutlery("spoon"),
+    "Spatula": cutlery.spatula,
+    "Spoon": cutlery.spoon,
     "SprayBottle": kitchen.spray,
     "Statue": decor.statue,
     "Stool": soft.stool,
@@ -119,7 +124,7 @@ RECIPES: dict[str, Recipe] = {
     "Toilet": bath.toilet,
     "ToiletPaper": bath.roll,
     "ToiletPaperHanger": bath.rail,
-    "Tomato": kitchen.fruit((0.78, 0.16, 0.10), (0.82, 0.28, 0.12)),
+    "Tomato": food.fruit((0.78, 0.16, 0.10), (0.82, 0.28, 0.12), leaves=True),
     "Towel": soft.towel,
     "TowelHolder": bath.rail,
     "VacuumCleaner": machines.vacuum,
@@ -139,6 +144,8 @@ def build_shape(asset: Asset, key: str) -> Mesh:
         # The asset's own front is +z, as the mesh's, but a mesh is right-handed: its x is minus the asset's.
         parts = [(-r.x1, r.z0, -r.x0, r.z1) for r in solid_parts(asset)]
         wood.counter(bench, w, h, d, draw, parts)
+    elif asset.type in OPENINGS:
+        opening_shape(bench, asset)
     else:
         RECIPES.get(asset.type, things.block)(bench, w, h, d, draw)
     bench.fit(asset.size)

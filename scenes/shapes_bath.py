@@ -3,7 +3,7 @@
 import numpy as np
 
 from scenes.looks import finish
-from scenes.palette import Draw, dark, steel, white
+from scenes.palette import STEEL, Draw, dark, steel, white
 from scenes.shapes_kitchen import turned
 from scenes.shapes_wood import drawers
 from scenes.solids import Bench, Finish
@@ -116,19 +116,30 @@ def faucet_at(b: Bench, foot: tuple[float, float, float], tall: float, metal: Fi
 
 
 def faucet(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A tap by itself."""
+    """A tap by itself: a bowed spout; a wide one has two handles on a deck plate, a narrow one a lever."""
     metal = steel()
-    part = Bench()
-    r = min(0.014, w * 0.25)
-    part.tube(
-        [(0, 0, 0), (0, h * 0.85, 0), (0, h, d * 0.3), (0, h * 0.95, d * 0.7), (0, h * 0.65, d * 0.85)],
-        r,
-        metal,
-    )
-    part.rod((0, 0, 0), (0, 0.02, 0), w * 0.42, metal)
-    for s in (-1, 1):
-        part.rod((0, h * 0.2, 0), (s * w * 0.5, h * 0.26, 0), r * 0.7, metal, sides=8)
-    b.join(part)
+    r = min(0.014, w * 0.2, d * 0.08)
+    back, tip = -d / 2 + 2.2 * r, d / 2 - 1.2 * r
+    bow = min((tip - back) / 2, 0.45 * h)
+    t = np.linspace(0, np.pi, 11)
+    line = [
+        (0.0, h - r - bow + bow * float(np.sin(a)), (back + tip) / 2 - (tip - back) / 2 * float(np.cos(a)))
+        for a in t
+    ]
+    b.tube([(0, 0, back), *line, (0, h - r - 1.35 * bow, tip)], r, metal, sides=14)
+    b.rod((0, h - r - 1.4 * bow, tip), (0, h - r - 1.2 * bow, tip), 1.2 * r, metal, sides=14)
+    b.rod((0, 0, back), (0, min(0.05, 0.2 * h), back), 1.9 * r, metal, tip=1.5 * r, sides=16)
+    if w > 0.2:
+        b.cushion((-w / 2, 0, back - 2 * r), (w / 2, 0.012, back + 2 * r), 0.005, metal)
+        for s in (-1, 1):
+            x, y = s * (w / 2 - 3 * r), min(0.06, 0.3 * h)
+            b.rod((x, 0, back), (x, y, back), 1.3 * r, metal, tip=r)
+            b.rod((x - 2.6 * r, y, back), (x + 2.6 * r, y, back), 0.5 * r, metal, sides=8)
+            b.rod((x, y, back - 2 * r), (x, y, back + 2.6 * r), 0.5 * r, metal, sides=8)
+    else:
+        y = 0.3 * h
+        b.rod((0, y, back), (w / 2 - r, y + 0.01, back), 1.2 * r, metal, tip=0.9 * r)
+        b.rod((w / 2 - r, y, back), (w / 2 - 0.8 * r, y + 0.16 * h, back), 0.5 * r, metal, sides=8)
 
 
 def shower(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
@@ -167,11 +178,18 @@ def rail(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def ring(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A towel ring on its knob."""
-    r = min(w, h) * 0.45
-    b.rod((0, h * 0.9, -d / 2), (0, h * 0.9, d / 2), 0.02, steel())
-    a = np.linspace(0, 2 * np.pi, 25)
-    b.tube([(r * float(np.sin(t)), r + r * float(np.cos(t)) * 0.95, 0) for t in a], 0.006, steel(), sides=8)
+    """A towel ring that hangs from its knob."""
+    look, r = finish("plain", STEEL), 0.006
+    b.rod((0, h * 0.86, -d / 2), (0, h * 0.86, -d / 2 + 0.008), 0.026, look, sides=24)
+    b.rod((0, h * 0.86, -d / 2), (0, h * 0.86, d / 2), 0.011, look)
+    a = np.linspace(0, 2 * np.pi, 37)
+    high = h * 0.43
+    b.tube(
+        [((w / 2 - r) * float(np.sin(t)), high - (high - r) * float(np.cos(t)), d * 0.3) for t in a],
+        r,
+        look,
+        sides=8,
+    )
 
 
 def roll(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:

@@ -140,32 +140,74 @@ def candle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def statue(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A plinth and a turned, twisted figure."""
+    """An animal where the box is wide, a ring or a bust where it is neither, a standing figure where tall."""
     look = finish(
-        ("marble", "concrete", "metal")[draw.one_of(0, 1, 2)],
-        draw.pick(((0.86, 0.84, 0.80), (0.35, 0.34, 0.33), (0.60, 0.46, 0.26))),
+        ("marble", "concrete", "metal", "wood")[draw.one_of(0, 1, 2, 3)],
+        draw.pick(((0.86, 0.84, 0.80), (0.35, 0.34, 0.33), (0.60, 0.46, 0.26), (0.42, 0.30, 0.20))),
         0.4,
     )
-    b.box((-w / 2, 0, -d / 2), (w / 2, h * 0.08, d / 2), look)
-    turned(
-        b,
-        w * 0.8,
-        h,
-        d * 0.8,
-        [
-            (0.7, 0.08),
-            (0.85, 0.2),
-            (0.5, 0.36),
-            (0.8, 0.55),
-            (0.6, 0.68),
-            (0.25, 0.74),
-            (0.4, 0.85),
-            (0.3, 0.96),
-            (0, 1),
-        ],
-        look,
-        24,
-    )
+    part = Bench()
+    if h < 1.2 * max(w, d):
+        _animal(part, look, draw)
+        if d > w:
+            part.turn(-90)
+    elif h > 2.6 * w:
+        _figure(part, look, draw)
+    elif draw.one_of(0, 1):
+        _bust(part, look)
+    else:
+        a = np.linspace(0, 2 * np.pi, 33)
+        part.box((-0.4, 0, -0.3), (0.4, 0.14, 0.3), dark())
+        part.tube(
+            [(0.34 * float(np.sin(t)), 0.56 - 0.42 * float(np.cos(t)), 0) for t in a], 0.1, look, sides=14
+        )
+    part.fit((w, h, d))
+    part.shift((0, h / 2, 0))
+    b.join(part)
+
+
+def _animal(b: Bench, look: Finish, draw: Draw) -> None:
+    """On four legs, its head to the right: a horse, or with short legs a dog."""
+    leg = draw.uniform(0.35, 0.55)
+    b.ball((0, leg + 0.14, 0), (0.42, 0.17, 0.15), look)
+    for x in (-0.28, 0.28):
+        for z in (-0.09, 0.09):
+            b.rod((x, leg + 0.1, z), (x * 1.05, 0, z), 0.065, look, tip=0.04)
+    b.rod((0.3, leg + 0.16, 0), (0.5, leg + 0.45, 0), 0.11, look, tip=0.075)
+    b.ball((0.58, leg + 0.47, 0), (0.17, 0.09, 0.08), look, 16)
+    for z in (-0.05, 0.05):
+        b.rod((0.5, leg + 0.52, z), (0.47, leg + 0.63, z), 0.025, look, tip=0.004, sides=8)
+    b.tube([(-0.38, leg + 0.2, 0), (-0.52, leg + 0.14, 0), (-0.55, leg - 0.1, 0)], 0.03, look)
+
+
+def _figure(b: Bench, look: Finish, draw: Draw) -> None:
+    """A person in a long robe, hands folded, on a plinth."""
+    b.box((-0.17, 0, -0.17), (0.17, 0.08, 0.17), dark() if draw.one_of(0, 1) else look)
+    robe = [
+        (0.15, 0.08),
+        (0.13, 0.2),
+        (0.1, 0.42),
+        (0.085, 0.54),
+        (0.115, 0.68),
+        (0.12, 0.76),
+        (0.05, 0.815),
+        (0.001, 0.82),
+    ]
+    b.turned(robe, (0, 0, 0), look, 24, (1, 0.8))
+    b.rod((0, 0.8, 0), (0, 0.86, 0), 0.035, look)
+    b.ball((0, 0.92, 0.005), (0.058, 0.08, 0.066), look, 18)
+    for s in (-1, 1):
+        b.tube([(s * 0.11, 0.76, 0), (s * 0.135, 0.6, 0.03), (s * 0.02, 0.57, 0.11)], 0.034, look)
+
+
+def _bust(b: Bench, look: Finish) -> None:
+    """Head and shoulders on a turned foot."""
+    b.turned([(0.16, 0), (0.16, 0.05), (0.09, 0.09), (0.08, 0.2), (0.13, 0.26)], (0, 0, 0), look, 28)
+    b.ball((0, 0.36, 0), (0.3, 0.15, 0.17), look)
+    b.rod((0, 0.42, 0), (0, 0.62, 0.02), 0.09, look, tip=0.075)
+    b.ball((0, 0.78, 0.03), (0.14, 0.2, 0.17), look)
+    b.rod((0, 0.8, 0.18), (0, 0.73, 0.225), 0.02, look, tip=0.032, sides=8)
+    b.ball((0, 0.85, -0.02), (0.15, 0.14, 0.16), look)
 
 
 def sticks_in_vase(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:

@@ -1,11 +1,8 @@
-"""Shapes of crockery, bottles, pans, cutlery and food. Boxes as in `shapes`."""
-
-import numpy as np
+"""Shapes of crockery, bottles, pots and pans. Boxes as in `shapes`."""
 
 from scenes.looks import finish, glass
 from scenes.palette import Draw, dark, steel, white
 from scenes.solids import Bench, Finish
-from scenes.textures import Rgb
 
 Profile = list[tuple[float, float]]
 
@@ -64,10 +61,14 @@ def pump_bottle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 def spray(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     """A spray bottle with its trigger."""
-    turned(b, w, h, d, [(0, 0), (0.98, 0), (1, 0.5), (0.6, 0.66), (0.3, 0.74), (0, 0.74)], draw.bright())
-    b.cushion((-w * 0.2, h * 0.84, -d * 0.3), (w * 0.2, h, d * 0.5), 0.008, white())
-    b.rod((0, h * 0.72, 0), (0, h * 0.86, 0), w * 0.16, white())
-    b.rod((0, h * 0.86, d * 0.25), (0, h * 0.68, d * 0.36), 0.006, dark(), sides=8)
+    look = draw.bright()
+    turned(b, w, h, d, [(0, 0), (0.98, 0), (1, 0.03), (1, 0.5), (0.6, 0.66), (0.3, 0.74), (0, 0.74)], look)
+    turned(b, w, h, d, [(0.34, 0.73), (0.34, 0.82), (0.24, 0.85), (0, 0.85)], white(), 14)
+    b.box((-w * 0.17, h * 0.85, -d * 0.17), (w * 0.17, h * 0.97, d * 0.25), white())  # the pump's housing
+    b.box((-w * 0.12, h * 0.89, d * 0.25), (w * 0.12, h * 0.96, d * 0.42), white())
+    b.box((-w * 0.08, h * 0.9, d * 0.42), (w * 0.08, h * 0.95, d * 0.5), look)  # the nozzle
+    b.rod((0, h * 0.89, d * 0.28), (0, h * 0.78, d * 0.34), w * 0.09, look, sides=8)  # the trigger
+    b.rod((0, h * 0.78, d * 0.34), (0, h * 0.72, d * 0.3), w * 0.09, look, sides=8)
 
 
 def cup(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
@@ -218,81 +219,6 @@ def shaker(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     """Salt or pepper: glass body, steel cap."""
     turned(b, w, h, d, [(0, 0), (1, 0), (0.7, 0.75), (0, 0.75)], white() if draw.one_of(0, 1) else dark(), 16)
     turned(b, w, h, d, [(0.75, 0.74), (0.75, 0.9), (0.4, 1), (0, 1)], steel(), 16)
-
-
-def fruit(*colors: Rgb, stem: bool = True):
-    """A recipe for round food of one of these colours, a little dented where the stem sits."""
-
-    def build(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-        look = finish("skin", draw.pick(colors), 0.12)
-        top = 0.94 if stem else 1.0
-        a = np.linspace(0, np.pi, 15)
-        profile = [(max(float(np.sin(t)) ** 0.9, 0.0), (1 - float(np.cos(t))) / 2 * top) for t in a]
-        if stem:
-            profile[-1] = (0.0, top * 0.93)
-        turned(b, w, h, d, profile, look)
-        if stem:
-            b.rod((0, h * 0.86, 0), (w * 0.04, h, 0), w * 0.025, finish("plain", (0.35, 0.26, 0.14)), sides=6)
-
-    return build
-
-
-def lying(*colors: Rgb, bumps: float = 0.0):
-    """A recipe for an oblong thing that lies along z: potato, loaf, lettuce."""
-
-    def build(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-        look = finish("leaf" if bumps > 0.1 else "skin", draw.pick(colors), 0.15)
-        rows, around = 15, 24
-        t, a = np.linspace(0.02, np.pi - 0.02, rows), np.linspace(0, 2 * np.pi, around, endpoint=False)
-        dent = 1 + bumps * draw.rng.normal(0, 1, (rows, around))
-        r = np.sin(t)[:, None] ** 0.7 * dent
-        points = np.stack(
-            [
-                r * np.cos(a) * w / 2,
-                h / 2 + r * np.sin(a) * h / 2,
-                np.broadcast_to(-np.cos(t)[:, None] * d / 2, r.shape),
-            ],
-            -1,
-        )
-        i, j = np.meshgrid(np.arange(rows - 1), np.arange(around), indexing="ij")
-        p, q = i * around + j, i * around + (j + 1) % around
-        quads = np.stack([p, q, q + around, p + around], -1).reshape(-1, 4)
-        b.part(points.reshape(-1, 3), np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]), look)
-
-    return build
-
-
-def cutlery(kind: str):
-    """A recipe for a tool that lies along z, its business end towards -z."""
-
-    def build(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-        metal, mid = steel(), h / 2
-        grip = dark() if kind in ("knife", "spatula", "ladle") else metal
-        r = max(min(w, h) * 0.3, 0.0025)
-        b.rod((0, mid, d / 2), (0, mid, 0), r * 1.2, grip, tip=r)
-        b.rod((0, mid, 0), (0, mid, -d * 0.2), r, metal, tip=r * 0.8, sides=8)
-        if kind == "fork":
-            b.box((-w / 2, mid - 0.001, -d * 0.33), (w / 2, mid + 0.001, -d * 0.2), metal)
-            for k in range(4):
-                x = -w / 2 + w * (k + 0.5) / 4
-                b.rod((x, mid, -d * 0.33), (x, h * 0.75, -d / 2), w * 0.07, metal, tip=w * 0.03, sides=6)
-        elif kind == "spoon":
-            b.ball((0, mid, -d * 0.36), (w / 2, h / 2, d * 0.15), metal, 20)
-        elif kind == "ladle":
-            z = -d / 2 + w / 2
-            b.turned(
-                [(0.001, 0), (w * 0.35, h * 0.1), (w / 2, h * 0.6), (w * 0.46, h * 0.6), (0.001, h * 0.15)],
-                (0, 0, z),
-                metal,
-                24,
-            )
-        elif kind == "spatula":
-            b.box((-w / 2, mid - 0.002, -d / 2), (w / 2, mid + 0.002, -d * 0.2), metal)
-        else:
-            thin = max(w * 0.18, 0.0008)
-            b.box((-thin, h * 0.1, -d / 2), (thin, h, 0), metal)
-
-    return build
 
 
 def foil(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:

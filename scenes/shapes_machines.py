@@ -8,6 +8,7 @@ from scenes.pictures import screen
 from scenes.shapes_wood import legs
 from scenes.solids import Bench
 
+WALL_SCREEN_M = 0.18  # AI2-THOR's screens for walls are at most this deep
 SHADES = ((0.96, 0.90, 0.78), (0.94, 0.93, 0.90), (0.90, 0.80, 0.62), (0.80, 0.55, 0.42))
 
 
@@ -69,8 +70,8 @@ def lamp(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def television(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A flat screen; a deep one has a stand."""
-    stand = d > 0.09
+    """A flat screen; a deep one has a stand, others hang on a wall."""
+    stand = d > WALL_SCREEN_M
     y0 = 0.09 * h if stand else 0.0
     deep = min(0.05, d)
     front = deep / 2 if stand else d / 2
@@ -96,41 +97,6 @@ def television(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     if stand:
         b.box((-0.03, 0.01, -0.02), (0.03, y0 + 0.02, 0.02), dark())
         b.box((-w * 0.22, 0, -d / 2), (w * 0.22, 0.012, d / 2), dark())
-
-
-def laptop(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """Open, or a closed slab where its box is flat."""
-    case = finish("metal", (0.72, 0.73, 0.75), 0.3) if draw.one_of(0, 1) else dark()
-    thin = min(0.018, h)
-    base = d if h < 0.05 else min(d, 0.72 * w)
-    z1 = d / 2
-    b.box((-w / 2, 0, z1 - base), (w / 2, thin, z1), case)
-    if h < 0.05:
-        return
-    b.box(
-        (-w * 0.45, thin, z1 - base * 0.92),
-        (w * 0.45, thin + 0.002, z1 - base * 0.42),
-        finish("checker", (0.16, 0.16, 0.17), 0.14),
-    )
-    b.box((-w * 0.14, thin, z1 - base * 0.34), (w * 0.14, thin + 0.001, z1 - base * 0.06), steel())
-    y0, back, foot = thin, -d / 2, z1 - base
-    b.sheet([(-w / 2, y0, foot), (w / 2, y0, foot), (w / 2, h, back), (-w / 2, h, back)], case, whole=False)
-    lean = np.array([0, h - y0, back - foot])
-    out = np.array([0, foot - back + 1e-3, h - y0]) / np.hypot(h - y0, foot - back + 1e-3) * 0.004
-    corner = [
-        np.array([sx * w * 0.47, y0, foot]) + lean * t + out
-        for sx, t in ((-1, 0.06), (1, 0.06), (1, 0.95), (-1, 0.95))
-    ]
-    b.sheet(corner, screen(3))
-
-
-def desktop(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A monitor with its keyboard."""
-    part = Bench()
-    television(part, w, h, d * 0.7, draw)
-    part.shift((0, 0, -d * 0.15))
-    b.join(part)
-    b.box((-w * 0.3, 0, d * 0.26), (w * 0.3, 0.015, d / 2), dark())
 
 
 def fridge(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
@@ -225,51 +191,3 @@ def vacuum(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         20,
     )
     b.tube([(0, h * 0.6, -d * 0.2), (0, h * 0.95, -d * 0.42), (0, h, -d * 0.3)], 0.018, dark())
-
-
-def clock(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A digital alarm clock."""
-    b.cushion((-w / 2, 0, -d / 2), (w / 2, h, d / 2 - 0.003), min(h, d) * 0.2, draw.bright())
-    b.box((-w * 0.42, h * 0.2, d / 2 - 0.006), (w * 0.42, h * 0.8, d / 2 - 0.001), dark())
-    for k in (-0.3, -0.12, 0.12, 0.3):
-        b.box(
-            (w * (k - 0.05), h * 0.32, d / 2 - 0.001),
-            (w * (k + 0.05), h * 0.68, d / 2),
-            glow((0.95, 0.25, 0.2), 0.4),
-        )
-
-
-def phone(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A slab with a screen on its top."""
-    b.cushion((-w / 2, 0, -d / 2), (w / 2, h, d / 2), min(w, d) * 0.08, dark())
-    y = h + 2e-4
-    b.sheet(
-        [
-            (-w * 0.44, y, d * 0.42),
-            (w * 0.44, y, d * 0.42),
-            (w * 0.44, y, -d * 0.42),
-            (-w * 0.44, y, -d * 0.42),
-        ],
-        screen(draw.one_of(0, 3)),
-    )
-
-
-def remote(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A slab with rows of buttons."""
-    b.cushion((-w / 2, 0, -d / 2), (w / 2, h * 0.85, d / 2), h * 0.4, dark())
-    for i in range(3):
-        for j in range(6):
-            x, z = (i - 1) * w * 0.26, d * (-0.36 + 0.13 * j)
-            look = finish("plain", (0.75, 0.2, 0.18)) if i == j == 0 else finish("plain", (0.55, 0.55, 0.57))
-            b.box((x - w * 0.08, h * 0.8, z - d * 0.03), (x + w * 0.08, h, z + d * 0.03), look)
-
-
-def switch(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A wall plate with a rocker."""
-    b.cushion((-w / 2, 0, -d / 2), (w / 2, h, 0), 0.004, white())
-    b.cushion(
-        (-w * 0.22, h * 0.28, -d * 0.2),
-        (w * 0.22, h * 0.72, d / 2),
-        0.003,
-        finish("plain", (0.86, 0.86, 0.84)),
-    )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scenes.looks import finish
-from scenes.palette import Draw, dark, steel
+from scenes.palette import FABRICS, Draw, dark, steel
 from scenes.shapes_wood import legs
 from scenes.solids import Bench
 
@@ -165,7 +165,7 @@ def dog_bed(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def soft_block(kind: str = "fabric", round_: float = 0.45):
-    """A recipe for a cushion-like thing: pillow, sponge, soap, folded cloth."""
+    """A recipe for a block with soft edges: sponge, soap."""
 
     def build(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         look = finish(
@@ -186,13 +186,47 @@ def soft_block(kind: str = "fabric", round_: float = 0.45):
     return build
 
 
+def pillow(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """Thick in its middle, thin at its seam, its sides drawn in between the corners."""
+    kind = ("fabric", "fabric", "stripes", "leather")[draw.one_of(0, 1, 2, 3)]
+    look = finish(kind, draw.pick(FABRICS), 0.25)
+    n = 15
+    u, v = np.meshgrid(
+        np.sin(np.linspace(-np.pi / 2, np.pi / 2, n)), np.sin(np.linspace(-np.pi / 2, np.pi / 2, n))
+    )
+    swell = ((1 - u**2) * (1 - v**2)) ** 0.4
+    x, z = u * (1 - 0.07 * (1 - v**2)) * w / 2, v * (1 - 0.07 * (1 - u**2)) * d / 2
+    i = np.arange(n * n).reshape(n, n)
+    quads = np.stack([i[:-1, :-1], i[1:, :-1], i[1:, 1:], i[:-1, 1:]], -1).reshape(-1, 4)
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    for side in (1, -1):
+        points = np.stack([x, h / 2 + side * swell * h / 2, z], -1).reshape(-1, 3)
+        b.part(points, faces if side > 0 else faces[:, ::-1], look)
+
+
+def folded(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """A cloth folded some times: layers with their folds to the left, not quite one above another."""
+    look = finish(("fabric", "stripes", "checker")[draw.one_of(0, 1, 2)], draw.pick(FABRICS), 0.12)
+    layers = 4 if h > 0.03 else 2
+    for k in range(layers):
+        dx, dz = draw.uniform(0, 0.03) * w, draw.uniform(-0.015, 0.015) * d
+        low = (-w / 2 + dx / 2, h * k / layers, -d / 2 * 0.97 + dz)
+        b.cushion(low, (w / 2 - dx, h * (k + 1.02) / layers, d / 2 * 0.97 + dz), h / layers / 2, look)
+
+
 def towel(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """Hung over a bar: two layers and a fold."""
-    look = finish("carpet", draw.pick(((0.90, 0.89, 0.86), (0.35, 0.48, 0.60), (0.72, 0.50, 0.42))), 0.15)
+    """Hung over a bar: a long layer before a short one, a fold above, bands near the hems."""
+    color = draw.pick(((0.90, 0.89, 0.86), (0.35, 0.48, 0.60), (0.72, 0.50, 0.42), (0.45, 0.55, 0.45)))
+    look, band = (
+        finish("fabric", color, 0.15),
+        finish("plain", (0.8 * color[0], 0.8 * color[1], 0.8 * color[2])),
+    )
     t = d * 0.3
     b.cushion((-w / 2, 0, d / 2 - t), (w / 2, h, d / 2), t * 0.4, look)
     b.cushion((-w / 2, h * 0.18, -d / 2), (w / 2, h, -d / 2 + t), t * 0.4, look)
     b.cushion((-w / 2, h - d * 0.5, -d / 2), (w / 2, h, d / 2), d * 0.2, look)
+    for y in (0.09, 0.12):
+        b.box((-w * 0.497, h * y, d / 2 - t * 0.5), (w * 0.497, h * (y + 0.015), d / 2 + 4e-4), band)
 
 
 def curtain(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
@@ -224,8 +258,8 @@ def teddy(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.ball((0, h * 0.71, d * 0.22), (w * 0.1, h * 0.07, d * 0.14), finish("plain", (0.86, 0.76, 0.62)))
     for s in (-1, 1):
         b.ball((s * w * 0.2, h * 0.94, -d * 0.08), (w * 0.09, h * 0.07, d * 0.08), fur)
-        b.ball((s * w * 0.38, h * 0.45, d * 0.08), (w * 0.12, h * 0.18, d * 0.16), fur)
-        b.ball((s * w * 0.26, h * 0.1, d * 0.3), (w * 0.13, h * 0.1, d * 0.22), fur)
+        b.ball((s * w * 0.33, h * 0.44, d * 0.06), (w * 0.15, h * 0.19, d * 0.2), fur)
+        b.ball((s * w * 0.24, h * 0.1, d * 0.2), (w * 0.15, h * 0.11, d * 0.3), fur)
         b.ball((s * w * 0.09, h * 0.8, d * 0.2), (w * 0.025, w * 0.025, w * 0.025), dark(), 8)
 
 

@@ -1,10 +1,12 @@
 """Shapes of books, tools, toys and other things. Boxes as in `shapes`."""
 
 import numpy as np
+import shapely
+import shapely.affinity
 
 from scenes.looks import finish
 from scenes.palette import Draw, dark, steel, white
-from scenes.pictures import painting
+from scenes.pictures import newspaper, painting
 from scenes.shapes_kitchen import turned
 from scenes.solids import Bench
 from scenes.textures import Rgb
@@ -49,15 +51,14 @@ def book(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def paper(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A folded newspaper."""
-    b.cushion((-w / 2, 0, -d / 2), (w / 2, h, d / 2), h * 0.45, finish("plain", (0.82, 0.81, 0.77)))
-    for k in range(7):
-        z = -d * 0.34 + d * 0.1 * k
-        b.box(
-            (-w * 0.42, h, z),
-            (w * (0.42 if k else 0.1), h + 3e-4, z + d * (0.045 if k else 0.07)),
-            finish("plain", (0.35, 0.35, 0.36)),
-        )
+    """A newspaper, folded: sheets one above another, the first page on top."""
+    grey = finish("plain", (0.80, 0.79, 0.75))
+    for k in range(3):
+        dx = draw.uniform(0, 0.015) * w
+        b.cushion((-w / 2 + dx, h * k / 3, -d / 2), (w / 2 - dx, h * (k + 1) / 3, d / 2), h / 6, grey)
+    x, z, y = w * 0.48, d * 0.47, h + 2e-4
+    page = newspaper(int(draw.rng.integers(8)), w / d)
+    b.sheet([(-x, y, z), (x, y, z), (x, y, -z), (-x, y, -z)], page)
 
 
 def card(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
@@ -146,22 +147,27 @@ def ball(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def cardboard(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """An open carton with its flaps up."""
+    """An open carton, its flaps folded outwards, with a band of tape."""
     look = finish("skin", draw.pick(((0.72, 0.55, 0.36), (0.66, 0.49, 0.31))), 0.5)
-    t, body = 0.006, h * 0.82
-    b.box((-w / 2, 0, -d / 2), (w / 2, t, d / 2), look)
+    t, body = 0.006, h * 0.86
+    x, z = w * 0.42, d * 0.42
+    b.box((-x, 0, -z), (x, t, z), look)
     for s in (-1, 1):
-        b.box((s * w / 2, 0, -d / 2), (s * (w / 2 - t), body, d / 2), look)
-        b.box((-w / 2, 0, s * d / 2), (w / 2, body, s * (d / 2 - t)), look)
-        x = s * w / 2
+        b.box((s * x, 0, -z), (s * (x - t), body, z), look)
+        b.box((-x, 0, s * z), (x, body, s * (z - t)), look)
+        b.box(
+            (-0.025, body * 0.55, s * (z + 4e-4)), (0.025, body, s * z), finish("plain", (0.82, 0.74, 0.60))
+        )
+        edge = s * w / 2
         b.sheet(
-            [(x, body, d / 2), (x, body, -d / 2), (x * 0.8, h, -d / 2), (x * 0.8, h, d / 2)],
+            [(s * x, body, z), (s * x, body, -z), (edge, h, -z * 0.97), (edge, h, z * 0.97)],
             look,
             whole=False,
         )
-        z = s * d / 2
+        edge = s * d / 2
+        low = h * 0.93
         b.sheet(
-            [(-w / 2, body, z), (w / 2, body, z), (w / 2, h * 0.96, z * 0.85), (-w / 2, h * 0.96, z * 0.85)],
+            [(-x, body, s * z), (x, body, s * z), (x * 0.97, low, edge), (-x * 0.97, low, edge)],
             look,
             whole=False,
         )
@@ -170,52 +176,97 @@ def cardboard(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 def boots(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     """A pair, toes to the front."""
     look = finish("leather", draw.pick(((0.32, 0.20, 0.13), (0.12, 0.12, 0.13), (0.55, 0.42, 0.22))), 0.3)
+    half = w * 0.2
     for s in (-1, 1):
         x = s * w * 0.26
-        b.cushion((x - w * 0.2, 0.015, -d / 2), (x + w * 0.2, h * 0.3, d / 2), h * 0.1, look)
+        # From the toe back to the heel: share of the depth, of half the width, of the height.
+        foot = (
+            (0.5, 0.35, 0.09),
+            (0.44, 0.75, 0.13),
+            (0.3, 0.97, 0.16),
+            (0.05, 0.95, 0.2),
+            (-0.2, 0.85, 0.3),
+            (-0.5, 0.7, 0.3),
+        )
+        t = np.linspace(0, np.pi, 9)
+        rings = [
+            [
+                (
+                    x + half * wide * float(np.cos(a)),
+                    0.02 + (h * high - 0.02) * float(np.sin(a)) ** 0.6,
+                    z * d,
+                )
+                for a in t
+            ]
+            for z, wide, high in foot[::-1]
+        ]
+        b.loft(np.array(rings), look)
         b.turned(
-            [(w * 0.18, h * 0.15), (w * 0.19, h), (w * 0.16, h), (w * 0.15, h * 0.3)],
+            [
+                (half * 0.78, h * 0.14),
+                (half * 0.72, h * 0.4),
+                (half * 0.95, h),
+                (half * 0.85, h),
+                (half * 0.6, h * 0.35),
+            ],
             (x, 0, -d * 0.24),
             look,
-            20,
-            (1, min(d / w, 1.2)),
+            24,
+            (1, d * 0.25 / half),
         )
-        b.cushion((x - w * 0.21, 0, -d / 2), (x + w * 0.21, 0.02, d / 2), 0.008, dark())
+        outline = shapely.Polygon(
+            [(x + half * wide * side, z * d) for side in (1, -1) for z, wide, _ in foot[::-side]]
+        )
+        b.slab(outline.buffer(0.004), 0.0, 0.025, dark())
+        b.box((x - half * 0.7, 0, -d / 2), (x + half * 0.7, 0.04, -d * 0.25), dark())
 
 
 def keys(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A ring with two keys."""
-    r = d * 0.35
-    a = np.linspace(0, 2 * np.pi, 17)
-    b.tube(
-        [(-w / 2 + r + r * float(np.cos(t)), h / 2, r * float(np.sin(t))) for t in a],
-        h * 0.25,
-        steel(),
-        sides=6,
-    )
-    for k, z in ((0, -d * 0.25), (1, d * 0.2)):
-        b.box(
-            (-w * 0.05, h * 0.3, z),
-            (w / 2 - k * w * 0.08, h * 0.6, z + d * 0.1),
-            finish("metal", (0.78, 0.66, 0.36), 0.2),
-        )
-        b.box(
-            (w * 0.3, h * 0.3, z), (w * 0.38, h * 0.6, z + d * 0.2), finish("metal", (0.78, 0.66, 0.36), 0.2)
-        )
+    """Two keys on a ring, lying spread out."""
+    brass = finish("metal", (0.78, 0.66, 0.36), 0.2)
+    r = min(d * 0.32, w * 0.17)
+    a = np.linspace(0, 2 * np.pi, 25)
+    x = -w / 2 + r
+    b.tube([(x + r * float(np.cos(t)), h / 2, r * float(np.sin(t))) for t in a], h * 0.2, steel(), sides=6)
+    head, long = d * 0.17, w * 0.5
+    for k, turn in enumerate((-17.0, 15.0)):
+        start = x + r + head * 0.6
+        key = shapely.union_all(
+            [
+                shapely.Point(start, 0).buffer(head),
+                shapely.box(start, -head * 0.22, start + long * 0.95, head * 0.22),
+                *(
+                    shapely.box(start + long * at, -head * 0.6, start + long * (at + 0.05), 0)
+                    for at in (0.66, 0.76, 0.89)
+                ),
+            ]
+        ).difference(shapely.Point(start - head * 0.6, 0).buffer(head * 0.25))
+        key = shapely.affinity.rotate(key, turn, origin=(x, 0))
+        assert isinstance(key, shapely.Polygon)
+        b.slab(key, h * (0.12 + 0.42 * k), h * (0.42 + 0.42 * k), brass if k else steel())
 
 
 def watch(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A strap in a loop and a dial."""
-    a = np.linspace(0, 2 * np.pi, 25)
-    b.tube(
-        [(w * 0.46 * float(np.cos(t)), h * 0.45 + h * 0.4 * float(np.sin(t)), 0) for t in a],
-        min(d, h) * 0.12,
-        finish("leather", (0.25, 0.16, 0.10), 0.1),
-        sides=8,
-    )
+    """A flat strap in a loop, lying on its side of the wrist, its dial upwards."""
+    strap = finish("leather", draw.pick(((0.25, 0.16, 0.10), (0.12, 0.12, 0.13), (0.45, 0.28, 0.15))), 0.1)
+    rings = []
+    for t in np.linspace(0, 2 * np.pi, 33)[:-1]:
+        c, s, wide = float(np.cos(t)), float(np.sin(t)), d * (0.3 + 0.08 * float(np.sin(t)))
+        rings.append(
+            [
+                (k * w / 2 * c, h * 0.44 + k * h * 0.44 * s, z)
+                for k, z in ((1, wide), (1, -wide), (0.93, -wide), (0.93, wide))
+            ]
+        )
+    b.loft(np.array(rings), strap, closed=True)
+    r, y = d * 0.5, h * 0.84
     b.turned(
-        [(0.001, 0), (d * 0.5, 0), (d * 0.5, h * 0.14), (0.001, h * 0.14)], (0, h * 0.84, 0), steel(), 24
+        [(0.001, 0), (r, 0), (r, h * 0.11), (r * 0.88, h * 0.15), (0.001, h * 0.14)], (0, y, 0), steel(), 28
     )
+    b.turned([(r * 0.84, h * 0.152), (0.001, h * 0.152)], (0, y, 0), draw.bright(), 28)
+    for x, z in ((0.0, -0.6), (0.35, 0.25)):
+        b.rod((0, y + h * 0.155, 0), (x * r, y + h * 0.155, z * r), h * 0.012, dark(), sides=5)
+    b.rod((r * 0.95, y + h * 0.07, 0), (r * 1.12, y + h * 0.07, 0), h * 0.035, steel(), sides=10)
 
 
 def block(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:

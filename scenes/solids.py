@@ -46,11 +46,15 @@ class Bench:
         self._parts.append((points, faces, np.asarray(uvs, np.float64), slot))
 
     def box(self, low: Point, high: Point, finish: Finish) -> None:
-        """An axis-aligned block from corner `low` to corner `high`."""
+        """An axis-aligned block from corner `low` to corner `high`.
+
+        A texture's u, the way of a wood's grain, runs along the longer edges of each side.
+        """
         bottom, top = np.minimum(low, high), np.maximum(low, high)
         corner = np.array([[(i >> 2) & 1, (i >> 1) & 1, i & 1] for i in range(8)])
         quads = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-        self.part(bottom + corner * (top - bottom), _triangles(quads), finish)
+        points, faces = bottom + corner * (top - bottom), _triangles(quads)
+        self.part(points, faces, finish, _lay_flat(points, faces, top - bottom) / finish.tile_m)
 
     def cushion(self, low: Point, high: Point, radius: float, finish: Finish, steps: int = 3) -> None:
         """A block with rounded edges and corners."""
@@ -108,6 +112,25 @@ class Bench:
         seam = (np.ptp(uv[..., 0], axis=1) > repeats / 2)[:, None] & (uv[..., 0] < repeats / 2)
         uv[..., 0] += seam * repeats
         self.part(points + np.asarray(centre), faces, finish, uv)
+
+    def loft(self, rings: np.ndarray, finish: Finish, closed: bool = False) -> None:
+        """A skin over rings of points [rows, n, 3]: each runs counter-clockwise as seen from the last.
+
+        `closed` joins the last ring to the first instead of closing the two ends.
+        """
+        rows, n = rings.shape[:2]
+        points = rings.reshape(-1, 3)
+        faces = [_grid(rows, n, closed=True)]
+        if closed:
+            last, step = (rows - 1) * n + np.arange(n), (np.arange(n) + 1) % n
+            faces.append(_triangles(np.stack([last, (rows - 1) * n + step, step, np.arange(n)], -1)))
+        else:
+            points = np.concatenate([points, rings[[0, -1]].mean(1)])
+            i, j = np.arange(n), (np.arange(n) + 1) % n
+            top = (rows - 1) * n
+            faces.append(np.column_stack([j, i, np.full(n, rows * n)]))
+            faces.append(np.column_stack([top + i, top + j, np.full(n, rows * n + 1)]))
+        self.part(points, np.concatenate(faces), finish)
 
     def ball(self, centre: Point, radii: Point, finish: Finish, sides: int = 20) -> None:
         """An ellipsoid."""
@@ -265,8 +288,14 @@ def _triangles(quads: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
-def _lay_flat(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Corner coordinates in metres, seen along the axis that each face looks along most."""
+def _lay_flat(points: np.ndarray, faces: np.ndarray, extent: np.ndarray | None = None) -> np.ndarray:
+    """Corner coordinates in metres, seen along the axis that each face looks along most.
+
+    With an `extent` along x, y, z the longer of the two axes that are seen comes first.
+    """
     axis = np.abs(face_normals(points, faces)).argmax(1)
-    across = np.array([[2, 1], [0, 2], [0, 1]])[axis]
+    seen = np.array([[2, 1], [0, 2], [0, 1]])
+    if extent is not None:
+        seen = np.where((extent[seen[:, 1]] > extent[seen[:, 0]])[:, None], seen[:, ::-1], seen)
+    across = seen[axis]
     return np.take_along_axis(points[faces], across[:, None, :].repeat(3, 1), axis=2)

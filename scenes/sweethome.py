@@ -171,8 +171,11 @@ def _texture(data: bytes | None) -> tuple[np.ndarray, float] | None:
     except OSError:
         return None
     clear = float((np.asarray(image)[..., 3] < 128).mean())
-    image.thumbnail((TEXTURE_PX, TEXTURE_PX), Image.Resampling.LANCZOS)
-    return np.ascontiguousarray(np.asarray(image.convert("RGB"))), clear
+    # Sides become powers of two, as old graphics cards and mip levels like them.
+    scale = min(1.0, TEXTURE_PX / max(image.size))
+    width, height = (2 ** max(0, round(np.log2(side * scale))) for side in image.size)
+    image = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    return np.ascontiguousarray(np.asarray(image)), clear
 
 
 def _material(material: ObjMaterial, texture: tuple[np.ndarray, float] | None) -> Material:
@@ -184,4 +187,8 @@ def _material(material: ObjMaterial, texture: tuple[np.ndarray, float] | None) -
         top = max(r, g, b)
         r, g, b = (r / top, g / top, b / top) if top > 0.05 else (1.0, 1.0, 1.0)
         pixels = texture[0]
-    return Material(material.name, (r, g, b), pixels, opacity=min(max(material.opacity, 0.0), 1.0))
+    opacity = min(max(material.opacity, 0.0), 1.0)
+    if opacity < 1:
+        # Kd is the look of the little that a pane reflects; taken for its tint, clear glass would be black.
+        r, g, b = (1 - (1 - c) * opacity for c in (r, g, b))
+    return Material(material.name, (r, g, b), pixels, opacity=opacity)

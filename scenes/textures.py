@@ -163,7 +163,7 @@ def leather(rng: np.random.Generator, color: Rgb) -> np.ndarray:
 
 def metal(rng: np.random.Generator, color: Rgb) -> np.ndarray:
     """Brushed along u."""
-    return _image(color, 0.98 + 0.05 * noise(rng, power=0.5, stretch=(0.4, 25)))
+    return _image(color, 0.98 + 0.025 * noise(rng, power=0.5, stretch=(0.4, 25)))
 
 
 def leaf(rng: np.random.Generator, color: Rgb) -> np.ndarray:

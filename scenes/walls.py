@@ -174,7 +174,8 @@ def _wall_face(bench: Bench, side: Side, look: Finish) -> None:
         quad([(s0, y0, 0), (s0, y0, d), (s0, y1, d), (s0, y1, 0)], along, (2, 1))
         quad([(s1, y0, 0), (s1, y0, d), (s1, y1, d), (s1, y1, 0)], -along, (2, 1))
         quad([(s0, y1, 0), (s0, y1, d), (s1, y1, d), (s1, y1, 0)], np.array([0, -1.0, 0]), (0, 2))
-        quad([(s0, y0, 0), (s0, y0, d), (s1, y0, d), (s1, y0, 0)], np.array([0, 1.0, 0]), (0, 2))
+        if y0 > low + 1e-3:  # under a door the floor goes on
+            quad([(s0, y0, 0), (s0, y0, d), (s1, y0, d), (s1, y0, 0)], np.array([0, 1.0, 0]), (0, 2))
     for s, reflex, towards in ((ends[0], side.overlap[0], -along), (ends[1], side.overlap[1], along)):
         if reflex:
             quad([(s, low, 0), (s, low, d), (s, high, d), (s, high, 0)], towards, (2, 1))

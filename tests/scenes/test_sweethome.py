@@ -113,7 +113,10 @@ def test_materials_come_with_texture_tint_and_opacity(library: Path):
     assert end.texture.shape == (128, 512, 3)  # shrunk, and found although the case of its name differs
     assert end.texture[0, 0].tolist() == [200, 180, 160]
     assert rest.texture is None
-    assert (rest.color, rest.opacity) == ((0.0, 1.0, 0.0), 0.25)
+    assert (rest.color, rest.opacity) == (
+        (0.75, 1.0, 0.75),
+        0.25,
+    )  # green glass tints no more than its opacity
 
 
 def test_a_model_in_a_zip_is_turned_upright_first(library: Path):
