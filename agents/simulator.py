@@ -9,7 +9,7 @@ from agents.cameras import Cameras
 from agents.free_space import FreeSpace
 from scenes.geometry import SceneGeometry
 
-SIMULATORS = ("raycast",)
+SIMULATORS = ("raycast", "ai2thor")
 
 
 class Simulator(Protocol):
@@ -37,9 +37,25 @@ def make_simulator(name: str, device: str = "cpu") -> Simulator:
 
     ValueError names the choices.
     """
-    if name != "raycast":
+    if name not in SIMULATORS:
         raise ValueError(f"unknown simulator {name!r}; choose from {', '.join(SIMULATORS)}")
+    if name == "ai2thor":
+        from agents.ai2thor_simulator import AI2ThorSimulator
+
+        return AI2ThorSimulator(device)
     # Warp starts up when first imported, and only those who render need wait for that.
     from agents.raycast import RaycastSimulator
 
     return RaycastSimulator(device)
+
+
+def drawn_by(name: str) -> str:
+    """Who draws, where the simulator's name does not say it all: for the provenance in a store, else empty.
+
+    ValueError where the simulator is not installed.
+    """
+    if name == "ai2thor":
+        from agents.ai2thor_simulator import drawn_by as ai2thor_drawn_by
+
+        return ai2thor_drawn_by()
+    return ""

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from agents.modalities import LABELS, MODALITIES, SENSORY
 from agents.samplers import SAMPLERS
-from agents.simulator import SIMULATORS
+from agents.simulator import SIMULATORS, drawn_by
 from engine.errors import CollectError
 from engine.manifest import MANIFEST, write_atomically
 from engine.part_maker import POSE_BLOCK, PartMaker, PartResult, Recipe
@@ -55,7 +55,7 @@ class CollectConfig(BaseModel):
     fov_deg: float = Field(90.0, gt=0, lt=180)
     """Horizontal field of view [degrees]."""
     simulator: str = "raycast"
-    """What renders."""
+    """What renders: raycast, or ai2thor (docs/simulators.md)."""
     sampler: str = "dense"
     """How poses are chosen."""
     seed: int = 0
@@ -142,6 +142,7 @@ def open_or_create(path: Path, size: int) -> Store:
 def _check_names(config: CollectConfig) -> None:
     if config.simulator not in SIMULATORS:
         raise ValueError(f"unknown simulator {config.simulator!r}; choose from {', '.join(SIMULATORS)}")
+    drawn_by(config.simulator)  # says so where it is not installed
     if config.sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {config.sampler!r}; choose from {', '.join(SAMPLERS)}")
 
@@ -170,6 +171,8 @@ def _recipe(config: CollectConfig) -> Recipe:
         "pose_block": POSE_BLOCK,
         "library": default_library().digest,  # other furniture, other frames
     }
+    if drawer := drawn_by(config.simulator):
+        decides["drawn_by"] = drawer
     return Recipe(
         store=str(config.store.absolute()),
         role=config.role,
