@@ -1,4 +1,4 @@
-"""AI2-THOR's Python client (`ai2thor` 5.0.0), started with guards against what makes it hang or fail unclearly.
+"""AI2-THOR's Python client (`ai2thor` 5.0.0), guarded against what makes it hang or fail unclearly.
 
 - Without an X display it hands `DISPLAY=None` to the child, a TypeError: `display_for` says what is missing.
 - With `CUDA_VISIBLE_DEVICES` set, as by Ray, it asks `vulkaninfo` which GPU that is, and fails where that is
@@ -16,11 +16,12 @@ import shutil
 import signal
 import sys
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from agents import fifo
+from agents import ai2thor_pipes as pipes
 
 VERSION = "5.0.0"
 INSTALL = "pip install -e '.[ai2thor]' && pip install --no-deps ai2thor==5.0.0"
@@ -35,9 +36,7 @@ class AI2ThorError(RuntimeError):
 def check_installed() -> None:
     """Raises ValueError, with the line that installs it, where the client is not there."""
     if find_spec("ai2thor") is None:
-        raise ValueError(
-            f"the simulator ai2thor needs AI2-THOR's Python client, ai2thor=={VERSION}: {INSTALL}"
-        )
+        raise ValueError(f"the simulator ai2thor needs AI2-THOR's Python client: {INSTALL}")
 
 
 def command_for(executable: str | None, device: str) -> str | None:
@@ -112,9 +111,9 @@ def _can_match_gpus() -> bool:
 @cache
 def guarded_controller() -> type[Any]:
     """The client's `Controller`, guarded. Imported late: it takes half a second, and is optional."""
-    from ai2thor.controller import Controller  # pyright: ignore[reportMissingImports]
-    from ai2thor.fifo_server import FifoServer  # pyright: ignore[reportMissingImports]
-    from ai2thor.platform import CloudRendering  # pyright: ignore[reportMissingImports]
+    Controller: Any = import_module("ai2thor.controller").Controller
+    FifoServer: Any = import_module("ai2thor.fifo_server").FifoServer
+    CloudRendering: Any = import_module("ai2thor.platform").CloudRendering
 
     class GuardedServer(FifoServer):
         """The client's end of the pipes."""
@@ -124,7 +123,7 @@ def guarded_controller() -> type[Any]:
         def start(self) -> None:
             super().start()
             # Opened before there is a child, so that no open can wait for one that never comes.
-            self.server_pipe = os.fdopen(fifo.open_reader(self.server_pipe_path), "rb", buffering=0)
+            self.server_pipe = os.fdopen(pipes.open_reader(self.server_pipe_path), "rb", buffering=0)
 
         def send(self, action: dict[str, Any]) -> None:
             self.doing = action["action"]
@@ -135,8 +134,8 @@ def guarded_controller() -> type[Any]:
 
         def _read_with_timeout(self, server_pipe: Any, message_size: int, timeout: float | None) -> bytes:
             try:
-                return fifo.read_exactly(server_pipe.fileno(), message_size, self._alive, timeout)
-            except fifo.PeerEnded:
+                return pipes.read_exactly(server_pipe.fileno(), message_size, self._alive, timeout)
+            except pipes.PeerEnded:
                 raise self._ended() from None
             except TimeoutError as error:
                 raise AI2ThorError(f"AI2-THOR: {error} to {self.doing}") from None
@@ -144,18 +143,19 @@ def guarded_controller() -> type[Any]:
         def _send_message(self, message_type: int, body: bytes) -> None:
             try:
                 if self.client_pipe is None:
-                    fd = fifo.open_writer(self.client_pipe_path, self._alive, self.timeout or 100.0)
+                    fd = pipes.open_writer(self.client_pipe_path, self._alive, self.timeout or 100.0)
                     self.client_pipe = os.fdopen(fd, "wb", buffering=0)
-                data = fifo.frame(message_type, body) + self.eom_header
-                fifo.write_all(self.client_pipe.fileno(), data)
-            except fifo.PeerEnded:
+                data = pipes.frame(message_type, body) + self.eom_header
+                pipes.write_all(self.client_pipe.fileno(), data)
+            except pipes.PeerEnded:
                 raise self._ended() from None
 
         def _ended(self) -> AI2ThorError:
             code = self.unity_proc.wait(timeout=5) if self.unity_proc else 0
             how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
             return AI2ThorError(
-                f"AI2-THOR's process ended ({how}) at {self.doing}; what it said is in ~/.ai2thor/log/unity.log"
+                f"AI2-THOR's process ended ({how}) at {self.doing}; "
+                f"what it said is in ~/.ai2thor/log/unity.log"
             )
 
     class GuardedController(Controller):

@@ -5,11 +5,12 @@ AI2-THOR's Python client starts it as it starts Unity, and speaks to it by the s
     Controller(local_executable_path="agents/ai2thor_standin.sh", x_display=":0", scene=house)
 
 It lets the real client, and code that uses it, run where Unity cannot: without a GPU, a display or a
-download. It serves `standin_actions.ACTIONS` and answers anything else as AI2-THOR answers an action that it
+download. It serves `ai2thor_standin_actions.ACTIONS` and answers anything else as AI2-THOR answers an action that it
 does not know. There is no physics: nothing falls, opens or breaks. Started without pipes it says so and ends.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -18,10 +19,10 @@ from typing import Any
 
 import msgpack
 
-from agents import fifo
-from agents.standin_actions import ActionError, act
-from agents.standin_events import Events
-from agents.standin_world import World
+from agents import ai2thor_pipes as pipes
+from agents.ai2thor_standin_actions import ActionError, act
+from agents.ai2thor_standin_events import Events
+from agents.ai2thor_standin_world import World
 
 _PATIENCE = 300.0  # seconds that the client may take to open its pipes
 
@@ -35,15 +36,14 @@ def main() -> int:
     parser.add_argument("-screen-height", type=int, default=300)
     parser.add_argument("--device", default="cpu", help="Warp device to draw on")
     arguments, _ = parser.parse_known_args()  # Unity's other switches have no meaning here
-    pipes = [os.environ.get(f"AI2THOR_FIFO_{side}_PIPE_PATH") for side in ("SERVER", "CLIENT")]
-    if not pipes[0] or not pipes[1]:
+    paths = [os.environ.get(f"AI2THOR_FIFO_{side}_PIPE_PATH") for side in ("SERVER", "CLIENT")]
+    if not paths[0] or not paths[1]:
         print("AI2-THOR's Python client starts this: Controller(local_executable_path=...)", file=sys.stderr)
         return 2
     world = World(arguments.screen_width, arguments.screen_height)
-    try:
-        serve(world, Events(world, arguments.device), pipes[0], pipes[1])
-    except (fifo.PeerEnded, KeyboardInterrupt):
-        pass  # the client is gone, and with it the reason to be
+    # Once the client is gone there is no reason to be.
+    with contextlib.suppress(pipes.PeerEnded, KeyboardInterrupt):
+        serve(world, Events(world, arguments.device), paths[0], paths[1])
     return 0
 
 
@@ -54,14 +54,14 @@ def serve(world: World, events: Events, server_pipe: str, client_pipe: str) -> N
     def alive() -> bool:
         return os.getppid() == parent
 
-    reader = fifo.open_reader(client_pipe)
-    writer = fifo.open_writer(server_pipe, alive, _PATIENCE)
+    reader = pipes.open_reader(client_pipe)
+    writer = pipes.open_writer(server_pipe, alive, _PATIENCE)
     step: dict[str, Any] = {"action": "", "sequenceId": 0}
     outcome = _outcome(step, None)
     while True:
         metadata, images = events.event(step, outcome)
-        fields = [(int(fifo.Field.METADATA), msgpack.packb(metadata)), *images, (int(fifo.Field.END), b"")]
-        fifo.write_all(writer, b"".join(fifo.frame(kind, body) for kind, body in fields))
+        fields = [(int(pipes.Field.METADATA), msgpack.packb(metadata)), *images, (int(pipes.Field.END), b"")]
+        pipes.write_all(writer, b"".join(pipes.frame(kind, body) for kind, body in fields))
         step = _next_step(reader, alive)
         try:
             outcome = _outcome(step, act(world, step))
@@ -70,10 +70,10 @@ def serve(world: World, events: Events, server_pipe: str, client_pipe: str) -> N
 
 
 def _next_step(reader: int, alive: Callable[[], bool]) -> dict[str, Any]:
-    for kind, body in fifo.read_message(reader, alive, None):
-        if kind == fifo.Field.ACTION:
+    for kind, body in pipes.read_message(reader, alive, None):
+        if kind == pipes.Field.ACTION:
             return json.loads(body)
-    raise fifo.PeerEnded
+    raise pipes.PeerEnded
 
 
 def _outcome(step: dict[str, Any], value: Any, error: str = "", code: str = "Undefined") -> dict[str, Any]:

@@ -43,7 +43,7 @@ def from_unity(position: Place, rotation: Place) -> Float64[np.ndarray, "4 4"]:
 
 
 def vertical_fov(intrinsics: Float32[np.ndarray, "4"], height: int, width: int) -> float:
-    """Unity's field of view [degrees] of fx, fy, cx, cy [px]. Raises ValueError for what Unity cannot have."""
+    """Unity's field of view [degrees] of fx, fy, cx, cy [px]. ValueError for what Unity cannot have."""
     fx, fy, cx, cy = (float(v) for v in intrinsics)
     if abs(fx - fy) > 1e-5 * fy:
         raise ValueError(f"Unity's pixels are square, got fx = {fx:g} and fy = {fy:g}; make them equal")

@@ -1,8 +1,8 @@
 """What the AI2-THOR stand-in answers with: frames and metadata, in the form that the client's events have.
 
 Images are sent bottom row first. Depth is float32 in metres, the far plane where nothing is hit. Normals are
-those of the view (x right, y up, z to the viewer), n · 0.5 + 0.5, as AI2-THOR's are. Instances and classes are
-colours, which the metadata names.
+those of the view (x right, y up, z to the viewer), n · 0.5 + 0.5, as AI2-THOR's are. Instances and classes
+are colours, which the metadata names.
 """
 
 import math
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from agents.cameras import Cameras
-from agents.fifo import Field
+from agents.ai2thor_pipes import Field
 from agents.raycast import RaycastSimulator
-from agents.standin_world import Camera, World
+from agents.ai2thor_standin_world import Camera, World
 from agents.unity_camera import fov_intrinsics, from_unity
 from scenes.boxes import asset_of
 from scenes.house import HouseObject
@@ -93,7 +93,7 @@ class Events:
         self._colours += [{"name": names[c], "color": _colour(_CLASSES + c)} for c in classes]
 
     def _agent_frames(self) -> _Frames:
-        """Drawn again only if something changed: who uses third-party cameras leaves the agent where it is."""
+        """Drawn again only if something changed: third-party cameras leave the agent where it is."""
         world = self._world
         key = (world.width, world.height, repr(world.agent))
         if key != self._agent_key:

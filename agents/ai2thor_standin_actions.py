@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from agents.standin_world import Agent, Camera, Shown, World
+from agents.ai2thor_standin_world import Agent, Camera, Shown, World
 from agents.unity_camera import Place
 from scenes.house import House
 
@@ -184,9 +184,7 @@ def _update_camera(
 ) -> None:
     count = len(world.cameras)
     if not 0 <= thirdPartyCameraId < count:
-        raise ActionError(
-            f"thirdPartyCameraId: {thirdPartyCameraId} is not one of the {count} cameras there are"
-        )
+        raise ActionError(f"thirdPartyCameraId: {thirdPartyCameraId} is none of the {count} cameras")
     old = world.cameras[thirdPartyCameraId]
     fov = old.fov if fieldOfView is None else _fov(fieldOfView)
     camera = Camera(_place(old.position, position), _place(old.rotation, rotation), fov)
