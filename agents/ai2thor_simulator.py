@@ -141,8 +141,11 @@ class AI2ThorSimulator:
             if n:
                 self._resize(width, height)
             for i, (pose, fov) in enumerate(zip(cameras.poses, fovs, strict=True)):
-                for name, image in self._frame(self._look(pose, fov), height, width).items():
+                event = self._look(pose, fov)
+                for name, image in self._frame(event, height, width).items():
                     frames[name][i] = image
+                # An event names itself here: without this it, and its images, wait for the garbage collector.
+                event.events.clear()
         except AI2ThorError:
             self.close()
             raise

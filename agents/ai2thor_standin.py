@@ -5,8 +5,9 @@ AI2-THOR's Python client starts it as it starts Unity, and speaks to it by the s
     Controller(local_executable_path="agents/ai2thor_standin.sh", x_display=":0", scene=house)
 
 It lets the real client, and code that uses it, run where Unity cannot: without a GPU, a display or a
-download. It serves `ai2thor_standin_actions.ACTIONS` and answers anything else as AI2-THOR answers an action that it
-does not know. There is no physics: nothing falls, opens or breaks. Started without pipes it says so and ends.
+download. It serves the actions of `agents/ai2thor_standin_actions.py` and answers any other as AI2-THOR
+answers one that it does not know. There is no physics: nothing falls, opens or breaks. Started without pipes
+it says so and ends.
 """
 
 import argparse

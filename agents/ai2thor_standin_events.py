@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.cameras import Cameras
 from agents.ai2thor_pipes import Field
-from agents.raycast import RaycastSimulator
 from agents.ai2thor_standin_world import Camera, World
+from agents.cameras import Cameras
+from agents.raycast import RaycastSimulator
 from agents.unity_camera import fov_intrinsics, from_unity
 from scenes.boxes import asset_of
 from scenes.house import HouseObject
