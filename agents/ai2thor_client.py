@@ -88,20 +88,31 @@ def start_controller(
 ) -> Any:
     """A `GuardedController` with a house in it. `size`: width, height [pixels]; timeouts in seconds.
 
-    AI2ThorError where the program ends or stays silent.
+    AI2ThorError where there is no program, where it ends or stays silent.
     """
     check_installed()
-    return guarded_controller()(
-        local_executable_path=command,
-        scene=scene,
-        width=size[0],
-        height=size[1],
-        x_display=display,
-        platform=None if command else platform_for(platform),
-        server_start_timeout=start_timeout,
-        server_timeout=step_timeout,
-        **initialization,
-    )
+    wanted = None if command else platform_for(platform)
+    # By name the client takes it too, but then fails at its own error message.
+    build = import_module("ai2thor.platform").STR_PLATFORM_MAP[wanted] if wanted else None
+    try:
+        return guarded_controller()(
+            local_executable_path=command,
+            scene=scene,
+            width=size[0],
+            height=size[1],
+            x_display=display,
+            platform=build,
+            server_start_timeout=start_timeout,
+            server_timeout=step_timeout,
+            **initialization,
+        )
+    except ValueError as error:
+        if command:
+            raise
+        raise AI2ThorError(
+            f"AI2-THOR's client found no Unity build to download ({error}). Name one that is here, or the "
+            f"stand-in: export TESTSPACE_AI2THOR_EXECUTABLE={STANDIN}"
+        ) from error
 
 
 def _can_match_gpus() -> bool:

@@ -16,7 +16,7 @@ import os
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,7 +56,7 @@ class AI2ThorConfig(BaseModel):
 
     executable: str | None = None
     """A Unity build's executable; `standin`: Testspace's stand-in; None: the build the client downloads."""
-    platform: str | None = None
+    platform: Literal["Linux64", "CloudRendering", "OSXIntel64"] | None = None
     """Of the build that the client downloads: Linux64 (X display) or CloudRendering (Vulkan, no display)."""
     start_timeout: float = Field(default=300.0, gt=0)
     """Seconds until the program's first answer."""
@@ -66,9 +66,9 @@ class AI2ThorConfig(BaseModel):
     @classmethod
     def from_environment(cls) -> "AI2ThorConfig":
         """By TESTSPACE_AI2THOR_EXECUTABLE and TESTSPACE_AI2THOR_PLATFORM."""
-        return cls(
-            executable=os.environ.get("TESTSPACE_AI2THOR_EXECUTABLE") or None,
-            platform=os.environ.get("TESTSPACE_AI2THOR_PLATFORM") or None,
+        names = ("executable", "platform")
+        return cls.model_validate(
+            {n: os.environ.get(f"TESTSPACE_AI2THOR_{n.upper()}") or None for n in names}
         )
 
 

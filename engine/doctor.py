@@ -102,10 +102,10 @@ def _gpu() -> tuple[str, str, str, str]:
 
 def _unity() -> tuple[str, str, str, str]:
     if os.environ.get("TESTSPACE_AI2THOR_EXECUTABLE"):
-        return "ok", "ai2thor program", drawn_by("ai2thor"), ""
+        return "ok", "unity", drawn_by("ai2thor"), ""
     text = "none named: the client downloads Unity's build when first used"
     fix = "export TESTSPACE_AI2THOR_EXECUTABLE=standin  (draws without Unity, docs/simulators.md)"
-    return "absent", "ai2thor program", text, fix
+    return "absent", "unity", text, fix
 
 
 def _library() -> tuple[str, str, str, str]:

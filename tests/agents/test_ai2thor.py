@@ -184,6 +184,15 @@ def test_no_display(bare: SceneGeometry, tmp_path: Path, monkeypatch: pytest.Mon
         simulator.load(bare)
 
 
+def test_no_unity_to_be_had(bare: SceneGeometry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a way to its servers, say; nothing is fetched here."""
+    monkeypatch.setattr("ai2thor.build.Build.exists", lambda _: False)
+    for display in ("", ":0"):
+        monkeypatch.setenv("DISPLAY", display)
+        with said_in_time(AI2ThorError, "no Unity build to download.*EXECUTABLE=standin"):
+            AI2ThorSimulator(config=AI2ThorConfig()).load(bare)
+
+
 def test_no_display_and_a_gpu_of_rays_for_the_standin(
     bare: SceneGeometry, cameras: Cameras, monkeypatch: pytest.MonkeyPatch
 ) -> None:
