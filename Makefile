@@ -26,11 +26,13 @@ lint: setup
 
 setup: .venv/.ready
 
-# torch goes first and alone: any looser request for it by another package would fetch a second build.
+# torch goes first and alone: any looser request for it by another package would fetch a second build. AI2-THOR's
+# client goes last and without what it asks for: its opencv-python would overwrite opencv-python-headless.
 .venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q $(PIP_ARGS) torch==2.13.0
 	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt --no-deps ai2thor
 	touch $@
 
 # The Khronos glTF validator, for the tests of exported houses; the node that runs it comes with pyright.

@@ -19,7 +19,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses show": ("agents.commands:show_house", "plan from above and views from within, as PNG"),
     "houses check": ("scenes.commands:check", "is this house valid: overlaps, support, reachability"),
     "houses sheet": ("agents.house_sheet:house_sheet", "views from within several houses, as one PNG"),
-    "houses assets": ("agents.asset_sheet:asset_sheet", "a picture of every object type, and what it is from"),
+    "houses assets": (
+        "agents.asset_sheet:asset_sheet",
+        "a picture of every object type, and its source",
+    ),
     "houses stats": ("scenes.commands:stats", "houses in numbers, beside ProcTHOR's"),
     "houses export": ("scenes.commands:export", "geometry as GLB or in Replica's layout, for any other tool"),
     "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),

@@ -50,7 +50,7 @@ class RaycastSimulator:
 
     def __init__(self, device: str = "cpu", config: RaycastConfig | None = None) -> None:
         self.config = RaycastConfig() if config is None else config
-        self.device = _known_device(device)
+        self.device = known_device(device)
         if round(self.config.samples**0.5) ** 2 != self.config.samples:
             raise ValueError(
                 f"samples a pixel must be a square number (1, 4, 9, 16), got {self.config.samples}"
@@ -133,7 +133,8 @@ def _unlit(device: str) -> LightProbes:
     return bake(DeviceScene(SceneGeometry("nothing", "", (), (), (), ()), device))
 
 
-def _known_device(device: str) -> str:
+def known_device(device: str) -> str:
+    """The Warp device of that name; "auto" is CUDA where there is one. ValueError names the choices."""
     if device == "auto":
         return "cuda:0" if wp.is_cuda_available() else "cpu"
     try:

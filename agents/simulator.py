@@ -10,9 +10,10 @@ from agents.cameras import Cameras
 from agents.free_space import FreeSpace
 from scenes.geometry import SceneGeometry
 
-SIMULATORS = ("raycast", "replica", "habitat")
+SIMULATORS = ("raycast", "ai2thor", "replica", "habitat")
 LIBRARIES = {
-    "habitat": ("habitat_sim", "conda install habitat-sim headless -c conda-forge -c aihabitat-nightly")
+    "ai2thor": ("ai2thor", "pip install -e '.[ai2thor]' && pip install --no-deps ai2thor==5.0.0"),
+    "habitat": ("habitat_sim", "conda install habitat-sim headless -c conda-forge -c aihabitat-nightly"),
 }
 """Modules that a simulator imports when it is made, and the lines that install them."""
 
@@ -45,6 +46,10 @@ def make_simulator(name: str, device: str = "cpu") -> Simulator:
     check_simulator(name)
     # Each is imported where it is asked for: Warp starts up when first imported, and only those who render
     # need wait for that.
+    if name == "ai2thor":
+        from agents.ai2thor_simulator import AI2ThorSimulator
+
+        return AI2ThorSimulator(device)
     if name == "replica":
         from agents.replica_simulator import ReplicaSimulator
 
@@ -66,3 +71,15 @@ def check_simulator(name: str) -> None:
     if name in LIBRARIES and importlib.util.find_spec(LIBRARIES[name][0]) is None:
         module, line = LIBRARIES[name]
         raise ValueError(f"the simulator {name} needs {module}, which is not installed: {line}")
+
+
+def drawn_by(name: str) -> str:
+    """Who draws, where the simulator's name does not say it all: for the provenance in a store, else empty.
+
+    ValueError where the simulator is not installed.
+    """
+    if name == "ai2thor":
+        from agents.ai2thor_simulator import drawn_by as ai2thor_drawn_by
+
+        return ai2thor_drawn_by()
+    return ""

@@ -6,6 +6,7 @@ one it died of: that part alone counts a failure, what waited behind is handed o
 actor takes the place of the dead one.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -20,6 +21,7 @@ from engine.plan import PartTask
 _IN_FLIGHT = 2
 _DEATHS = 5  # of actors in a row, with no part made in between, until we stop trying
 _WAIT = 5.0  # seconds
+_SETTINGS = "TESTSPACE_AI2THOR_"  # variables that say how the simulator is run
 
 
 class MakerActor:
@@ -42,7 +44,11 @@ class _Worker:
 
     def __init__(self, recipe: Recipe, gpus: float):
         remote: Any = ray.remote(MakerActor)
-        self.actor = remote.options(num_cpus=1, num_gpus=gpus, max_restarts=0).remote(recipe)
+        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0}
+        settings = {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}
+        if settings:  # on a cluster, other machines have an environment of their own
+            options["runtime_env"] = {"env_vars": settings}
+        self.actor = remote.options(**options).remote(recipe)
         self.hello = self.actor.hello.remote()
         self.up = False
         self.flying: deque[tuple[Any, PartTask]] = deque()

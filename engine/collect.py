@@ -55,7 +55,7 @@ class CollectConfig(BaseModel):
     fov_deg: float = Field(90.0, gt=0, lt=180)
     """Horizontal field of view [degrees]."""
     simulator: str = "raycast"
-    """What renders."""
+    """What renders: raycast, or ai2thor (docs/simulators.md)."""
     sampler: str = "dense"
     """How poses are chosen."""
     seed: int = 0
@@ -171,6 +171,8 @@ def _recipe(config: CollectConfig) -> Recipe:
         "pose_block": POSE_BLOCK,
         "library": default_library().digest,  # other furniture, other frames
     }
+    if drawer := drawn_by(config.simulator):
+        decides["drawn_by"] = drawer
     return Recipe(
         store=str(config.store.absolute()),
         role=config.role,

@@ -10,7 +10,7 @@ from importlib import metadata
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.simulator import LIBRARIES
+from agents.simulator import LIBRARIES, drawn_by
 from engine.machine import available_cores
 from scenes.library import AssetLibrary, default_library
 
@@ -21,7 +21,11 @@ PACKAGES = (
     ("ray", "collection, training on several machines", "make clean setup"),
     ("zarr", "the store", "make clean setup"),
     ("tensorstore", "reading the store", "make clean setup"),
-    ("ai2thor", "AI2-THOR's own simulator (optional)", "pip install ai2thor==5.0.0"),
+    (
+        "ai2thor",
+        "AI2-THOR's client (optional)",
+        LIBRARIES["ai2thor"][1],
+    ),
     ("prior", "ProcTHOR-10K houses (optional)", "pip install prior"),
     (
         "habitat-sim",
@@ -73,6 +77,8 @@ def findings() -> Iterator[tuple[str, str, str, str]]:
             yield "absent" if optional else "MISSING", package, use, fix
     if importlib.util.find_spec("warp"):
         yield _gpu()
+    if importlib.util.find_spec("ai2thor"):
+        yield _unity()
     yield _library()
     address = os.environ.get("RAY_ADDRESS")
     yield (
@@ -92,6 +98,14 @@ def _gpu() -> tuple[str, str, str, str]:
     if names:
         return "ok", "gpu", ", ".join(names), ""
     return "absent", "gpu", "no CUDA device: rendering and training use the CPU", ""
+
+
+def _unity() -> tuple[str, str, str, str]:
+    if os.environ.get("TESTSPACE_AI2THOR_EXECUTABLE"):
+        return "ok", "unity", drawn_by("ai2thor"), ""
+    text = "none named: the client downloads Unity's build when first used"
+    fix = "export TESTSPACE_AI2THOR_EXECUTABLE=standin  (draws without Unity, docs/simulators.md)"
+    return "absent", "unity", text, fix
 
 
 def _library() -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.cameras import Cameras, intrinsics_from_fov
 from agents.samplers import sample_poses
-from agents.simulator import make_simulator
+from agents.simulator import drawn_by, make_simulator
 from engine.errors import PartExistsError
 from engine.plan import HouseRef, PartTask, Segment
 from engine.store import Role, Run, Space, Store
@@ -62,6 +62,7 @@ class PartMaker:
         self.recipe = recipe
         self._store = Store.open(recipe.store)
         self._simulator = make_simulator(recipe.simulator, recipe.device)
+        self._drawn_by = drawn_by(recipe.simulator)
         self._houses: OrderedDict[str, tuple[Space, SceneGeometry]] = OrderedDict()
 
     def make(self, task: PartTask) -> PartResult:
@@ -139,12 +140,15 @@ class PartMaker:
         geometry = load_space(Path(ref.path))
         if geometry.digest != ref.digest:
             raise ValueError(f"{ref.path} was changed while it was being collected: collect it again")
+        known = facts(geometry, Path(ref.path))
+        if self._drawn_by:
+            known["provenance"] += f"; {self._drawn_by}"
         space = Space(
             id=ref.space_id,
             house_digest=ref.digest,
             sampler=self.recipe.sampler,
             simulator=self.recipe.simulator,
-            **facts(geometry, Path(ref.path)),
+            **known,
         )
         self._houses[ref.digest] = (space, geometry)
         while len(self._houses) > _COMPILED:

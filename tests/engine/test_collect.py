@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,32 @@ def test_a_contact_sheet_shows_every_modality(collected):
         assert np.asarray(sheet).std() > 20
     with pytest.raises(ValueError, match="transfer"):
         contact_sheet(store, 4, role="transfer")
+
+
+@pytest.mark.parametrize("count", [0, pytest.param(1, marks=pytest.mark.ray)])
+def test_another_simulator_another_provenance_and_nothing_else(
+    houses, collected, tmp_path, monkeypatch, count
+):
+    """AI2-THOR's client, with the stand-in that draws as raycast does, in this process and in an actor."""
+    pytest.importorskip("ai2thor")
+    monkeypatch.setenv("TESTSPACE_AI2THOR_EXECUTABLE", "standin")
+    collect(_config(houses, tmp_path / "store", simulator="ai2thor", actors=count))
+    found, expected = Store.open(tmp_path / "store"), Store.open(collected)
+    assert _by_frame(found) == _by_frame(expected)
+    spaces = {s.id: s for s in expected.spaces}
+    for space in found.spaces:
+        other = spaces[space.id]
+        assert (space.simulator, space.external_access) == ("ai2thor", "none")
+        assert space.provenance.startswith(other.provenance)
+        assert "stand-in" in space.provenance
+        assert replace(space, simulator=other.simulator, provenance=other.provenance) == other
+
+
+def test_a_simulator_that_is_not_installed_is_said_at_once(houses, tmp_path, monkeypatch):
+    monkeypatch.setattr("agents.ai2thor_client.find_spec", lambda _: None)
+    with pytest.raises(ValueError, match=r"pip install .*ai2thor==5\.0\.0"):
+        collect(_config(houses, tmp_path / "store", simulator="ai2thor"))
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.ray

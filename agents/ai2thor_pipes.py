@@ -1,0 +1,108 @@
+"""Named pipes with another process at the far end that may be dead: opening and reading that cannot hang.
+
+AI2-THOR's messages are fields, each a type (one byte), a length (four bytes, big-endian) and a body; a field
+of type END and length 0 closes a message.
+"""
+
+import os
+import select
+import struct
+import time
+from collections.abc import Callable
+from enum import IntEnum
+
+HEADER = struct.Struct("!BI")
+_LOOK = 0.2  # seconds between looks at whether the other side lives
+
+
+class Field(IntEnum):
+    """Types of field, by AI2-THOR's numbers."""
+
+    METADATA = 1
+    ACTION = 2
+    RGB = 4
+    DEPTH = 5
+    NORMALS = 6
+    CLASSES = 8
+    IDS = 9
+    CAMERA_RGB = 10
+    CAMERA_DEPTH = 12
+    CAMERA_NORMALS = 13
+    CAMERA_IDS = 14
+    CAMERA_CLASSES = 15
+    END = 255
+
+
+class PeerEnded(Exception):
+    """The process at the other end is gone."""
+
+
+def frame(kind: int, body: bytes) -> bytes:
+    """A field: header and body."""
+    return HEADER.pack(kind, len(body)) + body
+
+
+def open_writer(path: str, alive: Callable[[], bool], timeout: float) -> int:
+    """A file descriptor to write to a pipe, once someone reads it. Raises PeerEnded, TimeoutError [s]."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:  # ENXIO: nobody reads yet; ENOENT: nobody ever will
+            if isinstance(error, FileNotFoundError) or not alive():
+                raise PeerEnded from None
+            if time.monotonic() > end:
+                raise TimeoutError(f"nobody opened {path} within {timeout:g} s") from None
+            time.sleep(0.01)
+        else:
+            os.set_blocking(fd, True)
+            return fd
+
+
+def open_reader(path: str) -> int:
+    """A file descriptor to read a pipe from, whether or not someone writes to it yet."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+
+def read_exactly(fd: int, size: int, alive: Callable[[], bool], timeout: float | None) -> bytes:
+    """`size` bytes. Raises PeerEnded if the other side is gone, TimeoutError [s] if it is silent.
+
+    The pipe may have had no writer yet: that is not its end.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    data = bytearray()
+    while len(data) < size:
+        # Before the look at the pipe: what a process wrote before it ended is still to be had.
+        lives = alive()
+        if poll.poll(1000 * _LOOK if lives else 0):
+            part = os.read(fd, size - len(data))
+            if not part:
+                raise PeerEnded
+            data += part
+        elif not lives:
+            raise PeerEnded
+        elif end is not None and time.monotonic() > end:
+            raise TimeoutError(f"no answer within {timeout:g} s")
+    return bytes(data)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """All of `data`. Raises PeerEnded if nobody reads any more."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except BrokenPipeError:
+        raise PeerEnded from None
+
+
+def read_message(fd: int, alive: Callable[[], bool], timeout: float | None) -> list[tuple[int, bytes]]:
+    """The fields of one message, without the END. Raises as `read_exactly`."""
+    fields = []
+    while True:
+        kind, size = HEADER.unpack(read_exactly(fd, HEADER.size, alive, timeout))
+        if kind == Field.END:
+            return fields
+        fields.append((kind, read_exactly(fd, size, alive, timeout)))
