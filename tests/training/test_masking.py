@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.masking import ALL_TO_ALL, RGB_TO_ALL, Component, Masker, MaskingConfig, dirichlet, share_out
+from training.budgets import dirichlet, share_out
+from training.masking import ALL_TO_ALL, RGB_TO_ALL, Component, Masker, MaskingConfig
 
 NAMES = ("rgb", "depth", "normals", "edges")
 SLOTS = (64, 64, 16, 64)
@@ -23,14 +24,15 @@ def test_budgets_are_exact_and_nothing_is_seen_and_predicted(mixture):
     assert both.min() >= 0
     assert both.max() < sum(SLOTS)
     assert (np.diff(mask.inputs, axis=1) > 0).all()
-    owner = np.repeat(np.arange(4), SLOTS)
-    np.testing.assert_array_equal(mask.target_modality, owner[mask.targets])
+    assert mask.input_valid.all()
+    assert mask.target_valid.all()
 
 
 def test_rgb_to_all_sees_rgb_alone_and_predicts_everything():
     mask = masker(inputs=48, targets=64, mixture=(RGB_TO_ALL,)).draw(512, np.random.default_rng(1))
     assert mask.inputs.max() < 64
-    assert set(np.unique(mask.target_modality)) == {0, 1, 2, 3}
+    owner = np.repeat(np.arange(4), SLOTS)
+    assert set(np.unique(owner[mask.targets])) == {0, 1, 2, 3}
 
 
 def test_small_alpha_takes_one_modality_and_large_alpha_an_even_share():
