@@ -42,7 +42,9 @@ def test_every_key_of_4m21_is_mapped(size: str):
     with torch.device("meta"):
         model = model_of(theirs)
         ours = to_4m(model)
-    assert {k: (v.dtype, v.shape) for k, v in ours.items()} == {k: (v.dtype, v.shape) for k, v in theirs.items()}
+    assert {k: (v.dtype, v.shape) for k, v in ours.items()} == {
+        k: (v.dtype, v.shape) for k, v in theirs.items()
+    }
     assert len(list(entries(model))) == len(theirs)
     mapped = {e.ours for e in entries(model) if e.kind == "weight"}
     assert mapped == {n for n, _ in model.named_parameters()}
@@ -84,7 +86,14 @@ def test_a_model_of_full_size_goes_there_and_back(tmp_path):
 
 def checkpoint(path: Path, **kwargs: Any) -> Multimodal:
     """A file in 4M-21's layout and names, with random weights, for images of 64 pixels."""
-    names = ("rgb@224", "tok_rgb@224", "tok_depth@224", "tok_normal@224", "tok_canny_edge@224", "tok_clip@224")
+    names = (
+        "rgb@224",
+        "tok_rgb@224",
+        "tok_depth@224",
+        "tok_normal@224",
+        "tok_canny_edge@224",
+        "tok_clip@224",
+    )
     specs = tuple(TokenSpec(n, n, 16, 0 if n == "rgb@224" else 48, pixels=n == "rgb@224") for n in names)
     model = random_model(Multimodal(TINY_ENCODER.model_copy(update=kwargs), 64, specs, 1))
     save_tensors(path, to_4m(model))
@@ -100,7 +109,9 @@ def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: Wor
     # All of the trunk, and the vectors of the four modalities. Not the vocabularies: ours are our own.
     parts = ("encoder.", "blocks.", "norm.", "context.")
     trunk = {n for n, _ in source.named_parameters() if n.startswith(parts)}
-    assert trunk | {"encoder.patches.weight", "mask_embedding", "modality_embedding.depth"} <= set(said["taken"])
+    assert trunk | {"encoder.patches.weight", "mask_embedding", "modality_embedding.depth"} <= set(
+        said["taken"]
+    )
     assert {f"tables.{m}.weight" for m in ("depth", "normals", "edges")} <= said["reshaped"].keys()
     assert {f"heads.{m}.weight" for m in STORE_NAMES} <= said["reshaped"].keys()
     assert said["missing"] == []
@@ -133,6 +144,8 @@ def test_what_does_not_fit_is_said(world: World, tmp_path):
     assert "encoder.0.attn.qkv.bias" in report.extra
     with pytest.raises(ValueError, match="no file and no folder"):
         read_4m(tmp_path / "nothing")
-    config = TINY_PRETRAIN.model_copy(update={"objective": "mae", "start": str(tmp_path / "bias.safetensors")})
+    config = TINY_PRETRAIN.model_copy(
+        update={"objective": "mae", "start": str(tmp_path / "bias.safetensors")}
+    )
     with pytest.raises(ValueError, match="objective mm"):
         pretrain(config, world.pretrain, {}, tmp_path / "run")
