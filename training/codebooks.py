@@ -1,4 +1,4 @@
-"""The two quantisers of 4M's tokenizers (Mizrahi et al., arXiv:2312.06647), with their semantics to the digit.
+"""The two quantisers of 4M's tokenizers (Mizrahi et al., arXiv:2312.06647), to the digit.
 
 `training.vq.CosineVQ`, which our own tokenizers learn with, differs from `EmaCodebook` in what it averages
 (sums and not means), in its unit codes and in reviving dead ones."""

@@ -92,7 +92,8 @@ class FourMTokenizer(nn.Module):
         super().__init__()
         shape = {k: v.shape for k, v in tensors.items()}
         latent, dim = shape["quant_proj.weight"][:2]
-        self.labels = nn.Embedding(*shape["cls_emb.weight"]) if "cls_emb.weight" in shape else None
+        classes = shape.get("cls_emb.weight")
+        self.labels = None if classes is None else nn.Embedding(classes[0], classes[1])
         self.to_latent = nn.Conv2d(dim, latent, 1)
         self.from_latent = nn.Conv2d(latent, shape["post_quant_proj.weight"][0], 1)
         self.patch = 1
@@ -102,12 +103,7 @@ class FourMTokenizer(nn.Module):
             self.quantise = Memcodes(*shape["quantize.codes"])
             return
         _, channels, self.patch, _ = shape["encoder.proj.weight"]
-        heads = heads or heads_of(dim)
-        vits = [
-            Vit(dim, _count(shape, f"{part}.blocks"), heads, tuple(shape[f"{part}.pos_emb"][2:]),
-                f"{part}.post_mlp.fc1.weight" in shape)
-            for part in ("encoder", "decoder")
-        ]  # fmt: skip
+        vits = [_vit(shape, part, heads) for part in ("encoder", "decoder")]
         project = nn.Conv2d(channels, dim, self.patch, stride=self.patch)
         self.encoder = nn.Sequential(project, vits[0])
         outputs = shape["decoder.out_proj.weight"][0]
@@ -137,6 +133,12 @@ class FourMTokenizer(nn.Module):
 
     def reconstruct(self, rows: Float[Tensor, "b l gh gw"]) -> Float[Tensor, "b c h w"]:
         return self.finish(self.decoder(self.from_latent(rows)))
+
+
+def _vit(shape: Mapping[str, torch.Size], part: str, heads: int) -> Vit:
+    _, dim, height, width = shape[f"{part}.pos_emb"]
+    post = f"{part}.post_mlp.fc1.weight" in shape
+    return Vit(dim, _count(shape, f"{part}.blocks"), heads or heads_of(dim), (height, width), post)
 
 
 def _mlp(shape: Mapping[str, torch.Size], part: str) -> Mlp:

@@ -1,4 +1,4 @@
-"""4M's checkpoints through the name map: all keys, there and back, and a pre-training that starts from one."""
+"""4M's checkpoints through the name map: all keys, there and back, and a pre-training started from one."""
 
 import json
 from dataclasses import replace
