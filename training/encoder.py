@@ -6,6 +6,7 @@ arXiv:2312.06647), and fed with RGB alone it is a plain ViT."""
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Shaped, UInt8
 from pydantic import Field
 from torch import Tensor, nn
@@ -44,6 +45,8 @@ class EncoderConfig(Config):
     """swiglu, of 8/3 of the width (4M-21's), or gelu, of four times the width."""
     bias: bool = False
     """Biases in linears and norms."""
+    registers: int = Field(default=0, ge=0)
+    """Learned tokens without a place (a ViT's class token is one); the encoder gives no features of them."""
     pixels: Literal["plain", "imagenet"] = "plain"
     """How RGB is normalised; imagenet: as 4M's checkpoints know it."""
 
@@ -92,6 +95,9 @@ class Encoder(nn.Module):
         self.grid = config.grid(image)
         self.patches = nn.Linear(3 * config.patch**2, config.dim, bias=False)
         self.rgb_embedding = nn.Parameter(torch.empty(config.dim))
+        self.register_embedding = (
+            nn.Parameter(torch.empty(config.registers, config.dim)) if config.registers else None
+        )
         self.blocks = nn.ModuleList(Block(config.dim, config.style) for _ in range(config.depth))
         self.norm = norm(config.dim, config.style)
         self.positions: Tensor
@@ -112,10 +118,18 @@ class Encoder(nn.Module):
         """All patches of an image, row-major, with their places."""
         return self.content(patches) + (self.positions + self.rgb_embedding)
 
-    def run(self, x: Float[Tensor, "b n d"], allowed: Allowed | None = None) -> Float[Tensor, "b n d"]:
+    def run(
+        self, x: Float[Tensor, "b n d"], allowed: Allowed | None = None, whole: bool = False
+    ) -> Float[Tensor, "b m d"]:
+        """Features of embedded tokens; `whole`: those of the registers too, in front. `allowed` says who may
+        look at which of the n tokens; all may look at registers."""
+        registers = self.config.registers
+        if self.register_embedding is not None:
+            x = torch.cat([self.register_embedding.expand(len(x), -1, -1), x], dim=1)
+            allowed = None if allowed is None else F.pad(allowed, (registers, 0), value=True)
         for block in self.blocks:
             x = block(x, allowed)
-        return self.norm(x)
+        return self.norm(x if whole else x[:, registers:])
 
     def forward(self, rgb: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b n d"]:
         """Features of all patches of whole images, row-major: how transfer uses the encoder."""
@@ -124,6 +138,7 @@ class Encoder(nn.Module):
     def flops(self, tokens: float, patches: float) -> dict[str, float]:
         """Forward FLOPs of one sample by part, for `tokens` visible tokens, `patches` of them of RGB."""
         dim, depth = self.config.dim, self.config.depth
+        tokens = tokens + self.config.registers
         linears = [m for m in self.blocks.modules() if isinstance(m, nn.Linear)]
         return {
             "encoder.patches": linear_flops(self.patches, patches),

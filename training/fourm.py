@@ -53,7 +53,10 @@ class Entry(NamedTuple):
 
 
 def entries(model: Multimodal, names: Names = AS_HERE) -> Iterator[Entry]:
-    """All keys of a 4M checkpoint of the shape of `model`."""
+    """All keys of a 4M checkpoint of the shape of `model`. Raises ValueError for one with registers, which
+    4M-21 has not."""
+    if model.encoder.config.registers:
+        raise ValueError("4M-21's checkpoints know no registers: set encoder.registers to 0")
     yield Entry("mask_token", "mask_embedding")
     for spec in model.specs:
         name = names.get(spec.name, (spec.name, spec.name))[0]

@@ -121,11 +121,13 @@ class Multimodal(nn.Module):
             table = torch.cat([learned.get(s.name, p) for s, p in zip(self.specs, parts, strict=True)])
         return F.embedding(slots, table) + F.embedding(self.owner[slots], torch.stack(list(vectors)))
 
-    def context_of(self, batch: Batch) -> Float[Tensor, "b i d"]:
-        """What the decoder looks at: projected encoder output of the inputs, with their places."""
+    def context_of(self, batch: Batch) -> Float[Tensor, "b m d"]:
+        """What the decoder looks at: projected encoder output of registers and inputs, with their places
+        (registers have none)."""
         places = self.input_places(batch)
-        features = self.encoder.run(self.input_content(batch) + places, _columns(batch.get("input_valid")))
-        return self.context(features) + places
+        allowed = _columns(batch.get("input_valid"))
+        features = self.encoder.run(self.input_content(batch) + places, allowed, whole=True)
+        return self.context(features) + F.pad(places, (0, 0, self.encoder.config.registers, 0))
 
     def target_content(self, batch: Batch) -> Float[Tensor, "b t d"]:
         """The mask token, or in a sequence the token before; zeros where padded."""
@@ -148,12 +150,14 @@ class Multimodal(nn.Module):
             same = same & ~(late & self.ordered[owner][:, :, None])
         return same
 
-    def decode(self, context: Float[Tensor, "b i d"], batch: Batch) -> Float[Tensor, "b t d"]:
+    def decode(self, context: Float[Tensor, "b m d"], batch: Batch) -> Float[Tensor, "b t d"]:
         """Features of the targets."""
         y = self.target_content(batch) + self.target_places(batch)
         allowed = batch["allowed"] if "allowed" in batch else self.allowed(batch["targets"])
         allowed = None if allowed is None else allowed[:, None]
         seen = _columns(batch.get("input_valid"))
+        if seen is not None:
+            seen = F.pad(seen, (self.encoder.config.registers, 0), value=True)
         for block in self.blocks:
             y = block(y, context, allowed, seen)
         return self.norm(y)
@@ -186,6 +190,7 @@ class Multimodal(nn.Module):
         i, t = sum(inputs.values()), sum(targets.values())
         (pixels,) = (s.name for s in self.specs if s.pixels)
         counts = self.encoder.flops(i, inputs.get(pixels, 0))
+        i += self.encoder.config.registers
         vectors = {name: m for name, m in self.tables.items() if isinstance(m, nn.Linear)}
         counts["tables"] = sum(linear_flops(m, inputs.get(name, 0)) for name, m in vectors.items())
         counts["context"] = linear_flops(self.context, i)

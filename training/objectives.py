@@ -112,7 +112,7 @@ class MaskedAutoencoder(Objective):
             )
         dim = max(64, config.dim // 2)
         style = config.style._replace(heads=heads_of(dim))
-        self.context = nn.Linear(config.dim, dim, bias=False)
+        self.context = nn.Linear(config.dim, dim, bias=config.bias)
         self.mask_embedding = nn.Parameter(torch.empty(dim))
         self.blocks = nn.ModuleList(Block(dim, style) for _ in range(decoder_depth))
         self.norm = norm(dim, style)
@@ -138,28 +138,29 @@ class MaskedAutoencoder(Objective):
         targets: Int[Tensor, "b t"] = batch["targets"]
         patches = patchify(batch["rgb"], self.encoder.config.patch)
         x = self.encoder.content(_rows(patches, inputs))
-        x = self.encoder.run(x + (self.encoder.positions + self.encoder.rgb_embedding)[inputs])
-        # Visible and masked tokens in that order: attention does not care, positions say where each
-        # belongs.
-        y = torch.cat(
-            [self.context(x).float() + self.positions[inputs], self.mask_embedding + self.positions[targets]],
-            dim=1,
-        )
+        x = self.encoder.run(x + (self.encoder.positions + self.encoder.rgb_embedding)[inputs], whole=True)
+        # Registers, visible and masked tokens in that order: attention does not care, positions say where
+        # each belongs.
+        seen = self.context(x).float()
+        seen = seen + F.pad(self.positions[inputs], (0, 0, seen.shape[1] - self.visible, 0))
+        y = torch.cat([seen, self.mask_embedding + self.positions[targets]], dim=1)
         for block in self.blocks:
             y = block(y)
-        predicted = self.pixels(self.norm(y[:, self.visible :])).float()
+        predicted = self.pixels(self.norm(y[:, seen.shape[1] :])).float()
         truth = (_rows(patches, targets).float() - self.encoder.mean) / self.encoder.std
         mean, variance = truth.mean(-1, keepdim=True), truth.var(-1, keepdim=True)
         return {"total": F.mse_loss(predicted, (truth - mean) / (variance + 1e-6).sqrt())}
 
     def flops(self) -> dict[str, float]:
         counts = self.encoder.flops(self.visible, self.visible)
-        counts["context"] = linear_flops(self.context, self.visible)
+        registers = self.encoder.config.registers
+        places = self.slots + registers
+        counts["context"] = linear_flops(self.context, self.visible + registers)
         counts["decoder.linears"] = sum(
-            linear_flops(m, self.slots) for m in self.blocks.modules() if isinstance(m, nn.Linear)
+            linear_flops(m, places) for m in self.blocks.modules() if isinstance(m, nn.Linear)
         )
         dim = self.context.out_features
-        counts["decoder.attention"] = len(self.blocks) * attention_flops(self.slots, self.slots, dim)
+        counts["decoder.attention"] = len(self.blocks) * attention_flops(places, places, dim)
         counts["heads"] = linear_flops(self.pixels, self.slots - self.visible)
         return counts
 

@@ -7,17 +7,25 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, World
 from training.blocks import initialise
 from training.checkpoint import save_tensors
+from training.encoder import SIZES
 from training.fourm import STORE_NAMES, entries, model_of, read_4m, specs_of, take, to_4m
+from training.launch import PretrainCommand
+from training.masking import FOURM21
 from training.modality import TokenSpec
 from training.model import Multimodal
 from training.pretrain import build_objective, pretrain
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm"
+
+
+PRESETS = Path(__file__).parents[2] / "training" / "presets"
+PRESET = PretrainCommand.model_validate(yaml.safe_load((PRESETS / "adapt-4m21.yaml").read_text())).pretrain
 
 
 def shapes_of(size: str) -> dict[str, Tensor]:
@@ -102,7 +110,11 @@ def checkpoint(path: Path, **kwargs: Any) -> Multimodal:
 
 def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: World, tmp_path, capsys):
     source = checkpoint(tmp_path / "4m.safetensors")
-    config = TINY_PRETRAIN.model_copy(update={"samples": 16, "start": str(tmp_path / "4m.safetensors")})
+    small = {"encoder": TINY_ENCODER, "decoder_depth": 1, "samples": 32, "batch": 16, "threads": 1}
+    small |= {"start": str(tmp_path / "4m.safetensors"), "device": "cpu"}
+    # RGB has 64 patches of these 80, so its samples are padded, as at full size.
+    small["masking"] = PRESET.masking.model_copy(update={"inputs": 80, "targets": 64})
+    config = PRESET.model_copy(update=small)
     metrics = pretrain(config, world.pretrain, world.tokenizers, tmp_path / "run")
     said = metrics["start"]
     assert "tensors taken" in capsys.readouterr().out
@@ -118,6 +130,12 @@ def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: Wor
     assert said["remade"] == list(STORE_NAMES)
     assert "encoder_embeddings.tok_clip@224.token_emb.weight" in said["extra"]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["start"] == said
+
+
+def test_the_preset_is_of_size_b_and_masks_as_4m21_does():
+    assert PRESET.encoder.model_copy(update={"pixels": "plain"}) == SIZES["B"].encoder
+    assert PRESET.decoder_depth == SIZES["B"].decoder_depth
+    assert PRESET.masking.mixture == FOURM21
 
 
 def test_what_was_taken_is_in_the_model(world: World, tmp_path):

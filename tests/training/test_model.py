@@ -64,7 +64,7 @@ def test_sizes_are_those_of_4m(size: str):
     assert (config.depth, depth) == {"Ti": (6, 6), "S": (8, 8), "B": (12, 12), "L": (24, 24)}[size]
 
 
-@pytest.mark.parametrize("style", [{}, {"mlp": "gelu", "bias": True}, {"heads": 4}])
+@pytest.mark.parametrize("style", [{}, {"mlp": "gelu", "bias": True}, {"heads": 4, "registers": 3}])
 def test_flops_are_what_torch_counts(style: dict[str, Any]):
     model = objective(config=CONFIG.model_copy(update=style)).eval()
     batch = model.prepare(frames(3), np.random.default_rng(0))
@@ -82,8 +82,10 @@ def test_flops_are_what_torch_counts(style: dict[str, Any]):
     assert sum(model.flops().values()) == pytest.approx(counter.get_total_flops() / 3, rel=0.02)
 
 
-def test_flops_of_the_autoencoder_are_what_torch_counts():
-    model = MaskedAutoencoder(CONFIG, 32, 0.75, 2, 0).eval()
+@pytest.mark.parametrize("registers", [0, 2])
+def test_flops_of_the_autoencoder_are_what_torch_counts(registers: int):
+    config = CONFIG.model_copy(update={"registers": registers})
+    model = MaskedAutoencoder(config, 32, 0.75, 2, 0).eval()
     batch = model.prepare(frames(3), np.random.default_rng(0))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(batch)
@@ -145,9 +147,11 @@ def test_hidden_content_does_not_reach_the_prediction():
     torch.testing.assert_close(features(model, mixed, mask), features(model, data, mask), rtol=0, atol=0)
 
 
-def test_padding_changes_nothing():
+@pytest.mark.parametrize("registers", [0, 2])
+def test_padding_changes_nothing(registers: int):
     """A sample with fewer tokens than the batch has places computes what it does alone."""
-    model = objective(overflow="lose", inputs=20).eval()
+    config = CONFIG.model_copy(update={"registers": registers})
+    model = objective(config=config, overflow="lose", inputs=20).eval()
     data = frames(32)
     mask = model.masker.draw(32, np.random.default_rng(6))
     assert not mask.input_valid.all()
