@@ -184,6 +184,14 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.normal_(parameter, std=0.02, generator=generator)
 
 
+def parameter_counts(module: nn.Module) -> dict[str, int]:
+    """Parameters by part, a child or a parameter of its own; they sum to the whole."""
+    counts = {name: sum(p.numel() for p in child.parameters()) for name, child in module.named_children()}
+    counts |= {name: p.numel() for name, p in module.named_parameters(recurse=False)}
+    assert sum(counts.values()) == sum(p.numel() for p in module.parameters()), "a part is shared"
+    return counts
+
+
 def attention_flops(queries: float, keys: float, dim: int) -> float:
     """Forward FLOPs of scores and weighted sum, projections not included."""
     return 4 * queries * keys * dim

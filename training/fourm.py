@@ -45,7 +45,7 @@ _MLPS = {True: {"gate": "fc1", "out": "fc2", "value": "fc3"}, False: {"up": "fc1
 
 
 class Entry(NamedTuple):
-    """A key of theirs. `ours`: the parameter it is, or whose copy is written for it; "" for positions."""
+    """A key of theirs. `ours`: the parameter it is, or of whose shape it is; of positions, the modality."""
 
     theirs: str
     ours: str

@@ -177,13 +177,6 @@ class Multimodal(nn.Module):
             losses[name] = F.cross_entropy(logits.float(), truth, reduction="sum") / max(1, len(truth))
         return losses
 
-    def parameter_counts(self) -> dict[str, int]:
-        """Parameters by part; they sum to the whole."""
-        counts = {name: sum(p.numel() for p in child.parameters()) for name, child in self.named_children()}
-        counts["mask_embedding"] = self.mask_embedding.numel()
-        assert sum(counts.values()) == sum(p.numel() for p in self.parameters())
-        return counts
-
     def flops(self, inputs: dict[str, float], targets: dict[str, float]) -> dict[str, float]:
         """Forward FLOPs of a sample by part, for so many inputs and targets of each modality."""
         dim, depth = self.encoder.config.dim, len(self.blocks)

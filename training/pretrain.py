@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from engine.access import PretrainFrames
 from engine.stream import TicketReader
+from training.blocks import parameter_counts
 from training.checkpoint import METRICS, load_training, save_model, save_training, write_json
 from training.config import LoopConfig
 from training.encoder import EncoderConfig
@@ -227,7 +228,9 @@ def pretrain(
         "samples_per_second": fresh / this_time if fresh else None,
         "data_wait_seconds": waited,
         "gflop_per_sample": objective.train_flops() / 1e9,
+        "forward_flop_by_part": objective.flops(),
         "parameters": sum(p.numel() for p in parameters),
+        "parameters_by_part": parameter_counts(getattr(objective, "model", objective)),
         "encoder_parameters": sum(p.numel() for p in objective.encoder.parameters()),
         "threads": threads,
         "device": str(device),

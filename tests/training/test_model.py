@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from training.blocks import attention, swiglu_hidden
+from training.blocks import attention, parameter_counts, swiglu_hidden
 from training.encoder import SIZES, EncoderConfig, build_encoder
 from training.masking import Mask, MaskingConfig
 from training.modality import TokenSpec
@@ -39,7 +39,7 @@ def frames(count: int, seed: int = 0) -> dict[str, np.ndarray]:
 
 def test_parameters_sum_and_match_the_formula():
     model = objective().model
-    counts = model.parameter_counts()
+    counts = parameter_counts(model)
     d, h = 64, swiglu_hidden(64)
     attention_, mlp = 4 * d * d, 3 * d * h
     assert counts["encoder"] == 2 * (attention_ + mlp + 2 * d) + 3 * 8 * 8 * d + d + d
@@ -48,6 +48,11 @@ def test_parameters_sum_and_match_the_formula():
     assert counts["tables"] == (24 + 16) * d
     assert counts["context"] == d * d + d
     assert sum(counts.values()) == sum(p.numel() for p in model.parameters())
+    autoencoder = MaskedAutoencoder(CONFIG, 32, 0.75, 1, 0)
+    counts = parameter_counts(autoencoder)
+    assert counts["blocks"] == attention_ + mlp + 2 * d  # half the width would be less than a head
+    assert counts["mask_embedding"] == d
+    assert sum(counts.values()) == sum(p.numel() for p in autoencoder.parameters())
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -57,7 +62,7 @@ def test_sizes_are_those_of_4m(size: str):
         model = Multimodal(config, 224, (TokenSpec("rgb", "tok_rgb", 14, 1024, pixels=True),), depth)
     d, h = config.dim, swiglu_hidden(config.dim)
     block = 4 * d * d + 3 * d * h + 2 * d
-    counts = model.parameter_counts()
+    counts = parameter_counts(model)
     assert counts["encoder"] == config.depth * block + 3 * 16 * 16 * d + 2 * d
     assert counts["blocks"] == depth * (block + 4 * d * d + 2 * d)
     assert config.style.heads * 64 == d
