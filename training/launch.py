@@ -83,6 +83,8 @@ def launch_pretrain(
         return pretrain(config, frames, tokenizers, out)
     local = config.local_frames(workers)
     build_objective(config, frames, tokenizers)  # what does not fit is said here, not from within a worker
+    if config.start is not None and Path(config.start).exists():  # else a hub id
+        config = config.model_copy(update={"start": str(Path(config.start).absolute())})
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     (out / METRICS).unlink(missing_ok=True)

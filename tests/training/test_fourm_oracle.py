@@ -149,6 +149,17 @@ def test_nothing_is_cut_where_there_is_room(name: str):
     assert [loss.item()] * 2 == pytest.approx(config["loss_mod_decoder200_shuffled"], rel=CASES[name])
 
 
+def test_who_looks_at_whom_follows_from_the_slots():
+    """Where nothing is padded no mask is packed; the model's own is then the one of 4M."""
+    model, _, expected, _ = case("swiglu_nobias")
+    batch = batch_of("swiglu_nobias")
+    valid = batch["target_valid"]
+    both = valid[:, :, None] & valid[:, None, :]
+    allowed = model.allowed(batch["targets"])
+    assert allowed is not None
+    assert torch.equal(allowed[both], ~expected["decoder_attention_mask"].bool()[both])
+
+
 def test_the_encoder_alone_is_a_vit():
     expected = load_file(GOLDEN / "swiglu_nobias" / "vit_rgb_only.expected.safetensors")
     encoder = case("swiglu_nobias")[0].encoder
