@@ -26,13 +26,16 @@ def attention(
     v: Float[Tensor, "b h m c"],
     allowed: Allowed | None = None,
 ) -> Float[Tensor, "b h n c"]:
-    """Scaled dot-product attention. A row that may look at nothing comes out as the mean of `v` (as 4M has
-    it) where products are used, and as zeros from the fused kernel: such rows are padding.
+    """Scaled dot-product attention. A row that may look at nothing, which is padding, comes out as the mean
+    of `v` where products are used, as 4M has it, and as if it might look at everything from the fused kernel.
 
     On a CPU, and for the short sequences of token budgets, three plain products are 2 times faster in bf16
     (forward and backward of a whole encoder) than `scaled_dot_product_attention`, whose fused backward is
     slow there. Anywhere else the fused kernel is used."""
     if q.device.type != "cpu" or q.shape[-2] * k.shape[-2] > PRODUCT_FORM_LIMIT:
+        if allowed is not None and allowed.shape[-2] > 1:
+            # Not every kernel is finite where a row may look at nothing.
+            allowed = allowed | ~allowed.any(-1, keepdim=True)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
     scores = q @ (k * k.shape[-1] ** -0.5).transpose(-1, -2)
     if allowed is not None:
