@@ -136,6 +136,14 @@ def test_what_does_not_fit_is_said(world: World, tmp_path):
         PretrainConfig(stepps=3)  # pyright: ignore[reportCallIssue]
 
 
+def test_a_batch_counts_samples_and_workers_read_frames():
+    masking = MaskingConfig(repeats=4)
+    assert PretrainConfig(batch=64, masking=masking).local_frames(2) == 8
+    assert PretrainConfig(batch=64, masking=masking, objective="mae").local_frames(2) == 32
+    with pytest.raises(ValueError, match="4 samples of each frame"):
+        PretrainConfig(batch=18, masking=masking).local_frames(1)
+
+
 def test_schedule_rises_linearly_and_ends_at_nothing():
     rates = [warmup_cosine(s, 100, 10, 2.0) for s in range(101)]
     assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
