@@ -1,8 +1,10 @@
-"""Transformer parts shared by every model here: attention, SwiGLU, pre-norm blocks, fixed positions.
+"""Transformer parts shared by every model here: attention, MLPs, pre-norm blocks, initial weights.
 
-Block of 4M (Mizrahi et al., NeurIPS 2023, arXiv:2312.06647): pre-norm, no biases, SwiGLU (Shazeer,
-arXiv:2002.05202) whose hidden width is int(2·int(4·dim)/3), so that it costs what a GELU MLP of ratio 4
-does."""
+Block of 4M (Mizrahi et al., NeurIPS 2023, arXiv:2312.06647): pre-norm, with either of two styles. 4M-21
+has no biases and SwiGLU (Shazeer, arXiv:2002.05202), whose hidden width is int(2·int(4·dim)/3), so that it
+costs what a GELU MLP of ratio 4 does; the other has biases everywhere and that GELU MLP, as in ViT."""
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,23 +16,43 @@ NORM_EPS = 1e-6
 PRODUCT_FORM_LIMIT = 256 * 256
 
 
+Allowed = Bool[Tensor, "b 1 #n m"]
+"""True where row n may look at column m; n is 1 where all rows may look at the same."""
+
+
 def attention(
     q: Float[Tensor, "b h n c"],
     k: Float[Tensor, "b h m c"],
     v: Float[Tensor, "b h m c"],
-    allowed: Bool[Tensor, "b 1 n m"] | None = None,
+    allowed: Allowed | None = None,
 ) -> Float[Tensor, "b h n c"]:
-    """Scaled dot-product attention; `allowed` is true where row n may look at column m.
+    """Scaled dot-product attention. A row that may look at nothing, which is padding, comes out as the mean
+    of `v` where products are used, as 4M has it, and as if it might look at everything from the fused kernel.
 
     On a CPU, and for the short sequences of token budgets, three plain products are 2 times faster in bf16
     (forward and backward of a whole encoder) than `scaled_dot_product_attention`, whose fused backward is
     slow there. Anywhere else the fused kernel is used."""
     if q.device.type != "cpu" or q.shape[-2] * k.shape[-2] > PRODUCT_FORM_LIMIT:
+        if allowed is not None and allowed.shape[-2] > 1:
+            # Not every kernel is finite where a row may look at nothing.
+            allowed = allowed | ~allowed.any(-1, keepdim=True)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
     scores = q @ (k * k.shape[-1] ** -0.5).transpose(-1, -2)
     if allowed is not None:
         scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
     return torch.softmax(scores, dim=-1) @ v
+
+
+class Style(NamedTuple):
+    """What the blocks of one model have in common."""
+
+    heads: int
+    gated: bool = True
+    """SwiGLU; else GELU."""
+    bias: bool = False
+    """Biases in linears and norms."""
+    eps: float = NORM_EPS
+    """Of the norms."""
 
 
 def swiglu_hidden(dim: int) -> int:
@@ -43,106 +65,109 @@ def heads_of(dim: int) -> int:
     return max(1, dim // 64)
 
 
-def sincos_2d(height: int, width: int, dim: int) -> Float[Tensor, "n dim"]:
-    """Fixed positions of a grid in row-major order: sin(row), cos(row), sin(column), cos(column), dim/4
-    each."""
-    if dim % 4:
-        raise ValueError(f"a width of {dim} cannot carry 2-D sin-cos positions: choose a multiple of 4")
-    quarter = dim // 4
-    omega = 10000.0 ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
-    row = torch.arange(height, dtype=torch.float64)[:, None] * omega
-    column = torch.arange(width, dtype=torch.float64)[:, None] * omega
-    row = row[:, None].expand(height, width, quarter)
-    column = column[None].expand(height, width, quarter)
-    grid = torch.cat([row.sin(), row.cos(), column.sin(), column.cos()], dim=-1)
-    return grid.reshape(height * width, dim).float()
+def norm(dim: int, style: Style) -> nn.LayerNorm:
+    return nn.LayerNorm(dim, eps=style.eps, bias=style.bias)
 
 
 class SwiGLU(nn.Module):
-    def __init__(self, dim: int, hidden: int):
+    def __init__(self, dim: int, bias: bool = False):
         super().__init__()
-        self.gate = nn.Linear(dim, hidden, bias=False)
-        self.value = nn.Linear(dim, hidden, bias=False)
-        self.out = nn.Linear(hidden, dim, bias=False)
+        hidden = swiglu_hidden(dim)
+        self.gate = nn.Linear(dim, hidden, bias=bias)
+        self.value = nn.Linear(dim, hidden, bias=bias)
+        self.out = nn.Linear(hidden, dim, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(F.silu(self.gate(x)) * self.value(x))
 
 
-class SelfAttention(nn.Module):
-    def __init__(self, dim: int, heads: int):
+class Gelu(nn.Module):
+    def __init__(self, dim: int, bias: bool = True):
         super().__init__()
-        if dim % heads:
-            raise ValueError(f"width {dim} does not divide into {heads} heads")
-        self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.out = nn.Linear(dim, dim, bias=False)
+        self.up = nn.Linear(dim, 4 * dim, bias=bias)
+        self.out = nn.Linear(4 * dim, dim, bias=bias)
 
-    def forward(self, x: Float[Tensor, "b n d"], allowed: Tensor | None = None) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.gelu(self.up(x)))
+
+
+def mlp(dim: int, style: Style) -> SwiGLU | Gelu:
+    return SwiGLU(dim, style.bias) if style.gated else Gelu(dim, style.bias)
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, dim: int, style: Style):
+        super().__init__()
+        if dim % style.heads:
+            raise ValueError(f"width {dim} does not divide into {style.heads} heads")
+        self.heads = style.heads
+        self.qkv = nn.Linear(dim, 3 * dim, bias=style.bias)
+        self.out = nn.Linear(dim, dim, bias=style.bias)
+
+    def forward(self, x: Float[Tensor, "b n d"], allowed: Allowed | None = None) -> Float[Tensor, "b n d"]:
         b, n, d = x.shape
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         return self.out(attention(q, k, v, allowed).transpose(1, 2).reshape(b, n, d))
 
 
 class CrossAttention(nn.Module):
-    def __init__(self, dim: int, heads: int):
+    def __init__(self, dim: int, style: Style):
         super().__init__()
-        self.heads = heads
-        self.q = nn.Linear(dim, dim, bias=False)
-        self.kv = nn.Linear(dim, 2 * dim, bias=False)
-        self.out = nn.Linear(dim, dim, bias=False)
+        self.heads = style.heads
+        self.q = nn.Linear(dim, dim, bias=style.bias)
+        self.kv = nn.Linear(dim, 2 * dim, bias=style.bias)
+        self.out = nn.Linear(dim, dim, bias=style.bias)
 
-    def forward(self, x: Float[Tensor, "b n d"], context: Float[Tensor, "b m d"]) -> Float[Tensor, "b n d"]:
+    def forward(
+        self, x: Float[Tensor, "b n d"], context: Float[Tensor, "b m d"], allowed: Allowed | None = None
+    ) -> Float[Tensor, "b n d"]:
         b, n, d = x.shape
         q = self.q(x).view(b, n, self.heads, d // self.heads).transpose(1, 2)
         k, v = (
             self.kv(context).view(b, context.shape[1], 2, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         )
-        return self.out(attention(q, k, v).transpose(1, 2).reshape(b, n, d))
-
-
-def norm(dim: int) -> nn.LayerNorm:
-    return nn.LayerNorm(dim, eps=NORM_EPS, bias=False)
+        return self.out(attention(q, k, v, allowed).transpose(1, 2).reshape(b, n, d))
 
 
 class Block(nn.Module):
     """x += attention(norm x); x += mlp(norm x)."""
 
-    def __init__(self, dim: int, heads: int):
+    def __init__(self, dim: int, style: Style):
         super().__init__()
-        self.norm1, self.norm2 = norm(dim), norm(dim)
-        self.attention = SelfAttention(dim, heads)
-        self.mlp = SwiGLU(dim, swiglu_hidden(dim))
+        self.norm1, self.norm2 = norm(dim, style), norm(dim, style)
+        self.attention = SelfAttention(dim, style)
+        self.mlp = mlp(dim, style)
 
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        x = x + self.attention(self.norm1(x))
+    def forward(self, x: Float[Tensor, "b n d"], allowed: Allowed | None = None) -> Float[Tensor, "b n d"]:
+        x = x + self.attention(self.norm1(x), allowed)
         return x + self.mlp(self.norm2(x))
 
 
 class DecoderBlock(nn.Module):
     """Self-attention among targets, cross-attention to the encoder's context, MLP, all pre-norm."""
 
-    def __init__(self, dim: int, heads: int):
+    def __init__(self, dim: int, style: Style):
         super().__init__()
-        self.norm1, self.query_norm, self.context_norm, self.norm2 = (norm(dim) for _ in range(4))
-        self.attention = SelfAttention(dim, heads)
-        self.cross = CrossAttention(dim, heads)
-        self.mlp = SwiGLU(dim, swiglu_hidden(dim))
+        self.norm1, self.query_norm, self.context_norm, self.norm2 = (norm(dim, style) for _ in range(4))
+        self.attention = SelfAttention(dim, style)
+        self.cross = CrossAttention(dim, style)
+        self.mlp = mlp(dim, style)
 
     def forward(
         self,
         x: Float[Tensor, "b n d"],
         context: Float[Tensor, "b m d"],
-        allowed: Bool[Tensor, "b 1 n n"] | None,
+        allowed: Allowed | None = None,
+        context_allowed: Allowed | None = None,
     ) -> Float[Tensor, "b n d"]:
         x = x + self.attention(self.norm1(x), allowed)
-        x = x + self.cross(self.query_norm(x), self.context_norm(context))
+        x = x + self.cross(self.query_norm(x), self.context_norm(context), context_allowed)
         return x + self.mlp(self.norm2(x))
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Weights as in 4M: Xavier-uniform matrices (a packed qkv or kv counts as its parts), embeddings N(0,
-    0.02)."""
+    """Weights as in 4M: Xavier-uniform matrices (a packed qkv or kv counts as its parts), N(0, 0.02) for
+    tables and whatever is named an embedding."""
     for name, child in module.named_modules():
         if isinstance(child, nn.Linear):
             rows = child.out_features
@@ -158,14 +183,22 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
             if child.bias is not None:
                 nn.init.zeros_(child.bias)
     for name, parameter in module.named_parameters():
-        if name.rsplit(".", 1)[-1].endswith("_embedding"):
+        if "_embedding" in name:
             nn.init.normal_(parameter, std=0.02, generator=generator)
 
 
-def attention_flops(queries: int, keys: int, dim: int) -> int:
+def parameter_counts(module: nn.Module) -> dict[str, int]:
+    """Parameters by part, a child or a parameter of its own; they sum to the whole."""
+    counts = {name: sum(p.numel() for p in child.parameters()) for name, child in module.named_children()}
+    counts |= {name: p.numel() for name, p in module.named_parameters(recurse=False)}
+    assert sum(counts.values()) == sum(p.numel() for p in module.parameters()), "a part is shared"
+    return counts
+
+
+def attention_flops(queries: float, keys: float, dim: int) -> float:
     """Forward FLOPs of scores and weighted sum, projections not included."""
     return 4 * queries * keys * dim
 
 
-def linear_flops(layer: nn.Linear, tokens: int) -> int:
+def linear_flops(layer: nn.Linear, tokens: float) -> float:
     return 2 * layer.in_features * layer.out_features * tokens

@@ -81,9 +81,10 @@ def launch_pretrain(
     frames = PretrainFrames(store)
     if not use_ray:
         return pretrain(config, frames, tokenizers, out)
-    if config.batch % workers:
-        raise ValueError(f"a batch of {config.batch} does not divide among {workers} workers")
+    local = config.local_frames(workers)
     build_objective(config, frames, tokenizers)  # what does not fit is said here, not from within a worker
+    if config.start is not None and Path(config.start).exists():  # else a hub id
+        config = config.model_copy(update={"start": str(Path(config.start).absolute())})
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     (out / METRICS).unlink(missing_ok=True)
@@ -96,7 +97,7 @@ def launch_pretrain(
         "first_batch": done,
     }
     with ray_session(workers + 1), _watch(out / PROGRESS, config, done):
-        order = Order.of(frames, config.batch // workers, config.seed, workers)
+        order = Order.of(frames, local, config.seed, workers)
         trainer = TorchTrainer(
             _worker,
             train_loop_config=settings,
@@ -126,7 +127,7 @@ def _worker(settings: dict[str, Any]) -> None:
         frames: PretrainFrames, arrays: tuple[str, ...], first: int
     ) -> Iterator[dict[str, np.ndarray]]:
         assert first == settings["first_batch"], "the driver shipped tickets for another step"
-        local = config.batch // size
+        local = config.local_frames(size)
         reader = TicketReader(frames, arrays, local, seed=config.seed, world_size=size, rank=rank)
         return shard_batches(ray.train.get_dataset_shard("tickets"), reader)
 

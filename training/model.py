@@ -1,252 +1,225 @@
-"""The 4M-style encoder-decoder: one encoder that every method shares, a decoder that predicts masked
-tokens.
+"""The encoder-decoder of 4M (Mizrahi et al., arXiv:2312.06647; Bachmann et al., arXiv:2406.09406).
 
-`Encoder` sees RGB as pixel patches; scratch, TST-MAE and TST-MM all end as this same module. `Multimodal`
-adds what TST-MM pre-trains with: tables that embed the tokens of other modalities into the encoder, and a
-decoder from one mask token to logits per modality (Mizrahi et al., arXiv:2312.06647; Bachmann et al.,
-arXiv:2406.09406).
+`Multimodal` puts around an `Encoder` what TST-MM pre-trains with: tables that embed tokens of other
+modalities, and a decoder from one mask token to logits per modality. It computes what 4M computes, to the
+fifth digit (tests/golden/fourm), on a batch that is packed: content and logits are made only of tokens that
+are seen and targets that are there, and nothing is masked where nothing is padded."""
 
-Tokens of all modalities live on one line of *slots*: modality after modality in the order of `specs`,
-row-major within each. A masking is then two integer arrays, the slots that are seen and the slots to
-predict."""
-
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
-from pydantic import Field
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from training.blocks import (
-    Block,
-    DecoderBlock,
-    attention_flops,
-    heads_of,
-    initialise,
-    linear_flops,
-    norm,
-    sincos_2d,
-)
-from training.config import Config
+from training.blocks import DecoderBlock, attention_flops, linear_flops, norm
+from training.encoder import Encoder, EncoderConfig
+from training.modality import TokenSpec, owner_of
+from training.positions import sincos_1d, sincos_2d
 
-# RGB reaches the encoder as (x/255 - MEAN)/STD: constants, so that no statistics of other data come in.
-PIXEL_MEAN, PIXEL_STD = 0.5, 0.25
+Batch = dict[str, Any]
+"""What `Multimodal` takes; made by `training.packing`. For b samples, i inputs and t targets each:
 
-
-class EncoderConfig(Config):
-    dim: int = Field(default=192, ge=16)
-    """Width; heads (of 64 channels) and MLP width (8/3 of it) follow. A multiple of 192 keeps products
-    aligned."""
-    depth: int = Field(default=6, ge=1)
-    """Number of blocks."""
-    patch: int = Field(default=8, ge=1)
-    """Side of a square RGB patch [pixels]."""
-
-    def grid(self, image: int) -> int:
-        """Patches along a side of a square image of `image` pixels."""
-        if image % self.patch:
-            raise ValueError(
-                f"images of {image} px do not divide into patches of {self.patch} px: choose encoder.patch "
-                "(or the frames' size) so that they do"
-            )
-        return image // self.patch
-
-
-@dataclass(frozen=True)
-class TokenSpec:
-    """One modality as the model sees it: a grid of tokens out of `codes`, kept in a store as `array`.
-
-    `pixels`: the encoder gets RGB patches instead of embedded tokens.
-    """
-
-    name: str
-    array: str
-    grid: int
-    codes: int
-    pixels: bool = False
-
-    @property
-    def slots(self) -> int:
-        return self.grid * self.grid
-
-
-def patchify(rgb: UInt8[Tensor, "b h w 3"], patch: int) -> Float[Tensor, "b n d"]:
-    """Patches in row-major order, each flattened (row, column, channel), normalised to about [-2, 2]."""
-    b, h, w, c = rgb.shape
-    x = rgb.view(b, h // patch, patch, w // patch, patch, c).transpose(2, 3)
-    x = x.reshape(b, (h // patch) * (w // patch), patch * patch * c)
-    return (x.float() / 255.0 - PIXEL_MEAN) / PIXEL_STD
-
-
-class Encoder(nn.Module):
-    """RGB patches (and whatever else is embedded) to features; identical in all three methods.
-
-    `image`: side of the square images [pixels]; only the fixed positions depend on it.
-    """
-
-    def __init__(self, config: EncoderConfig, image: int):
-        super().__init__()
-        self.config = config
-        self.grid = config.grid(image)
-        self.patches = nn.Linear(3 * config.patch**2, config.dim, bias=False)
-        self.rgb_embedding = nn.Parameter(torch.empty(config.dim))
-        self.blocks = nn.ModuleList(Block(config.dim, heads_of(config.dim)) for _ in range(config.depth))
-        self.norm = norm(config.dim)
-        self.positions: Tensor
-        self.register_buffer("positions", sincos_2d(self.grid, self.grid, config.dim), persistent=False)
-
-    def embed(self, patches: Float[Tensor, "b n p"]) -> Float[Tensor, "b n d"]:
-        return self.patches(patches) + (self.positions + self.rgb_embedding)
-
-    def run(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x)
-
-    def forward(self, rgb: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b n d"]:
-        """Features of all patches of whole images, row-major: how transfer uses the encoder."""
-        return self.run(self.embed(patchify(rgb, self.config.patch)))
-
-    def flops(self, tokens: int) -> dict[str, int]:
-        """Forward FLOPs of one sample by part, for `tokens` visible tokens (all patches are embedded)."""
-        dim, depth = self.config.dim, self.config.depth
-        linears = [m for m in self.blocks.modules() if isinstance(m, nn.Linear)]
-        return {
-            "encoder.patches": linear_flops(self.patches, self.grid**2),
-            "encoder.linears": sum(linear_flops(m, tokens) for m in linears),
-            "encoder.attention": depth * attention_flops(tokens, tokens, dim),
-        }
+- inputs [b, i], targets [b, t]: slots, in any order within a sample; 0 where padded
+- content {modality: ids [k], patches [k, p] or vectors [k, w]}: of the inputs; `input_rows` [K]: their places
+  among the b·i inputs, modality after modality
+- truth {modality: ids [k]} of the targets; `target_rows` {modality: [k]}: their places among the b·t targets
+- shown {sequence: ids [k]}: what stands at a sequence's targets, the token before the one to predict
+- only where something is padded: input_valid [b, i], target_valid [b, t], and who may look at whom among
+  the targets: allowed [b, t, t]"""
 
 
 class Multimodal(nn.Module):
-    """Encoder-decoder over several modalities; `forward` gives cross-entropies of the predicted slots.
+    """Encoder-decoder over the modalities `specs`, one of which, `pixels`, is RGB.
 
-    Every modality in `specs` is a target; all are inputs too, RGB as pixels. A modality's input slots and
-    target slots are disjoint by the masking, so RGB pixels never stand at the place of the RGB token to be
-    predicted."""
+    `image`: side of the square images [pixels]. `tied`: a head is the table that embeds its modality's
+    tokens in the decoder. Raises ValueError when grids do not fit together."""
 
-    def __init__(self, config: EncoderConfig, image: int, specs: tuple[TokenSpec, ...], decoder_depth: int):
+    def __init__(
+        self,
+        config: EncoderConfig,
+        image: int,
+        specs: tuple[TokenSpec, ...],
+        decoder_depth: int,
+        tied: bool = False,
+    ):
         super().__init__()
-        if [s.name for s in specs if s.pixels] != [specs[0].name]:
+        pixels = [s for s in specs if s.pixels]
+        if len(pixels) != 1:
             raise ValueError(
-                f"rgb, and nothing else, enters as pixels and comes first; got {[s.name for s in specs]}"
+                f"rgb, and nothing else, enters as pixels, so it must be among the modalities; got "
+                f"{[s.name for s in specs]}"
             )
-        if specs[0].grid != config.grid(image):
+        if pixels[0].grid != config.grid(image):
             raise ValueError(
-                f"tokens of {specs[0].name} lie on a grid of {specs[0].grid}, the encoder's patches on one "
+                f"tokens of {pixels[0].name} lie on a grid of {pixels[0].grid}, the encoder's patches on one "
                 f"of {config.grid(image)}: give tokenizer.patch and encoder.patch the same value"
             )
         dim = config.dim
-        self.specs = specs
+        self.specs, self.tied = specs, tied
+        self.targets = tuple(s for s in specs if s.predicted)
         self.encoder = Encoder(config, image)
-        self.tables = nn.ModuleDict({s.name: nn.Embedding(s.codes, dim) for s in specs if not s.pixels})
-        self.input_embedding = nn.Parameter(torch.empty(len(specs) - 1, dim))
-        self.context = nn.Linear(dim, dim, bias=False)
+        seen = [s for s in specs if not s.pixels]
+        self.tables = nn.ModuleDict({s.name: _table(s, dim) for s in seen})
+        # One vector per modality, for its inputs and its targets; RGB patches have the encoder's.
+        self.modality_embedding = _vectors(dim, [s.name for s in specs if not s.pixels or s.predicted])
+        self.input_place_embedding = _tables(dim, [s for s in seen if s.learned])
+        self.context = nn.Linear(dim, dim)
         self.mask_embedding = nn.Parameter(torch.empty(dim))
-        self.target_embedding = nn.Parameter(torch.empty(len(specs), dim))
-        self.blocks = nn.ModuleList(DecoderBlock(dim, heads_of(dim)) for _ in range(decoder_depth))
-        self.norm = norm(dim)
-        self.heads = nn.ModuleDict({s.name: nn.Linear(dim, s.codes, bias=False) for s in specs})
+        self.target_place_embedding = _tables(dim, [s for s in self.targets if s.learned])
+        sequences = [s for s in self.targets if s.kind == "sequence" and not tied]
+        self.shown_tables = nn.ModuleDict({s.name: nn.Embedding(s.codes, dim) for s in sequences})
+        self.blocks = nn.ModuleList(DecoderBlock(dim, config.style) for _ in range(decoder_depth))
+        self.norm = norm(dim, config.style)
+        self.heads = nn.ModuleDict({s.name: nn.Linear(dim, s.codes, bias=False) for s in self.targets})
         self.positions: Tensor
-        self.slot_modality: Tensor
-        grids = torch.cat([sincos_2d(s.grid, s.grid, dim) for s in specs])
-        owner = torch.cat([torch.full((s.slots,), i) for i, s in enumerate(specs)])
-        self.register_buffer("positions", grids, persistent=False)
-        self.register_buffer("slot_modality", owner, persistent=False)
+        self.owner: Tensor
+        self.ordered: Tensor
+        self.register_buffer("positions", torch.cat([_places(s, dim) for s in specs]), persistent=False)
+        self.register_buffer("owner", torch.from_numpy(owner_of(specs)), persistent=False)
+        ordered = torch.tensor([s.kind == "sequence" for s in specs])
+        self.register_buffer("ordered", ordered, persistent=False)
 
-    def _embeddings(self) -> Float[Tensor, "slots d"]:
-        """Position + input modality of every slot: added to tokens, and to the context in the decoder."""
-        per_modality = torch.cat([self.encoder.rgb_embedding[None], self.input_embedding])
-        return self.positions + per_modality[self.slot_modality]
+    @property
+    def codes(self) -> dict[str, int]:
+        """Size of the vocabulary of every modality that is predicted."""
+        return {s.name: s.codes for s in self.targets}
 
-    def context_of(
-        self,
-        patches: Float[Tensor, "b p c"],
-        tokens: dict[str, Int[Tensor, "b n"]],
-        inputs: Int[Tensor, "b i"],
-    ) -> Float[Tensor, "b i d"]:
-        """What the decoder looks at: projected encoder output of the visible slots, with their
-        embeddings."""
-        content = [self.encoder.patches(patches)]
-        content += [self.tables[s.name](tokens[s.name]) for s in self.specs[1:]]
-        content = torch.cat([c.float() for c in content], dim=1)
-        visible = content.gather(1, inputs[..., None].expand(-1, -1, content.shape[-1]))
-        embeddings = self._embeddings()[inputs]
-        return self.context(self.encoder.run(visible + embeddings)) + embeddings
+    def input_content(self, batch: Batch) -> Float[Tensor, "b i d"]:
+        """What is seen, without its places: embedded tokens and patches; zeros where padded."""
+        parts = []
+        for spec in self.specs:
+            embed = self.encoder.content if spec.pixels else self.tables[spec.name]
+            parts.append(embed(batch["content"][spec.name]).float())
+        b, i = batch["inputs"].shape
+        dim = self.encoder.config.dim
+        content = torch.cat(parts).new_zeros(b * i, dim).index_copy(0, batch["input_rows"], torch.cat(parts))
+        return content.view(b, i, dim)
 
-    def decode(self, context: Float[Tensor, "b i d"], targets: Int[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
-        """Features of the target slots; a target attends to targets of its own modality only."""
-        owner = self.slot_modality[targets]
-        y = self.mask_embedding + self.positions[targets] + self.target_embedding[owner]
-        same = (owner[:, :, None] == owner[:, None, :])[:, None] if len(self.specs) > 1 else None
+    def input_places(self, batch: Batch) -> Float[Tensor, "b i d"]:
+        """Position + modality of what is seen; zeros where padded."""
+        vectors = [
+            self.encoder.rgb_embedding if s.pixels else self.modality_embedding[s.name] for s in self.specs
+        ]
+        places = self._places(batch["inputs"], vectors, self.input_place_embedding)
+        return _zero(places, batch.get("input_valid"))
+
+    def target_places(self, batch: Batch) -> Float[Tensor, "b t d"]:
+        """Position + modality of what is to be predicted; zeros where padded."""
+        none = torch.zeros_like(self.mask_embedding)
+        vectors = [self.modality_embedding[s.name] if s.predicted else none for s in self.specs]
+        places = self._places(batch["targets"], vectors, self.target_place_embedding)
+        return _zero(places, batch.get("target_valid"))
+
+    def _places(
+        self, slots: Int[Tensor, "b n"], vectors: Sequence[Tensor], learned: nn.ParameterDict
+    ) -> Float[Tensor, "b n d"]:
+        table = self.positions
+        if len(learned):
+            parts = table.split([s.slots for s in self.specs])
+            table = torch.cat([learned.get(s.name, p) for s, p in zip(self.specs, parts, strict=True)])
+        return F.embedding(slots, table) + F.embedding(self.owner[slots], torch.stack(list(vectors)))
+
+    def context_of(self, batch: Batch) -> Float[Tensor, "b m d"]:
+        """What the decoder looks at: projected encoder output of registers and inputs, with their places
+        (registers have none)."""
+        places = self.input_places(batch)
+        allowed = _columns(batch.get("input_valid"))
+        features = self.encoder.run(self.input_content(batch) + places, allowed, whole=True)
+        return self.context(features) + F.pad(places, (0, 0, self.encoder.config.registers, 0))
+
+    def target_content(self, batch: Batch) -> Float[Tensor, "b t d"]:
+        """The mask token, or in a sequence the token before; zeros where padded."""
+        b, t = batch["targets"].shape
+        content = self.mask_embedding.expand(b, t, -1)
+        for name, ids in batch.get("shown", {}).items():
+            table: Any = (self.heads if self.tied else self.shown_tables)[name].weight
+            rows = batch["target_rows"][name]
+            content = content.flatten(0, 1).index_copy(0, rows, F.embedding(ids, table)).view(b, t, -1)
+        return _zero(content, batch.get("target_valid"))
+
+    def allowed(self, targets: Int[Tensor, "b t"]) -> Bool[Tensor, "b t t"] | None:
+        """A target sees its own modality, all of it on a grid, none after itself in a sequence."""
+        if len(self.targets) == 1 and self.targets[0].kind == "grid":
+            return None
+        owner = self.owner[targets]
+        same = owner[:, :, None] == owner[:, None, :]
+        if any(s.kind == "sequence" for s in self.targets):
+            late = targets[:, :, None] < targets[:, None, :]
+            same = same & ~(late & self.ordered[owner][:, :, None])
+        return same
+
+    def decode(self, context: Float[Tensor, "b m d"], batch: Batch) -> Float[Tensor, "b t d"]:
+        """Features of the targets."""
+        y = self.target_content(batch) + self.target_places(batch)
+        allowed = batch["allowed"] if "allowed" in batch else self.allowed(batch["targets"])
+        allowed = None if allowed is None else allowed[:, None]
+        seen = _columns(batch.get("input_valid"))
+        if seen is not None:
+            seen = F.pad(seen, (self.encoder.config.registers, 0), value=True)
         for block in self.blocks:
-            y = block(y, context, same)
+            y = block(y, context, allowed, seen)
         return self.norm(y)
 
-    def forward(
-        self,
-        patches: Float[Tensor, "b p c"],
-        tokens: dict[str, Int[Tensor, "b n"]],
-        inputs: Int[Tensor, "b i"],
-        targets: Int[Tensor, "b t"],
-        rows: dict[str, Int[Tensor, " k"]],
-    ) -> dict[str, Float[Tensor, ""]]:
-        """Mean cross-entropy [nat] of each modality; 0 for one that has no target in this batch.
+    def logits(self, batch: Batch) -> dict[str, Float[Tensor, "k codes"]]:
+        """Logits of each modality's targets, in the order of `truth`."""
+        y = self.decode(self.context_of(batch), batch).flatten(0, 1)
+        return {name: head(y[batch["target_rows"][name]]) for name, head in self.heads.items()}
 
-        `rows[m]`: places of modality m among the b·t targets (known from the masking, so that logits are
-        made only where there is a target and a GPU need not be asked for a count).
-        """
-        y = self.decode(self.context_of(patches, tokens, inputs), targets).flatten(0, 1)
-        line = torch.cat([tokens[s.name] for s in self.specs], dim=1)
-        truth = line.gather(1, targets).flatten()
+    def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """Mean cross-entropy [nat] of each modality; 0 for one that has no target in this batch."""
         losses = {}
-        for name, head in self.heads.items():
-            at = rows[name]
-            # The head runs even with no row, so that every parameter has a gradient in every batch: DDP
-            # waits for all.
-            total = F.cross_entropy(head(y[at]).float(), truth[at], reduction="sum")
-            losses[name] = total / max(1, len(at))
+        for name, logits in self.logits(batch).items():
+            truth = batch["truth"][name]
+            # A head runs even with no row, so that every parameter has a gradient in every batch: DDP waits
+            # for all.
+            losses[name] = F.cross_entropy(logits.float(), truth, reduction="sum") / max(1, len(truth))
         return losses
 
-    def parameter_counts(self) -> dict[str, int]:
-        """Parameters by part; they sum to the whole."""
-        counts = {name: sum(p.numel() for p in child.parameters()) for name, child in self.named_children()}
-        counts["embeddings"] = sum(p.numel() for p in self.parameters(recurse=False))
-        assert sum(counts.values()) == sum(p.numel() for p in self.parameters())
-        return counts
-
-    def flops(self, inputs: int, targets: int) -> dict[str, int]:
-        """Forward FLOPs of one sample by part; the heads' share is that of targets spread evenly."""
-        dim = self.encoder.config.dim
-        counts = self.encoder.flops(inputs)
-        counts["context"] = linear_flops(self.context, inputs)
+    def flops(self, inputs: dict[str, float], targets: dict[str, float]) -> dict[str, float]:
+        """Forward FLOPs of a sample by part, for so many inputs and targets of each modality."""
+        dim, depth = self.encoder.config.dim, len(self.blocks)
+        i, t = sum(inputs.values()), sum(targets.values())
+        (pixels,) = (s.name for s in self.specs if s.pixels)
+        counts = self.encoder.flops(i, inputs.get(pixels, 0))
+        i += self.encoder.config.registers
+        vectors = {name: m for name, m in self.tables.items() if isinstance(m, nn.Linear)}
+        counts["tables"] = sum(linear_flops(m, inputs.get(name, 0)) for name, m in vectors.items())
+        counts["context"] = linear_flops(self.context, i)
         for name in ("attention", "cross", "mlp"):
-            parts = [
-                (k, m)
+            counts[f"decoder.{name}"] = sum(
+                linear_flops(m, i if k.endswith("cross.kv") else t)
                 for k, m in self.blocks.named_modules()
                 if isinstance(m, nn.Linear) and f".{name}." in k
-            ]
-            on_context = [k.endswith("cross.kv") for k, _ in parts]
-            counts[f"decoder.{name}"] = sum(
-                linear_flops(m, inputs if c else targets) for (_, m), c in zip(parts, on_context, strict=True)
             )
-        depth = len(self.blocks)
-        counts["decoder.attention"] += depth * attention_flops(targets, targets, dim)
-        counts["decoder.cross"] += depth * attention_flops(targets, inputs, dim)
-        counts["heads"] = sum(2 * dim * s.codes * targets for s in self.specs) // len(self.specs)
+        counts["decoder.attention"] += depth * attention_flops(t, t, dim)
+        counts["decoder.cross"] += depth * attention_flops(t, i, dim)
+        counts["heads"] = sum(2 * dim * s.codes * targets.get(s.name, 0) for s in self.targets)
         return counts
 
 
-def build_encoder(config: EncoderConfig, image: int, seed: int) -> Encoder:
-    """A freshly initialised encoder; the same seed gives the same weights, whatever is built around it."""
-    encoder = Encoder(config, image)
-    initialise(encoder, torch.Generator().manual_seed(seed))
-    return encoder
+def _table(spec: TokenSpec, dim: int) -> nn.Module:
+    return nn.Linear(spec.width, dim) if spec.kind == "vectors" else nn.Embedding(spec.codes, dim)
 
 
-def build_around(model: nn.Module, encoder: Encoder, seed: int) -> None:
-    """Initialise `model` in place, then give its `encoder` exactly the weights of `build_encoder`."""
-    initialise(model, torch.Generator().manual_seed(seed + 1))
-    fresh = build_encoder(encoder.config, encoder.grid * encoder.config.patch, seed)
-    encoder.load_state_dict(fresh.state_dict())
+def _vectors(dim: int, names: list[str]) -> nn.ParameterDict:
+    return nn.ParameterDict({name: nn.Parameter(torch.empty(dim)) for name in names})
+
+
+def _tables(dim: int, specs: list[TokenSpec]) -> nn.ParameterDict:
+    return nn.ParameterDict({s.name: nn.Parameter(torch.empty(s.slots, dim)) for s in specs})
+
+
+def _places(spec: TokenSpec, dim: int) -> Float[Tensor, "slots d"]:
+    if spec.learned:
+        return torch.zeros(spec.slots, dim)  # stands in for what is learned
+    return sincos_2d(*spec.shape, dim) if spec.kind == "grid" else sincos_1d(spec.slots, dim)
+
+
+def _zero(x: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
+    return x if valid is None else x * valid[..., None]
+
+
+def _columns(valid: Bool[Tensor, "b n"] | None) -> Bool[Tensor, "b 1 1 n"] | None:
+    return None if valid is None else valid[:, None, None, :]

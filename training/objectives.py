@@ -5,7 +5,7 @@ of them into tensors with all its random choices made (`prepare`, on the CPU, fr
 passed in) and gives losses. `total` is minimised; the others are for looking at."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,17 +13,23 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from training.blocks import Block, attention_flops, heads_of, linear_flops, norm, sincos_2d
+from training.blocks import Block, attention_flops, heads_of, linear_flops, norm
+from training.encoder import Encoder, EncoderConfig, build_around, patchify
 from training.masking import Masker, MaskingConfig
-from training.model import Encoder, EncoderConfig, Multimodal, TokenSpec, build_around, patchify
+from training.modality import TokenSpec
+from training.model import Batch, Multimodal
+from training.packing import pack_frames
+from training.positions import sincos_2d
 
-Batch = dict[str, Any]
+Weighting = Literal["modality", "token"]
 
 
 class Objective(nn.Module, ABC):
     encoder: Encoder
     reads: tuple[str, ...]
     """Arrays of a frame that a batch must hold."""
+    repeats: int = 1
+    """Samples that `prepare` makes of each frame."""
 
     @abstractmethod
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
@@ -34,17 +40,19 @@ class Objective(nn.Module, ABC):
         """Losses by name, `total` among them."""
 
     @abstractmethod
-    def flops(self) -> dict[str, int]:
-        """Forward FLOPs of one sample by part."""
+    def flops(self) -> dict[str, float]:
+        """Forward FLOPs of one sample by part; the mean over masks where it depends on them."""
 
-    def train_flops(self) -> int:
+    def train_flops(self) -> float:
         """FLOPs of one sample forward and backward (backward counts twice)."""
         return 3 * sum(self.flops().values())
 
 
 class MultimodalObjective(Objective):
     """TST-MM: predict masked tokens of every modality from visible ones of any (arXiv:2312.06647,
-    2406.09406)."""
+    2406.09406).
+
+    `weighting`: see `weigh`."""
 
     def __init__(
         self,
@@ -54,11 +62,20 @@ class MultimodalObjective(Objective):
         masking: MaskingConfig,
         decoder_depth: int,
         seed: int,
+        tied: bool = False,
+        weighting: Weighting = "modality",
     ):
         super().__init__()
-        self.model = Multimodal(config, image, specs, decoder_depth)
+        self.model = Multimodal(config, image, specs, decoder_depth, tied)
         build_around(self.model, self.model.encoder, seed)
-        self.masker = Masker(masking, tuple(s.name for s in specs), tuple(s.slots for s in specs))
+        self.weighting: Weighting = weighting
+        self.masker = Masker(
+            masking,
+            tuple(s.name for s in specs),
+            tuple(s.slots for s in specs),
+            predicted=tuple(s.name for s in self.model.targets),
+        )
+        self.repeats = masking.repeats
         self.reads = ("rgb", *(s.array for s in specs))
 
     @property
@@ -66,28 +83,15 @@ class MultimodalObjective(Objective):
         return self.model.encoder
 
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
-        mask = self.masker.draw(len(arrays["rgb"]), rng)
-        owner = mask.target_modality.ravel()
-        specs = self.model.specs
-        return {
-            "rgb": torch.from_numpy(arrays["rgb"]),
-            "tokens": {
-                s.name: torch.from_numpy(arrays[s.array].reshape(-1, s.slots).astype(np.int64)) for s in specs
-            },
-            "inputs": torch.from_numpy(mask.inputs),
-            "targets": torch.from_numpy(mask.targets),
-            "rows": {s.name: torch.from_numpy(np.flatnonzero(owner == i)) for i, s in enumerate(specs)},
-        }
+        mask = self.masker.draw(len(arrays["rgb"]) * self.repeats, rng)
+        return pack_frames(arrays, mask, self.model.specs, self.encoder.config.patch)
 
     def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        patches = patchify(batch["rgb"], self.encoder.config.patch)
-        losses = self.model(patches, batch["tokens"], batch["inputs"], batch["targets"], batch["rows"])
-        # As in 4M: the mean over all modalities of their mean losses.
-        total = torch.stack(list(losses.values())).mean()
-        return {"total": total, **losses}
+        losses = self.model(batch)
+        return {"total": weigh(losses, batch, self.weighting, self.model.codes), **losses}
 
-    def flops(self) -> dict[str, int]:
-        return self.model.flops(self.masker.config.inputs, self.masker.config.targets)
+    def flops(self) -> dict[str, float]:
+        return self.model.flops(*self.masker.mean_counts())
 
 
 class MaskedAutoencoder(Objective):
@@ -107,10 +111,11 @@ class MaskedAutoencoder(Objective):
                 "some must be seen and some predicted"
             )
         dim = max(64, config.dim // 2)
-        self.context = nn.Linear(config.dim, dim, bias=False)
+        style = config.style._replace(heads=heads_of(dim))
+        self.context = nn.Linear(config.dim, dim, bias=config.bias)
         self.mask_embedding = nn.Parameter(torch.empty(dim))
-        self.blocks = nn.ModuleList(Block(dim, heads_of(dim)) for _ in range(decoder_depth))
-        self.norm = norm(dim)
+        self.blocks = nn.ModuleList(Block(dim, style) for _ in range(decoder_depth))
+        self.norm = norm(dim, style)
         self.pixels = nn.Linear(dim, 3 * config.patch**2)
         self.positions: Tensor
         self.register_buffer(
@@ -132,32 +137,44 @@ class MaskedAutoencoder(Objective):
         inputs: Int[Tensor, "b i"] = batch["inputs"]
         targets: Int[Tensor, "b t"] = batch["targets"]
         patches = patchify(batch["rgb"], self.encoder.config.patch)
-        x = self.encoder.patches(_rows(patches, inputs))
-        x = self.encoder.run(x + (self.encoder.positions + self.encoder.rgb_embedding)[inputs])
-        # Visible and masked tokens in that order: attention does not care, positions say where each
-        # belongs.
-        y = torch.cat(
-            [self.context(x).float() + self.positions[inputs], self.mask_embedding + self.positions[targets]],
-            dim=1,
-        )
+        x = self.encoder.content(_rows(patches, inputs))
+        x = self.encoder.run(x + (self.encoder.positions + self.encoder.rgb_embedding)[inputs], whole=True)
+        # Registers, visible and masked tokens in that order: attention does not care, positions say where
+        # each belongs.
+        seen = self.context(x).float()
+        seen = seen + F.pad(self.positions[inputs], (0, 0, seen.shape[1] - self.visible, 0))
+        y = torch.cat([seen, self.mask_embedding + self.positions[targets]], dim=1)
         for block in self.blocks:
             y = block(y)
-        predicted = self.pixels(self.norm(y[:, self.visible :])).float()
-        truth = _rows(patches, targets)
+        predicted = self.pixels(self.norm(y[:, seen.shape[1] :])).float()
+        truth = (_rows(patches, targets).float() - self.encoder.mean) / self.encoder.std
         mean, variance = truth.mean(-1, keepdim=True), truth.var(-1, keepdim=True)
         return {"total": F.mse_loss(predicted, (truth - mean) / (variance + 1e-6).sqrt())}
 
-    def flops(self) -> dict[str, int]:
-        counts = self.encoder.flops(self.visible)
-        counts["encoder.patches"] = linear_flops(self.encoder.patches, self.visible)
-        counts["context"] = linear_flops(self.context, self.visible)
+    def flops(self) -> dict[str, float]:
+        counts = self.encoder.flops(self.visible, self.visible)
+        registers = self.encoder.config.registers
+        places = self.slots + registers
+        counts["context"] = linear_flops(self.context, self.visible + registers)
         counts["decoder.linears"] = sum(
-            linear_flops(m, self.slots) for m in self.blocks.modules() if isinstance(m, nn.Linear)
+            linear_flops(m, places) for m in self.blocks.modules() if isinstance(m, nn.Linear)
         )
         dim = self.context.out_features
-        counts["decoder.attention"] = len(self.blocks) * attention_flops(self.slots, self.slots, dim)
+        counts["decoder.attention"] = len(self.blocks) * attention_flops(places, places, dim)
         counts["heads"] = linear_flops(self.pixels, self.slots - self.visible)
         return counts
+
+
+def weigh(
+    losses: dict[str, Float[Tensor, ""]], batch: Batch, weighting: Weighting, codes: dict[str, int]
+) -> Float[Tensor, ""]:
+    """One loss of those of the modalities: "modality", the mean over all of them, or "token", weighted by
+    their targets times their codes, which is what 4M calls the loss per token."""
+    each = torch.stack(list(losses.values()))
+    if weighting == "modality":
+        return each.mean()
+    weight = torch.tensor([float(codes[m] * len(batch["truth"][m])) for m in losses], device=each.device)
+    return (each * weight).sum() / weight.sum().clamp_min(1.0)
 
 
 def _rows(x: Float[Tensor, "b n d"], index: Int[Tensor, "b k"]) -> Float[Tensor, "b k d"]:

@@ -22,11 +22,14 @@ from tqdm import tqdm
 
 from engine.access import PretrainFrames
 from engine.stream import TicketReader
+from training.blocks import parameter_counts
 from training.checkpoint import METRICS, load_training, save_model, save_training, write_json
 from training.config import LoopConfig
+from training.encoder import EncoderConfig
+from training.fourm import STORE_NAMES, read_4m, take
 from training.masking import MaskingConfig
-from training.model import EncoderConfig, TokenSpec
-from training.objectives import MaskedAutoencoder, MultimodalObjective, Objective, to_device
+from training.modality import TokenSpec
+from training.objectives import MaskedAutoencoder, MultimodalObjective, Objective, Weighting, to_device
 from training.optimiser import (
     check_finite,
     clip,
@@ -53,16 +56,31 @@ class PretrainConfig(LoopConfig):
     """Blocks of the decoder."""
     masking: MaskingConfig = MaskingConfig()
     """Token budgets and their mixture (mm)."""
+    tied: bool = False
+    """Heads are the tables that embed their modality's tokens in the decoder (mm)."""
+    weighting: Weighting = "modality"
+    """The loss: mean over modalities, or (token) weighted by targets times codes as 4M's loss per token."""
+    start: str | None = None
+    """A checkpoint of 4M's to start from (mm): safetensors file, folder or hub id. What fits of it is taken,
+    and metrics say what that was; modalities are called as 4M-21 calls them."""
     mae_masked: float = Field(default=0.75, gt=0, lt=1)
     """Share of patches masked (mae)."""
     samples: int = Field(default=32768, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
     batch: int = Field(default=64, ge=1)
-    """Images per step, over all workers."""
+    """Samples per step, over all workers."""
     base_lr: float = Field(default=4e-3, gt=0)
     """Learning rate per 256 images of batch."""
     seed: int = 0
     """Of weights, masks and order."""
+
+    def local_frames(self, workers: int) -> int:
+        """Frames that each worker reads per step. Raises ValueError when the batch cannot be shared out."""
+        repeats = self.masking.repeats if self.objective == "mm" else 1
+        if self.batch % (workers * repeats):
+            samples = f", {repeats} samples of each frame" if repeats > 1 else ""
+            raise ValueError(f"a batch of {self.batch} does not divide among {workers} workers{samples}")
+        return self.batch // (workers * repeats)
 
     @property
     def peak_lr(self) -> float:
@@ -107,8 +125,24 @@ def build_objective(config: PretrainConfig, frames: PretrainFrames, tokenizers: 
         grid = frames.frame_shape(array)[0]
         specs.append(TokenSpec(name, array, grid, tokenizer.config.codes, pixels=name == "rgb"))
     return MultimodalObjective(
-        config.encoder, height, tuple(specs), config.masking, config.decoder_depth, config.seed
+        config.encoder,
+        height,
+        tuple(specs),
+        config.masking,
+        config.decoder_depth,
+        config.seed,
+        config.tied,
+        config.weighting,
     )
+
+
+def _start(objective: Objective, source: str) -> dict[str, Any]:
+    """Put what fits of a 4M checkpoint into the model, say what that was, and return it."""
+    if not isinstance(objective, MultimodalObjective):
+        raise ValueError(f"a start from {source} is for objective mm: mae has another decoder")
+    report = take(objective.model, read_4m(source), STORE_NAMES)
+    print(f"started from {source}: {report}", flush=True)
+    return report.as_dict()
 
 
 def pretrain(
@@ -123,8 +157,7 @@ def pretrain(
     `tokenizers`: folder by modality, needed for `mm`, whose tokens must be in the store. Raises ValueError
     for what does not fit, FloatingPointError naming the step when a loss is not finite."""
     assert isinstance(frames, PretrainFrames), "pre-training sees pre-training frames only"
-    if config.batch % world.size:
-        raise ValueError(f"a batch of {config.batch} does not divide among {world.size} workers")
+    local = config.local_frames(world.size)
     out.mkdir(parents=True, exist_ok=True)
     threads = use_threads(config.threads)
     device = pick_device(config.device)
@@ -133,18 +166,16 @@ def pretrain(
     parameters = list(objective.parameters())
 
     # Go on where a killed run stood.
-    done, curve, recent, seconds = (
-        0,
-        [],
-        [],
-        0.0,
-    )  # recent: losses of steps that the curve has not taken in yet
+    done, curve, recent, seconds, start = 0, [], [], 0.0, None
+    # recent: losses of steps that the curve has not taken in yet; start: what was taken of a checkpoint
     if (out / STATE).exists():
         facts = load_training(out / STATE, objective, optimiser)
         done, curve, recent, seconds = (facts[k] for k in ("step", "curve", "recent", "seconds"))
+        start = facts["start"]
+    elif config.start is not None:
+        start = _start(objective, config.start)
 
     run = world.join(torch.compile(objective) if config.compile else objective)  # pyright: ignore[reportArgumentType]
-    local = config.batch // world.size
     if world.batches is not None:
         batches = world.batches(frames, objective.reads, done)
     else:
@@ -184,7 +215,7 @@ def pretrain(
             recent = []
         if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps and world.rank == 0:
             spent = seconds + time.monotonic() - started
-            facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent}
+            facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent, "start": start}
             save_training(out / STATE, objective, optimiser, facts)
     this_time = time.monotonic() - started
     fresh = (config.steps - done) * config.batch
@@ -197,11 +228,14 @@ def pretrain(
         "samples_per_second": fresh / this_time if fresh else None,
         "data_wait_seconds": waited,
         "gflop_per_sample": objective.train_flops() / 1e9,
+        "forward_flop_by_part": objective.flops(),
         "parameters": sum(p.numel() for p in parameters),
+        "parameters_by_part": parameter_counts(getattr(objective, "model", objective)),
         "encoder_parameters": sum(p.numel() for p in objective.encoder.parameters()),
         "threads": threads,
         "device": str(device),
         "frames_digest": frames.digest(),
+        "start": start,
     }
     if world.rank == 0:
         size = frames.frame_shape("rgb")[0]

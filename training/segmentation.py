@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from training.config import Config
-from training.model import Encoder
+from training.encoder import Encoder
 
 
 class HeadConfig(Config):

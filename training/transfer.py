@@ -33,8 +33,8 @@ from training.checkpoint import (
 )
 from training.checkpoint import WEIGHTS as WEIGHTS_FILE
 from training.config import LoopConfig
+from training.encoder import EncoderConfig, build_encoder
 from training.metrics import VOID
-from training.model import EncoderConfig, build_encoder
 from training.optimiser import (
     check_finite,
     clip,

@@ -10,8 +10,8 @@ import torch
 from engine.access import EvalFrames, PretrainFrames, TransferFrames
 from engine.store import Store
 from tests.training.tiny_world import make_store
+from training.encoder import EncoderConfig
 from training.masking import Component, MaskingConfig
-from training.model import EncoderConfig
 from training.pretrain import PretrainConfig
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, train_tokenizer

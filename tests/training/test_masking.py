@@ -1,9 +1,18 @@
 """Masks: exact budgets, no overlap, the right statistics, the same from the same generator."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
-from training.masking import ALL_TO_ALL, RGB_TO_ALL, Component, Masker, MaskingConfig, dirichlet, share_out
+from training.budgets import clamp_out, dirichlet, share_out
+from training.masking import ALL_TO_ALL, FOURM21, RGB_TO_ALL, Component, Masker, MaskingConfig
+from training.modality import TokenSpec
+from training.packing import pack_samples
+from training.spans import FIRST_SENTINEL, SENTINELS, draw_spans, mask_spans, place_sequence
 
 NAMES = ("rgb", "depth", "normals", "edges")
 SLOTS = (64, 64, 16, 64)
@@ -23,14 +32,15 @@ def test_budgets_are_exact_and_nothing_is_seen_and_predicted(mixture):
     assert both.min() >= 0
     assert both.max() < sum(SLOTS)
     assert (np.diff(mask.inputs, axis=1) > 0).all()
-    owner = np.repeat(np.arange(4), SLOTS)
-    np.testing.assert_array_equal(mask.target_modality, owner[mask.targets])
+    assert mask.input_valid.all()
+    assert mask.target_valid.all()
 
 
 def test_rgb_to_all_sees_rgb_alone_and_predicts_everything():
     mask = masker(inputs=48, targets=64, mixture=(RGB_TO_ALL,)).draw(512, np.random.default_rng(1))
     assert mask.inputs.max() < 64
-    assert set(np.unique(mask.target_modality)) == {0, 1, 2, 3}
+    owner = np.repeat(np.arange(4), SLOTS)
+    assert set(np.unique(owner[mask.targets])) == {0, 1, 2, 3}
 
 
 def test_small_alpha_takes_one_modality_and_large_alpha_an_even_share():
@@ -88,3 +98,121 @@ def test_same_generator_same_mask_and_another_seed_another():
 def test_what_cannot_be_met_is_refused_when_built(kwargs, says):
     with pytest.raises(ValueError, match=says):
         masker(**kwargs)
+
+
+# --- 4M's own way ----------------------------------------------------------------------------------------
+
+ORACLE = json.loads((Path(__file__).parents[1] / "golden" / "fourm" / "masking_oracle.json").read_text())
+
+
+@pytest.mark.parametrize("case", ["mod21", "tst9", "tst9_128"])
+def test_budgets_of_4m_have_the_recorded_statistics(case: str):
+    """Every component of 4M-21's mixture, captions included, over 1500 recorded draws and 6000 of ours."""
+    recorded = ORACLE["budget_stats"][case]
+    modalities, n, draws = recorded["modalities"], recorded["n"], 6000
+    room = np.tile([m["max_tokens"] for m in modalities.values()], (draws, 1))
+    grid = np.array([m["type"] == "img" for m in modalities.values()])
+    for number, expected in recorded["per_component"].items():
+        a_in, a_out = (
+            np.tile([m[f"{side}_alphas"][int(number)] for m in modalities.values()], (draws, 1))
+            for side in ("input", "target")
+        )
+        rng = np.random.default_rng(int(number))
+        n_in = clamp_out(n, a_in, room, rng)
+        n_out = clamp_out(n, a_out, room - np.where(grid, n_in, 0), rng)
+        for side, given in (("input", n_in), ("target", n_out)):
+            # Four standard errors of a difference of means, and what rounding of the record adds.
+            error = given.std(axis=0) * (1 / draws + 1 / 1500) ** 0.5
+            means = np.array([expected[f"{side}_mean"][m] for m in modalities])
+            assert (np.abs(given.mean(axis=0) - means) <= 4 * error + 0.01).all(), (case, number, side)
+            total, active = given.sum(axis=1), (given > 0).sum(axis=1)
+            for value, key in ((total, "total_mean"), (active, "n_active_mean")):
+                limit = 4 * value.std() * (1 / draws + 1 / 1500) ** 0.5 + 0.01
+                assert abs(value.mean() - expected[f"{side}_{key}"]) <= limit, (case, number, side, key)
+
+
+def test_what_has_no_room_is_padded_or_lost():
+    """RGB to all with a budget larger than RGB: 64 are seen. All to all loses nothing but in 4M's way."""
+    mixture = (Component(inputs=0.01, targets=0.01), Component(inputs={"rgb": 1000.0}, targets=0.5))
+    for overflow, fits in (("pad", True), ("lose", False)):
+        m = masker(inputs=80, targets=64, mixture=mixture, overflow=overflow)
+        n_in, n_out = m.budgets(500, np.random.default_rng(0), component=1)
+        assert (n_in == [64, 0, 0, 0]).all()
+        n_in, n_out = m.budgets(500, np.random.default_rng(0), component=0)
+        assert ((n_in.sum(1) == 80) & (n_out.sum(1) == 64)).all() == fits
+        assert n_in.sum(1).max() <= 80
+        mask = m.draw(64, np.random.default_rng(1))
+        assert not mask.input_valid.all()
+        assert (mask.inputs[~mask.input_valid] == 0).all()
+        for row, valid in zip(mask.inputs, mask.input_valid, strict=True):
+            assert (np.diff(row[valid]) > 0).all()
+    with pytest.raises(ValueError, match="overflow"):
+        masker(inputs=80, targets=64, mixture=mixture)
+
+
+def test_4m21s_mixture_without_captions():
+    m = masker(inputs=48, targets=64, mixture=FOURM21)
+    np.testing.assert_allclose(m.weights, 0.2)
+    assert m.input_alphas[4].tolist() == [1000.0, 0, 0, 0]
+    assert m.target_alphas[4].tolist() == [0.5] * 4
+
+
+@pytest.mark.parametrize("case", ORACLE["span_cases"] + ORACLE["chunk_cases"])
+def test_spans_as_recorded(case: dict[str, Any]):
+    chunks = case["chunks"] if "chunks" in case else [[token] for token in case["seq"]]
+    assert mask_spans(chunks, np.array(case["keep"], dtype=bool)) == (case["input"], case["target"])
+
+
+def test_sentinels_are_those_of_4m():
+    assert dict(map(tuple, ORACLE["sentinel_first"]))["[S_0]"] == FIRST_SENTINEL
+    assert ORACLE["num_sentinels"] == SENTINELS
+    with pytest.raises(ValueError, match="sentinels"):
+        mask_spans([[1]] * 500, np.arange(500) % 2 == 0)
+
+
+@pytest.mark.parametrize("budget", [0, 1, 3, 10, 40])
+def test_drawn_spans_keep_to_their_budgets_and_lose_no_token(budget: int):
+    chunks = [[1000 + i] * (1 + i % 3) for i in range(12)]
+    rng = np.random.default_rng(budget)
+    kept = []
+    for _ in range(200):
+        inputs, targets = draw_spans(chunks, budget, 100, rng)
+        assert len(inputs) <= budget
+        kept.append(len(inputs))
+        if inputs:
+            tokens = sorted(t for t in inputs + targets if t >= 1000)
+            assert tokens == sorted(token for chunk in chunks for token in chunk)
+        assert len(draw_spans(chunks, budget, 5, rng)[1]) <= 5
+        assert draw_spans(chunks, budget, 1, rng)[1] == []
+    assert max(kept) == min(budget, 24) or budget == 40
+    same = [draw_spans(chunks, 10, 20, np.random.default_rng(7)) for _ in range(2)]
+    assert same[0] == same[1]
+
+
+def test_a_sequence_is_placed_and_packed():
+    """What is drawn for a sentence arrives in the model: tokens before predict tokens after."""
+    specs = (
+        TokenSpec("rgb", "rgb", 2, pixels=True),
+        TokenSpec("caption", "caption", 8, 300, kind="sequence"),
+    )
+    fields = place_sequence([5, 7, 8], [5, 9, 6], 6)
+    assert len(fields["tensor"]) == 14
+    samples = {
+        "caption": {k: torch.from_numpy(v)[None] for k, v in fields.items()},
+        "rgb": {
+            "tensor": torch.zeros(1, 3, 4, 4),
+            "input_mask": torch.ones(1, 4, dtype=torch.bool),
+            "target_mask": torch.ones(1, 4, dtype=torch.bool),
+            "decoder_attention_mask": torch.zeros(1, 4, dtype=torch.int32),
+        },
+    }
+    batch = pack_samples(samples, specs, 2, inputs=3, targets=2)
+    assert batch["content"]["caption"].tolist() == [5, 7, 8]
+    assert batch["shown"]["caption"].tolist() == [5, 9]
+    assert batch["truth"]["caption"].tolist() == [9, 6]
+    assert batch["inputs"].tolist() == [[4, 5, 6]]
+    assert batch["targets"].tolist() == [[4, 5]]
+    assert "input_valid" not in batch
+    assert "target_valid" not in batch
+    with pytest.raises(ValueError, match="do not fit"):
+        place_sequence(list(range(9)), list(range(9)), 6)

@@ -11,8 +11,9 @@ import torch
 from engine.errors import LeakError
 from tests.training.conftest import TINY_PRETRAIN, World
 from training import pretrain as loop
+from training.encoder import EncoderConfig
 from training.masking import ALL_TO_ALL, Component, MaskingConfig
-from training.model import EncoderConfig, TokenSpec
+from training.modality import TokenSpec
 from training.objectives import MultimodalObjective
 from training.optimiser import make_adamw, set_rate, warmup_cosine
 from training.pretrain import PretrainConfig, build_objective, pretrain
@@ -129,10 +130,18 @@ def test_only_pretraining_frames_and_never_a_label(world: World, tmp_path):
 def test_what_does_not_fit_is_said(world: World, tmp_path):
     with pytest.raises(ValueError, match="no tokenizer for"):
         pretrain(config("mm"), world.pretrain, {}, tmp_path)
-    with pytest.raises(ValueError, match="pixels and comes first"):
-        pretrain(config("mm", modalities=("depth", "rgb")), world.pretrain, world.tokenizers, tmp_path)
+    with pytest.raises(ValueError, match="must be among the modalities"):
+        pretrain(config("mm", modalities=("depth", "edges")), world.pretrain, world.tokenizers, tmp_path)
     with pytest.raises(ValueError, match="Extra inputs"):
         PretrainConfig(stepps=3)  # pyright: ignore[reportCallIssue]
+
+
+def test_a_batch_counts_samples_and_workers_read_frames():
+    masking = MaskingConfig(repeats=4)
+    assert PretrainConfig(batch=64, masking=masking).local_frames(2) == 8
+    assert PretrainConfig(batch=64, masking=masking, objective="mae").local_frames(2) == 32
+    with pytest.raises(ValueError, match="4 samples of each frame"):
+        PretrainConfig(batch=18, masking=masking).local_frames(1)
 
 
 def test_schedule_rises_linearly_and_ends_at_nothing():
@@ -151,8 +160,12 @@ def test_no_decay_on_norms_biases_and_embeddings(world: World):
     }
     assert "model.encoder.blocks.0.attention.qkv.weight" in decayed
     free = set(names.values()) - decayed
-    assert {"model.encoder.rgb_embedding", "model.input_embedding", "model.encoder.norm.weight"} <= free
-    assert all("norm" in n or "embedding" in n for n in free)
+    assert {
+        "model.encoder.rgb_embedding",
+        "model.modality_embedding.depth",
+        "model.encoder.norm.weight",
+    } <= free
+    assert all("norm" in n or "embedding" in n or n.endswith("bias") for n in free)
 
 
 def golden_losses() -> list[float]:

@@ -11,9 +11,9 @@ from engine.access import TransferFrames
 from engine.errors import LeakError
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World
 from training import transfer as loop
+from training.encoder import EncoderConfig
 from training.evaluate import EvaluateConfig, evaluate
 from training.metrics import VOID
-from training.model import EncoderConfig
 from training.pretrain import pretrain
 from training.transfer import augment, class_table, load_segmenter, transfer
 
