@@ -17,6 +17,8 @@ from engine.show import contact_sheet
 from engine.store import Store
 from scenes.generate import generate_house
 
+from .conftest import by_frame
+
 
 @pytest.fixture(scope="module")
 def houses(tmp_path_factory) -> list[Path]:
@@ -77,21 +79,6 @@ def test_collecting_again_does_nothing(collected, houses):
     assert {p.part: p for p in Store.open(collected).parts} == before
 
 
-def _by_frame(store: Store, role: str = "eval") -> dict[tuple[str, int], dict[str, bytes]]:
-    """Every frame's bytes by house and number in it, however they are parted."""
-    found = {}
-    for part in store.parts:
-        if part.role != role:
-            continue
-        values = store.read(part.part, 0, part.frames, [m.name for m in part.modalities])
-        for run, seed in zip(part.runs, part.seeds, strict=True):
-            for i in range(run.count):
-                key = (seed["house"], seed["first"] + i)
-                assert key not in found, "a frame is there twice"
-                found[key] = {name: v[run.start + i].tobytes() for name, v in values.items()}
-    return found
-
-
 def test_a_lost_part_comes_back_as_it_was(houses, collected, tmp_path):
     collect(_config(houses, tmp_path / "store"))
     store = Store.open(tmp_path / "store")
@@ -101,7 +88,7 @@ def test_a_lost_part_comes_back_as_it_was(houses, collected, tmp_path):
     assert (report.parts, report.frames) == (1, lost.frames)
     again = Store.open(tmp_path / "store")
     assert again.part(lost.part) == lost  # manifests hold every file's checksum: the same bytes
-    assert _by_frame(again) == _by_frame(Store.open(collected))
+    assert by_frame(again) == by_frame(Store.open(collected))
 
 
 def test_more_houses_and_frames_leave_what_is_there(houses, collected, tmp_path):
@@ -112,12 +99,12 @@ def test_more_houses_and_frames_leave_what_is_there(houses, collected, tmp_path)
     store = Store.open(tmp_path / "store")
     assert {p.part for p in first} < {p.part for p in store.parts}
     # In other parts, but frame by frame what was collected at once.
-    assert _by_frame(store) == _by_frame(Store.open(collected))
+    assert by_frame(store) == by_frame(Store.open(collected))
 
 
 def test_another_seed_sees_other_places(houses, collected, tmp_path):
     collect(_config(houses[:1], tmp_path / "store", seed=1))
-    one, other = _by_frame(Store.open(tmp_path / "store")), _by_frame(Store.open(collected))
+    one, other = by_frame(Store.open(tmp_path / "store")), by_frame(Store.open(collected))
     assert not {f["pose"] for f in one.values()} & {f["pose"] for f in other.values()}
 
 
@@ -227,4 +214,4 @@ def test_actors_make_the_same_store_though_one_is_killed(houses, collected, tmp_
     store = Store.open(tmp_path / "store")
     assert store.verify() == []
     assert not list((store.path / "parts").glob("*.tmp-*"))
-    assert _by_frame(store) == _by_frame(Store.open(collected))
+    assert by_frame(store) == by_frame(Store.open(collected))
