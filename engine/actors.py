@@ -2,23 +2,26 @@
 
 An actor has at most two parts in flight, one that it makes and one that waits, so that it never idles and
 little is lost with it. Actors run their calls in order, so the oldest part in flight of one that died is the
-one it died of: that part alone counts a failure, what waited behind is handed out again for free. A new
-actor takes the place of the dead one.
+one it died of: that part alone counts a failure, what waited behind is handed out again for free. So is all
+that was in flight where the whole machine went away, as spot machines do. A new actor takes the place of the
+dead one.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import ray
 from ray.exceptions import RayError
 
 from engine.errors import CollectError
+from engine.ledger import TRIES, Ledger
 from engine.part_maker import PartMaker, PartResult, Recipe
 from engine.plan import PartTask
 
 _IN_FLIGHT = 2
-_DEATHS = 5  # of actors in a row, with no part made in between, until we stop trying
+_STILLBORN = 5  # actors in a row that are lost before they are up, until we stop trying
+_DEATHS = 5 * TRIES  # of actors in a row, with no part made in between, until we stop trying
 _WAIT = 5.0  # seconds
 
 
@@ -28,9 +31,9 @@ class MakerActor:
     def __init__(self, recipe: Recipe):
         self._maker = PartMaker(recipe)
 
-    def hello(self) -> bool:
-        """Answers once the actor is up."""
-        return True
+    def hello(self) -> str:
+        """The id of the node it is on, once the actor is up."""
+        return ray.get_runtime_context().get_node_id()
 
     def make(self, task: PartTask) -> PartResult:
         """Makes a part."""
@@ -44,7 +47,7 @@ class _Worker:
         remote: Any = ray.remote(MakerActor)
         self.actor = remote.options(num_cpus=1, num_gpus=gpus, max_restarts=0).remote(recipe)
         self.hello = self.actor.hello.remote()
-        self.up = False
+        self.node = ""  # known once it is up
         self.flying: deque[tuple[Any, PartTask]] = deque()
 
     def submit(self, task: PartTask) -> None:
@@ -57,30 +60,30 @@ class _Worker:
         return task
 
     @property
+    def up(self) -> bool:
+        return bool(self.node)
+
+    @property
     def refs(self) -> list[Any]:
         return [ref for ref, _ in self.flying] if self.up else [self.hello]
 
 
-def make_parts(
-    tasks: Sequence[PartTask],
-    recipe: Recipe,
-    actors: int,
-    gpus: float,
-    ended: Callable[[PartTask, PartResult], bool],
-) -> None:
+def make_parts(tasks: Sequence[PartTask], recipe: Recipe, actors: int, gpus: float, ledger: Ledger) -> None:
     """Makes parts on `actors` Ray actors, in no fixed order.
 
-    `gpus`: share of a GPU that an actor takes. `ended` hears of every attempt and says whether to try again.
+    `gpus`: share of a GPU that an actor takes. `ledger` hears of every attempt and says what to try again.
     Raises CollectError if actors keep dying.
     """
     queue = deque(tasks)
     workers = [_Worker(recipe, gpus) for _ in range(min(actors, len(tasks)))]
-    deaths = 0
+    deaths = stillborn = 0
     try:
         while queue or any(w.flying for w in workers):
             for worker in workers:
                 while worker.up and queue and len(worker.flying) < _IN_FLIGHT:
-                    worker.submit(queue.popleft())
+                    task = ledger.ready(queue.popleft())
+                    if task is not None:
+                        worker.submit(task)
             # Bounded: the loop comes by even if nothing ends, and an actor that the cluster has no room for
             # yet is never handed work.
             ready, _ = ray.wait([r for w in workers for r in w.refs], num_returns=1, timeout=_WAIT)
@@ -89,39 +92,46 @@ def make_parts(
                 try:
                     value = ray.get(ref)
                 except RayError as error:
-                    deaths += 1
-                    if deaths >= _DEATHS:
+                    workers.remove(worker)
+                    gone = worker.up and not _alive(worker.node)
+                    deaths, stillborn = deaths + (not gone), stillborn + (not worker.up)
+                    _bury(worker, queue, None if gone else ledger)
+                    if deaths >= _DEATHS or stillborn >= _STILLBORN:
                         raise CollectError(
                             f"{deaths} actors were lost one after the other and no part was made: {error}"
                         ) from error
-                    workers.remove(worker)
                     workers.append(_Worker(recipe, gpus))
-                    _bury(worker, queue, ended)
                     continue
                 if not worker.up:
-                    worker.up = True
+                    worker.node, stillborn = value, 0
                     continue
                 deaths = 0
-                task = worker.landed(ref)
-                if ended(task, value):
-                    queue.append(task)
+                queue.extend(ledger.ended(worker.landed(ref), value))
     finally:
         for worker in workers:
             ray.kill(worker.actor)
 
 
-def _bury(worker: _Worker, queue: deque[PartTask], ended: Callable[[PartTask, PartResult], bool]) -> None:
-    """Hands out again what a lost actor had in flight, blaming the oldest part that it did not finish."""
-    while worker.flying:
+def _alive(node: str) -> bool:
+    """Whether a machine is still part of the cluster."""
+    return any(n["NodeID"] == node and n["Alive"] for n in ray.nodes())
+
+
+def _bury(worker: _Worker, queue: deque[PartTask], ledger: Ledger | None) -> None:
+    """Hands out again what a lost actor had in flight, blaming the oldest part that it did not finish.
+
+    No ledger: nobody is to blame, its machine went away.
+    """
+    while worker.flying and ledger is not None:
         ref, task = worker.flying.popleft()
         try:
             result, lost = cast(PartResult, ray.get(ref, timeout=_WAIT)), False
         except RayError as error:
             text = f"the actor was lost while it made this part: {type(error).__name__}: {error}"
             result, lost = PartResult(task.name, 0, 0.0, text), True
-        if ended(task, result):
-            queue.append(task)
+        queue.extend(ledger.ended(task, result))
         if lost:
             break
     queue.extendleft(task for _, task in reversed(worker.flying))
+    worker.flying.clear()
     ray.kill(worker.actor)  # it may only have been out of reach

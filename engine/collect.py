@@ -2,12 +2,12 @@
 
     collect(CollectConfig(houses=[Path("house.json")], store=Path("store"), role="pretrain", frames=1000))
 
-Run again it adds only what is missing: after a crash, or with more houses or more frames. A part that fails
-three times is given up; the others go on, and the error at the end names the houses.
+Run again it adds only what is missing: after a crash, or with more houses or more frames. A house that
+fails three times is left out; the others go on, and the error at the end names it.
 """
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from agents.modalities import LABELS, MODALITIES, SENSORY
 from agents.samplers import SAMPLERS
 from agents.simulator import SIMULATORS
-from engine.errors import CollectError
+from engine.ledger import Ledger
 from engine.manifest import MANIFEST, write_atomically
 from engine.part_maker import POSE_BLOCK, PartMaker, PartResult, Recipe
 from engine.plan import HouseRef, PartTask, check_distinct, hash_of, house_files, part_length, plan_parts
@@ -33,7 +33,6 @@ from scenes.library import default_library
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
 _FORMAT = 1  # of what a frame is; to be raised when the same request would give other frames
-_TRIES = 3
 CREDITS = "CREDITS.txt"
 
 
@@ -184,49 +183,11 @@ def _recipe(config: CollectConfig) -> Recipe:
     )
 
 
-class _Ledger:
-    """What became of every part: progress, failures, and in the end the error that names the houses."""
-
-    def __init__(self, role: str, present: int, total: int):
-        self.made: list[PartResult] = []
-        self._given_up: dict[str, PartResult] = {}
-        self._houses: set[str] = set()
-        self._failures: Counter[str] = Counter()
-        self.bar = tqdm(total=total, initial=present, desc=f"collect {role}", unit="frame", smoothing=0.1)
-
-    def ended(self, task: PartTask, result: PartResult) -> bool:
-        """Takes note of an attempt; True if the part should be tried again. Raises CollectError."""
-        if not result.error:
-            self.made.append(result)
-            self.bar.update(result.frames)
-            return False
-        if result.fatal:
-            raise CollectError(f"{result.error}: make room and run the same command again")
-        self._failures[task.name] += 1
-        if self._failures[task.name] < _TRIES:
-            return True
-        self._given_up[task.name] = result
-        self._houses |= {result.house} if result.house else {s.house.path for s in task.segments}
-        return False
-
-    def settle(self) -> None:
-        """Raises CollectError if parts were given up."""
-        if not self._given_up:
-            return
-        failed = len(self._given_up)
-        first = next(iter(self._given_up.values())).error.strip()
-        raise CollectError(
-            f"{failed} of {failed + len(self.made)} parts failed {_TRIES} times each, with houses "
-            f"{', '.join(sorted(self._houses))}. The other parts are in the store; run again without these "
-            f"houses, or once they are mended. The first failure was:\n{first}"
-        )
-
-
 def _run(
     tasks: Sequence[PartTask], recipe: Recipe, config: CollectConfig, present: int, total: int
 ) -> list[PartResult]:
-    """Makes all parts. Raises CollectError, naming the houses of those that failed three times."""
-    ledger = _Ledger(config.role, present, total)
+    """Makes all parts. Raises CollectError, naming the houses that failed three times."""
+    ledger = Ledger(config.role, recipe.config_hash, present, total)
     try:
         if config.actors == 0:
             _in_process(tasks, recipe, ledger)
@@ -238,17 +199,17 @@ def _run(
             with ray_session(config.actors):
                 on_gpu = config.device.startswith("cuda") or (config.device == "auto" and has_gpu())
                 gpus = config.gpus_per_actor if on_gpu else 0.0
-                make_parts(tasks, recipe, config.actors, gpus, ledger.ended)
+                make_parts(tasks, recipe, config.actors, gpus, ledger)
     finally:
         ledger.bar.close()
     ledger.settle()
     return ledger.made
 
 
-def _in_process(tasks: Sequence[PartTask], recipe: Recipe, ledger: _Ledger) -> None:
+def _in_process(tasks: Sequence[PartTask], recipe: Recipe, ledger: Ledger) -> None:
     maker = PartMaker(recipe)
     queue = deque(tasks)
     while queue:
-        task = queue.popleft()
-        if ledger.ended(task, maker.make(task)):
-            queue.append(task)
+        task = ledger.ready(queue.popleft())
+        if task is not None:
+            queue.extend(ledger.ended(task, maker.make(task)))

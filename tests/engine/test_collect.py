@@ -145,7 +145,7 @@ def test_a_full_disk_ends_it_at_once(houses, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("engine.staging.codecs.write_arrays", full)
-    with pytest.raises(CollectError, match="make room"):
+    with pytest.raises(CollectError, match="No space left"):
         collect(_config(houses, tmp_path / "store", frames=1))
     monkeypatch.undo()
     assert collect(_config(houses, tmp_path / "store", frames=1)).frames == 2
@@ -194,7 +194,9 @@ def test_actors_make_the_same_store_though_one_is_killed(houses, collected, tmp_
     kept = actors.make_parts
     killed = []
 
-    def make_parts(tasks, recipe, count, gpus, ended):
+    def make_parts(tasks, recipe, count, gpus, ledger):
+        ended = ledger.ended
+
         def kill_one(task, result):
             busy = [w for w in crew if w.flying]
             if not killed and busy:
@@ -202,7 +204,8 @@ def test_actors_make_the_same_store_though_one_is_killed(houses, collected, tmp_
                 ray.kill(busy[0].actor)
             return ended(task, result)
 
-        kept(tasks, recipe, count, gpus, kill_one)
+        ledger.ended = kill_one
+        kept(tasks, recipe, count, gpus, ledger)
 
     monkeypatch.setattr(actors, "_Worker", Watched)
     monkeypatch.setattr(actors, "make_parts", make_parts)

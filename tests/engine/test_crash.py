@@ -1,7 +1,7 @@
 """Killed at random, actors and driver, and run again: the store is the one that no kill disturbed.
 
-Two rounds by default; `TST_CRASH_ROUNDS=20 pytest -s -m slow tests/engine/test_crash.py` plays twenty and prints
-what was killed in each.
+Two rounds by default; `TST_CRASH_ROUNDS=20 pytest -s -m slow tests/engine/test_crash.py` plays twenty and
+prints what was killed in each.
 """
 
 import os
