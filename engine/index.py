@@ -7,8 +7,18 @@ thrown away when damaged; deleting it loses nothing.
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from engine.manifest import MANIFEST, Manifest, load_manifest, seal, unseal, write_atomically
+from engine.errors import DamagedPartError
+from engine.manifest import (
+    MANIFEST,
+    Manifest,
+    load_manifest,
+    seal,
+    spaces_text,
+    unseal,
+    write_atomically,
+)
 from engine.staging import is_staging
 
 INDEX = "index.json"
@@ -25,7 +35,7 @@ def load_index(root: Path) -> dict[str, Manifest]:
         if entry is not None and entry["stamp"] == stamps[name]:
             manifests[name] = Manifest.model_validate(entry["manifest"])
         else:
-            manifests[name] = load_manifest(root / "parts" / name)
+            manifests[name] = _load(root / "parts" / name, entry)
             fresh = False
     if not fresh:
         body = {
@@ -35,6 +45,15 @@ def load_index(root: Path) -> dict[str, Manifest]:
         with suppress(OSError):  # a store that cannot be written to, or is full, can still be read
             write_atomically(root / INDEX, seal(body))
     return manifests
+
+
+def _load(part_dir: Path, known: dict[str, Any] | None) -> Manifest:
+    """A part's manifest; where it is damaged, the error names the spaces that the index knew it to hold."""
+    try:
+        return load_manifest(part_dir)
+    except DamagedPartError as error:
+        spaces = [r["space"] for r in known["manifest"]["runs"]] if known else []
+        raise DamagedPartError(f"{spaces_text(spaces)}{error}") from None
 
 
 def index_problem(root: Path) -> str | None:
