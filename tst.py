@@ -31,6 +31,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study report": ("studies.commands:report", "the page of a study from its rows"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
+    "bench collect": (
+        "engine.bench_commands:collect",
+        "frames per second into a store, peers beside it, as JSON",
+    ),
+    "bench stream": (
+        "engine.bench_commands:stream",
+        "frames per second out of a store, peers beside it, as JSON",
+    ),
 }
 
 

@@ -6,11 +6,13 @@ Run again it adds only what is missing: after a crash, or with more houses or mo
 fails three times is left out; the others go on, and the error at the end names it.
 """
 
+import os
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +21,9 @@ from tqdm import tqdm
 from agents.modalities import LABELS, MODALITIES, SENSORY
 from agents.samplers import SAMPLERS
 from agents.simulator import SIMULATORS
+from engine.estimate import Estimate, estimated, measure
 from engine.ledger import Ledger
+from engine.machine import available_cores
 from engine.manifest import MANIFEST, write_atomically
 from engine.part_maker import POSE_BLOCK, PartMaker, PartResult, Recipe
 from engine.plan import HouseRef, PartTask, check_distinct, hash_of, house_files, part_length, plan_parts
@@ -68,6 +72,8 @@ class CollectConfig(BaseModel):
     two kinds of device may differ in the last bit."""
     gpus_per_actor: float = Field(0.25, gt=0)
     """Share of a GPU that an actor claims; no matter on cpu."""
+    dry_run: bool = False
+    """Collect nothing: measure a few frames and tell what it would take."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +93,9 @@ def collect(config: CollectConfig) -> CollectReport:
     _check_names(config)
     houses = _load_refs(config)
     store = open_or_create(config.store, config.size)
-    length = config.frames_per_part or part_length(
-        config.frames * len(houses), store.facts.frames_per_part, store.facts.chunk_frames
-    )
-    if length > store.facts.frames_per_part:
-        raise ValueError(
-            f"frames_per_part is {length}; {config.store} takes {store.facts.frames_per_part} at most"
-        )
     clean_staging(store.path / "parts")
     recipe = _recipe(config)
-    tasks = plan_parts(config.role, houses, config.frames, length, recipe.config_hash, store.parts)
+    tasks = _plan(config, houses, recipe, store)
     total = config.frames * len(houses)
     missing = sum(t.frames for t in tasks)
     _write_credits(store.path / CREDITS, [Path(h.path) for h in houses])
@@ -110,6 +109,36 @@ def collect(config: CollectConfig) -> CollectReport:
         seconds=time.monotonic() - started,
         bytes=sum(store.part(r.name).bytes for r in made),
     )
+
+
+def estimate(config: CollectConfig) -> Estimate:
+    """What `collect` would take, its rates measured on a few houses; the store is left as it is.
+
+    Raises ValueError for what cannot be asked, or a house that cannot be collected.
+    """
+    _check_names(config)
+    houses = _load_refs(config)
+    with TemporaryDirectory(prefix="tst-estimate-") as folder:
+        trial = open_or_create(Path(folder) / "store", config.size)
+        there = (config.store / MANIFEST).exists()
+        store = open_or_create(config.store, config.size) if there else trial
+        tasks = _plan(config, houses, _recipe(config), store)
+        recipe = _recipe(config.model_copy(update={"store": trial.path}))
+        rates = measure(recipe, houses, trial)
+    present = config.frames * len(houses) - sum(t.frames for t in tasks)
+    # On this machine no more actors are at work than it has cores.
+    cores = config.actors if os.environ.get("RAY_ADDRESS") else min(config.actors, available_cores())
+    return estimated(tasks, present, cores, rates)
+
+
+def _plan(config: CollectConfig, houses: Sequence[HouseRef], recipe: Recipe, store: Store) -> list[PartTask]:
+    """The parts that the store lacks. Raises ValueError."""
+    facts = store.facts
+    total = config.frames * len(houses)
+    length = config.frames_per_part or part_length(total, facts.frames_per_part, facts.chunk_frames)
+    if length > facts.frames_per_part:
+        raise ValueError(f"frames_per_part is {length}; {config.store} takes {facts.frames_per_part} at most")
+    return plan_parts(config.role, houses, config.frames, length, recipe.config_hash, store.parts)
 
 
 def _write_credits(path: Path, houses: list[Path]) -> None:

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
 from engine.check import verify_store
-from engine.collect import CollectConfig
+from engine.collect import CollectConfig, estimate
 from engine.collect import collect as run_collection
+from engine.estimate import Estimate
 from engine.schema import Role
 from engine.show import contact_sheet
 from engine.store import Store
@@ -48,6 +49,9 @@ class ShowConfig(_Command):
 
 def collect(config: CollectConfig) -> None:
     """Frames of houses into a store; run again it adds only what is missing."""
+    if config.dry_run:
+        print(_estimate_text(config, estimate(config)))
+        return
     report = run_collection(config)
     rate = report.frames / report.seconds
     print(
@@ -97,6 +101,17 @@ def show(config: ShowConfig) -> None:
     config.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(config.out)
     print(config.out)
+
+
+def _estimate_text(config: CollectConfig, e: Estimate) -> str:
+    actors = max(1, config.actors)
+    return (
+        f"{config.store}: {e.frames} frames to collect, {e.present} are there\n"
+        f"{e.parts} parts, {e.files} files, {size_text(e.bytes)}\n"
+        f"{e.core_s / 3600:.3g} core-hours, {e.wall_s / 3600:.3g} hours with {actors} actors (as many as "
+        f"have a core)\nmeasured here: {e.rates.house_s:.2f} s to load a house, "
+        f"{e.rates.frame_s * 1e3:.1f} ms and {size_text(e.rates.frame_bytes)} a frame"
+    )
 
 
 def size_text(size: float) -> str:
