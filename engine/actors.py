@@ -43,9 +43,10 @@ class MakerActor:
 class _Worker:
     """An actor and what is in flight to it, oldest first."""
 
-    def __init__(self, recipe: Recipe, gpus: float):
+    def __init__(self, recipe: Recipe, claims: dict[str, Any]):
         remote: Any = ray.remote(MakerActor)
-        self.actor = remote.options(num_cpus=1, num_gpus=gpus, max_restarts=0).remote(recipe)
+        # Never restarted by Ray: what it was given to make would be lost with it, and nobody told.
+        self.actor = remote.options(num_cpus=1, max_restarts=0, **claims).remote(recipe)
         self.hello = self.actor.hello.remote()
         self.node = ""  # known once it is up
         self.flying: deque[tuple[Any, PartTask]] = deque()
@@ -68,14 +69,16 @@ class _Worker:
         return [ref for ref, _ in self.flying] if self.up else [self.hello]
 
 
-def make_parts(tasks: Sequence[PartTask], recipe: Recipe, actors: int, gpus: float, ledger: Ledger) -> None:
+def make_parts(
+    tasks: Sequence[PartTask], recipe: Recipe, actors: int, claims: dict[str, Any], ledger: Ledger
+) -> None:
     """Makes parts on `actors` Ray actors, in no fixed order.
 
-    `gpus`: share of a GPU that an actor takes. `ledger` hears of every attempt and says what to try again.
-    Raises CollectError if actors keep dying.
+    `claims`: what an actor claims besides a CPU, as Ray's options. `ledger` hears of every attempt and says
+    what to try again. Raises CollectError if actors keep dying.
     """
     queue = deque(tasks)
-    workers = [_Worker(recipe, gpus) for _ in range(min(actors, len(tasks)))]
+    workers = [_Worker(recipe, claims) for _ in range(min(actors, len(tasks)))]
     deaths = stillborn = 0
     try:
         while queue or any(w.flying for w in workers):
@@ -100,7 +103,7 @@ def make_parts(tasks: Sequence[PartTask], recipe: Recipe, actors: int, gpus: flo
                         raise CollectError(
                             f"{deaths} actors were lost one after the other and no part was made: {error}"
                         ) from error
-                    workers.append(_Worker(recipe, gpus))
+                    workers.append(_Worker(recipe, claims))
                     continue
                 if not worker.up:
                     worker.node, stillborn = value, 0

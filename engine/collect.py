@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,6 +73,8 @@ class CollectConfig(BaseModel):
     two kinds of device may differ in the last bit."""
     gpus_per_actor: float = Field(0.25, gt=0)
     """Share of a GPU that an actor claims; no matter on cpu."""
+    node_resource: str = ""
+    """Actors go only to machines that offer this resource, such as `collector` in ray_cluster.yaml."""
     dry_run: bool = False
     """Collect nothing: measure a few frames and tell what it would take."""
 
@@ -227,8 +230,10 @@ def _run(
 
             with ray_session(config.actors):
                 on_gpu = config.device.startswith("cuda") or (config.device == "auto" and has_gpu())
-                gpus = config.gpus_per_actor if on_gpu else 0.0
-                make_parts(tasks, recipe, config.actors, gpus, ledger)
+                claims: dict[str, Any] = {"num_gpus": config.gpus_per_actor if on_gpu else 0.0}
+                if config.node_resource:
+                    claims["resources"] = {config.node_resource: 0.001}  # a token: it only says where
+                make_parts(tasks, recipe, config.actors, claims, ledger)
     finally:
         ledger.bar.close()
     ledger.settle()
