@@ -7,12 +7,13 @@ that was in flight where the whole machine went away, as spot machines do. A new
 dead one.
 """
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, cast
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError
 
 from engine.errors import CollectError
 from engine.ledger import TRIES, Ledger
@@ -23,6 +24,7 @@ _IN_FLIGHT = 2
 _STILLBORN = 5  # actors in a row that are lost before they are up, until we stop trying
 _DEATHS = 5 * TRIES  # of actors in a row, with no part made in between, until we stop trying
 _WAIT = 5.0  # seconds
+_VERDICT = 60.0  # seconds at most until it is known whether a machine is lost
 
 
 class MakerActor:
@@ -96,7 +98,7 @@ def make_parts(
                     value = ray.get(ref)
                 except RayError as error:
                     workers.remove(worker)
-                    gone = worker.up and not _alive(worker.node)
+                    gone = worker.up and _machine_lost(worker)
                     deaths, stillborn = deaths + (not gone), stillborn + (not worker.up)
                     _bury(worker, queue, None if gone else ledger)
                     if deaths >= _DEATHS or stillborn >= _STILLBORN:
@@ -115,9 +117,22 @@ def make_parts(
             ray.kill(worker.actor)
 
 
-def _alive(node: str) -> bool:
-    """Whether a machine is still part of the cluster."""
-    return any(n["NodeID"] == node and n["Alive"] for n in ray.nodes())
+def _machine_lost(worker: _Worker) -> bool:
+    """Whether a lost actor's machine went away with it.
+
+    A broken connection is heard of at once, a lost machine only after some missed heartbeats: waits for Ray
+    to make up its mind about the actor.
+    """
+    end = time.monotonic() + _VERDICT
+    while time.monotonic() < end:
+        try:
+            ray.get(worker.actor.hello.remote(), timeout=_WAIT)
+            return False  # it was only out of reach
+        except ActorDiedError:
+            break
+        except RayError:
+            time.sleep(0.5)
+    return not any(n["NodeID"] == worker.node and n["Alive"] for n in ray.nodes())
 
 
 def _bury(worker: _Worker, queue: deque[PartTask], ledger: Ledger | None) -> None:
