@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses stats": ("scenes.commands:stats", "houses in numbers, beside ProcTHOR's"),
     "houses export": ("scenes.commands:export", "geometry as GLB, for any other tool"),
     "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),
+    "derive": ("engine.derive:derive", "further modalities from those that a store holds, on Ray"),
     "store info": ("engine.commands:info", "what a store holds"),
     "store verify": ("engine.commands:verify", "every checksum of a store"),
     "store show": ("engine.commands:show", "contact sheet of a store, as PNG"),

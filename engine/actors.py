@@ -16,8 +16,8 @@ import ray
 from ray.exceptions import ActorDiedError, RayError
 
 from engine.errors import CollectError
-from engine.ledger import TRIES, Ledger
-from engine.part_maker import PartMaker, PartResult, Recipe
+from engine.ledger import TRIES, Ledger, Maker
+from engine.part_maker import PartResult
 from engine.plan import PartTask
 
 _IN_FLIGHT = 2
@@ -28,10 +28,10 @@ _VERDICT = 60.0  # seconds at most until it is known whether a machine is lost
 
 
 class MakerActor:
-    """A `PartMaker` in a process of its own."""
+    """A maker of parts in a process of its own."""
 
-    def __init__(self, recipe: Recipe):
-        self._maker = PartMaker(recipe)
+    def __init__(self, recipe: Maker):
+        self._maker = recipe.maker()
 
     def hello(self) -> str:
         """The id of the node it is on, once the actor is up."""
@@ -45,7 +45,7 @@ class MakerActor:
 class _Worker:
     """An actor and what is in flight to it, oldest first."""
 
-    def __init__(self, recipe: Recipe, claims: dict[str, Any]):
+    def __init__(self, recipe: Maker, claims: dict[str, Any]):
         remote: Any = ray.remote(MakerActor)
         # Never restarted by Ray: what it was given to make would be lost with it, and nobody told.
         self.actor = remote.options(num_cpus=1, max_restarts=0, **claims).remote(recipe)
@@ -72,7 +72,7 @@ class _Worker:
 
 
 def make_parts(
-    tasks: Sequence[PartTask], recipe: Recipe, actors: int, claims: dict[str, Any], ledger: Ledger
+    tasks: Sequence[PartTask], recipe: Maker, actors: int, claims: dict[str, Any], ledger: Ledger
 ) -> None:
     """Makes parts on `actors` Ray actors, in no fixed order.
 

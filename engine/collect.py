@@ -23,10 +23,10 @@ from agents.modalities import LABELS, MODALITIES, SENSORY
 from agents.samplers import SAMPLERS
 from agents.simulator import SIMULATORS
 from engine.estimate import Estimate, estimated, measure
-from engine.ledger import Ledger
+from engine.ledger import Ledger, Maker
 from engine.machine import available_cores
 from engine.manifest import MANIFEST, write_atomically
-from engine.part_maker import POSE_BLOCK, PartMaker, PartResult, Recipe
+from engine.part_maker import POSE_BLOCK, PartResult, Recipe
 from engine.plan import HouseRef, PartTask, check_distinct, hash_of, house_files, part_length, plan_parts
 from engine.schema import LabelRow, ModalitySpec, Role
 from engine.staging import clean_staging
@@ -220,28 +220,47 @@ def _run(
 ) -> list[PartResult]:
     """Makes all parts. Raises CollectError, naming the houses that failed three times."""
     ledger = Ledger(config.role, recipe.config_hash, present, total)
+    claims: dict[str, Any] = {}
+    if config.node_resource:
+        claims["resources"] = {config.node_resource: 0.001}  # a token: it only says where
+    if config.device == "auto" or config.device.startswith("cuda"):
+        claims["num_gpus"] = config.gpus_per_actor
+    run_tasks(tasks, recipe, ledger, config.actors, claims, need_gpu=config.device != "auto")
+    return ledger.made
+
+
+def run_tasks(
+    tasks: Sequence[PartTask],
+    recipe: Maker,
+    ledger: Ledger,
+    actors: int,
+    claims: dict[str, Any],
+    need_gpu: bool = True,
+) -> None:
+    """Makes parts on Ray actors, or in this process if `actors` is 0.
+
+    Without `need_gpu` a claim of `num_gpus` holds only where there is one. Raises CollectError, naming what
+    failed three times.
+    """
     try:
-        if config.actors == 0:
+        if actors == 0:
             _in_process(tasks, recipe, ledger)
         else:
             # Ray takes seconds to import; in-process collection has no use for it.
             from engine.actors import make_parts
             from engine.cluster import has_gpu, ray_session
 
-            with ray_session(config.actors):
-                on_gpu = config.device.startswith("cuda") or (config.device == "auto" and has_gpu())
-                claims: dict[str, Any] = {"num_gpus": config.gpus_per_actor if on_gpu else 0.0}
-                if config.node_resource:
-                    claims["resources"] = {config.node_resource: 0.001}  # a token: it only says where
-                make_parts(tasks, recipe, config.actors, claims, ledger)
+            with ray_session(actors):
+                if "num_gpus" in claims and not need_gpu and not has_gpu():
+                    claims = {k: v for k, v in claims.items() if k != "num_gpus"}
+                make_parts(tasks, recipe, actors, claims, ledger)
     finally:
         ledger.bar.close()
     ledger.settle()
-    return ledger.made
 
 
-def _in_process(tasks: Sequence[PartTask], recipe: Recipe, ledger: Ledger) -> None:
-    maker = PartMaker(recipe)
+def _in_process(tasks: Sequence[PartTask], recipe: Maker, ledger: Ledger) -> None:
+    maker = recipe.maker()
     queue = deque(tasks)
     while queue:
         task = ledger.ready(queue.popleft())

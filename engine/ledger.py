@@ -8,6 +8,7 @@ so that the houses beside it are collected, and named at the end.
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -18,10 +19,18 @@ from engine.plan import PartTask
 TRIES = 3
 
 
+class Maker(Protocol):
+    """What makes parts: sent to the process that is to make them, and unfolded there."""
+
+    def maker(self) -> Any:
+        """An object whose `make(task)` returns a `PartResult`."""
+        ...
+
+
 class Ledger:
     """Takes note of every attempt at a part, and says what is to be tried next."""
 
-    def __init__(self, role: str, config_hash: str, present: int, total: int):
+    def __init__(self, role: str, config_hash: str, present: int, total: int, verb: str = "collect"):
         """`present` of `total` frames are in the store already."""
         self.made: list[PartResult] = []
         self.quarantine: dict[str, str] = {}
@@ -29,7 +38,7 @@ class Ledger:
         self._hash = config_hash
         self._failures: Counter[str] = Counter()  # in a row, by house or by part
         self._bytes = 0
-        self.bar = tqdm(total=total, initial=present, desc=f"collect {role}", unit="frame", smoothing=0.1)
+        self.bar = tqdm(total=total, initial=present, desc=f"{verb} {role}", unit="frame", smoothing=0.1)
 
     def ready(self, task: PartTask) -> PartTask | None:
         """The task without the houses in quarantine; None if nothing is left of it."""

@@ -46,6 +46,10 @@ class Recipe:
     modalities: tuple[str, ...]
     config_hash: str
 
+    def maker(self) -> "PartMaker":
+        """What makes the parts, in the process that is to make them."""
+        return PartMaker(self)
+
 
 @dataclass(frozen=True)
 class PartResult:
@@ -96,10 +100,7 @@ class PartMaker:
         except PartExistsError:
             pass  # its name is the hash of its content: whoever wrote it wrote the same
         except Exception as error:
-            code = error.errno if isinstance(error, OSError) else None
-            fatal = code in _FULL or (code in _DENIED and not current)  # any other part would fail too
-            text = f"{self.recipe.store} cannot be written to: {error}" if fatal else traceback.format_exc()
-            return PartResult(task.name, 0, time.monotonic() - started, text, current, fatal)
+            return failed(task, error, self.recipe.store, current, time.monotonic() - started)
         return PartResult(task.name, task.frames, time.monotonic() - started, bytes=size)
 
     def _empty(self, frames: int) -> dict[str, np.ndarray]:
@@ -164,3 +165,11 @@ class PartMaker:
         while len(self._houses) > _COMPILED:
             self._houses.popitem(last=False)
         return self._houses[ref.digest]
+
+
+def failed(task: PartTask, error: Exception, store: str, culprit: str, seconds: float) -> PartResult:
+    """The result of a part that could not be made. `culprit`: what it failed at, empty while writing."""
+    code = error.errno if isinstance(error, OSError) else None
+    fatal = code in _FULL or (code in _DENIED and not culprit)  # any other part would fail too
+    text = f"{store} cannot be written to: {error}" if fatal else traceback.format_exc()
+    return PartResult(task.name, 0, seconds, text, culprit, fatal)
