@@ -96,8 +96,12 @@ def _webdataset(png: bool) -> Callable[..., Way]:
         def epoch(number: int) -> Iterator[int]:
             data = wds.WebDataset(urls, shardshuffle=len(urls), seed=number, empty_check=False)
             data = data.shuffle(_SHARD // 2).map(_decoded).batched(batch, collation_fn=_stacked)
+            processes = min(workers, len(urls))
             loader = wds.WebLoader(
-                data, batch_size=None, num_workers=min(workers, len(urls)), multiprocessing_context="spawn"
+                data,
+                batch_size=None,
+                num_workers=processes,
+                multiprocessing_context="spawn" if processes else None,
             )
             return (len(b[modalities[0]]) for b in loader)
 

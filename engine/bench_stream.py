@@ -96,7 +96,8 @@ def _plain(frames: PretrainFrames, modalities: tuple[str, ...], threads: int, ep
     """Whole chunks in shuffled order, as many at a time as a ticket has, read and dropped."""
     chunks = frames.chunks()
     line = np.random.default_rng(epoch).permutation(len(chunks))
-    per_block = max(1, _BLOCK // max(c.count for c in chunks))
+    block = min(_BLOCK, len(frames) // 8)  # of a small store too, there is more than the first one
+    per_block = max(1, block // max(c.count for c in chunks))
 
     def read(block: np.ndarray) -> int:
         ids = np.concatenate([np.arange(c.first, c.first + c.count) for c in (chunks[i] for i in block)])
