@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "derive": ("engine.derive:derive", "further modalities from those that a store holds, on Ray"),
     "store info": ("engine.commands:info", "what a store holds"),
     "store verify": ("engine.commands:verify", "every checksum of a store"),
+    "store push": ("engine.commands:push", "parts that an object store (s3://...) lacks, there"),
+    "store pull": ("engine.commands:pull", "parts that a store lacks, from an object store"),
     "store show": ("engine.commands:show", "contact sheet of a store, as PNG"),
     "tokenizer train": ("training.commands:train_tokenizer", "a tokenizer for one modality (CONFIG.yaml)"),
     "pretrain": ("training.launch:pretrain_command", "masked pre-training on a store (CONFIG.yaml)"),

@@ -11,6 +11,8 @@ from engine.check import verify_store
 from engine.collect import CollectConfig, estimate
 from engine.collect import collect as run_collection
 from engine.estimate import Estimate
+from engine.objects import pull as pull_store
+from engine.objects import push as push_store
 from engine.schema import Role
 from engine.show import contact_sheet
 from engine.store import Store
@@ -32,6 +34,24 @@ class VerifyConfig(_Command):
 
     store: tyro.conf.Positional[Path]
     """The store."""
+
+
+class PushConfig(_Command):
+    """Which store to copy where."""
+
+    store: tyro.conf.Positional[Path]
+    """The store."""
+    url: tyro.conf.Positional[str]
+    """An object store: s3://bucket/place, gs://..., az://..., file:///..."""
+
+
+class PullConfig(_Command):
+    """What to copy from where."""
+
+    url: tyro.conf.Positional[str]
+    """An object store that a store was pushed to."""
+    store: tyro.conf.Positional[Path]
+    """The store; made if it is not there."""
 
 
 class ShowConfig(_Command):
@@ -101,6 +121,18 @@ def show(config: ShowConfig) -> None:
     config.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(config.out)
     print(config.out)
+
+
+def push(config: PushConfig) -> None:
+    """Parts that an object store lacks, there."""
+    moved = push_store(config.store, config.url)
+    print(f"{config.url}: {moved.parts} parts ({size_text(moved.bytes)}), {moved.skipped} were there")
+
+
+def pull(config: PullConfig) -> None:
+    """Parts that a store lacks, from an object store."""
+    moved = pull_store(config.url, config.store)
+    print(f"{config.store}: {moved.parts} parts ({size_text(moved.bytes)}), {moved.skipped} were there")
 
 
 def _estimate_text(config: CollectConfig, e: Estimate) -> str:
