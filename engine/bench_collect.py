@@ -43,7 +43,9 @@ def bench_collect(
         opened = time.perf_counter() - opened
         write, absent = _write_rates(store, place, rounds, peers)
         total = to_houses * to_frames
-        core_hours = (total * rates.frame_s + to_houses * rates.house_s) / 3600
+        parts = -(-total // store.facts.frames_per_part)
+        loads = max(to_houses, parts)  # a part's houses are loaded where it is made
+        core_hours = (total * rates.frame_s + loads * rates.house_s) / 3600
         return {
             "collect": {
                 "frames": report.frames,
@@ -62,7 +64,7 @@ def bench_collect(
                 "houses": to_houses,
                 "frames_per_house": to_frames,
                 "terabytes": round(total * rates.frame_bytes / 1e12, 3),
-                "files": -(-total // store.facts.frames_per_part) * rates.part_files,
+                "files": parts * rates.part_files,
                 "core_hours": round(core_hours, 1),
                 "dollars": round(core_hours * dollars_per_core_hour, 2),
             },
