@@ -26,8 +26,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses stats": ("scenes.commands:stats", "houses in numbers, beside ProcTHOR's"),
     "houses export": ("scenes.commands:export", "geometry as GLB or in Replica's layout, for any other tool"),
     "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),
+    "derive": ("engine.derive:derive", "further modalities from those that a store holds, on Ray"),
     "store info": ("engine.commands:info", "what a store holds"),
     "store verify": ("engine.commands:verify", "every checksum of a store"),
+    "store push": ("engine.commands:push", "parts that an object store (s3://...) lacks, there"),
+    "store pull": ("engine.commands:pull", "parts that a store lacks, from an object store"),
     "store show": ("engine.commands:show", "contact sheet of a store, as PNG"),
     "tokenizer train": ("training.commands:train_tokenizer", "a tokenizer for one modality (CONFIG.yaml)"),
     "pretrain": ("training.launch:pretrain_command", "masked pre-training on a store (CONFIG.yaml)"),
@@ -37,6 +40,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study report": ("studies.commands:report", "the page of a study from its rows"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
+    "bench collect": (
+        "engine.bench_commands:collect",
+        "frames per second into a store, peers beside it, as JSON",
+    ),
+    "bench stream": (
+        "engine.bench_commands:stream",
+        "frames per second out of a store, peers beside it, as JSON",
+    ),
 }
 
 

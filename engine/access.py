@@ -85,6 +85,11 @@ class Frames:
         return tuple(m.name for m in self._store.modalities if common.get(m.name) == len(parts))
 
     @property
+    def weights(self) -> tuple[float, ...] | None:
+        """Of a view on its own, every frame weighs the same. `engine/mixture.py` weighs views."""
+        return None
+
+    @property
     def store_path(self) -> Path:
         """Where the store is."""
         return self._store.path

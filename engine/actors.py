@@ -2,37 +2,42 @@
 
 An actor has at most two parts in flight, one that it makes and one that waits, so that it never idles and
 little is lost with it. Actors run their calls in order, so the oldest part in flight of one that died is the
-one it died of: that part alone counts a failure, what waited behind is handed out again for free. A new
-actor takes the place of the dead one.
+one it died of: that part alone counts a failure, what waited behind is handed out again for free. So is all
+that was in flight where the whole machine went away, as spot machines do. A new actor takes the place of the
+dead one.
 """
 
 import os
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError
 
 from engine.errors import CollectError
-from engine.part_maker import PartMaker, PartResult, Recipe
+from engine.ledger import TRIES, Ledger, Maker
+from engine.part_maker import PartResult
 from engine.plan import PartTask
 
 _IN_FLIGHT = 2
-_DEATHS = 5  # of actors in a row, with no part made in between, until we stop trying
+_STILLBORN = 5  # actors in a row that are lost before they are up, until we stop trying
+_DEATHS = 5 * TRIES  # of actors in a row, with no part made in between, until we stop trying
 _WAIT = 5.0  # seconds
 _SETTINGS = "TESTSPACE_AI2THOR_"  # variables that say how the simulator is run
+_VERDICT = 60.0  # seconds at most until it is known whether a machine is lost
 
 
 class MakerActor:
-    """A `PartMaker` in a process of its own."""
+    """A maker of parts in a process of its own."""
 
-    def __init__(self, recipe: Recipe):
-        self._maker = PartMaker(recipe)
+    def __init__(self, recipe: Maker):
+        self._maker = recipe.maker()
 
-    def hello(self) -> bool:
-        """Answers once the actor is up."""
-        return True
+    def hello(self) -> str:
+        """The id of the node it is on, once the actor is up."""
+        return ray.get_runtime_context().get_node_id()
 
     def make(self, task: PartTask) -> PartResult:
         """Makes a part."""
@@ -42,15 +47,16 @@ class MakerActor:
 class _Worker:
     """An actor and what is in flight to it, oldest first."""
 
-    def __init__(self, recipe: Recipe, gpus: float):
+    def __init__(self, recipe: Maker, claims: dict[str, Any]):
         remote: Any = ray.remote(MakerActor)
-        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0}
+        options: dict[str, Any] = {"num_cpus": 1, "max_restarts": 0, **claims}
         settings = {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}
         if settings:  # on a cluster, other machines have an environment of their own
             options["runtime_env"] = {"env_vars": settings}
+        # Never restarted by Ray: what it was given to make would be lost with it, and nobody told.
         self.actor = remote.options(**options).remote(recipe)
         self.hello = self.actor.hello.remote()
-        self.up = False
+        self.node = ""  # known once it is up
         self.flying: deque[tuple[Any, PartTask]] = deque()
 
     def submit(self, task: PartTask) -> None:
@@ -63,30 +69,32 @@ class _Worker:
         return task
 
     @property
+    def up(self) -> bool:
+        return bool(self.node)
+
+    @property
     def refs(self) -> list[Any]:
         return [ref for ref, _ in self.flying] if self.up else [self.hello]
 
 
 def make_parts(
-    tasks: Sequence[PartTask],
-    recipe: Recipe,
-    actors: int,
-    gpus: float,
-    ended: Callable[[PartTask, PartResult], bool],
+    tasks: Sequence[PartTask], recipe: Maker, actors: int, claims: dict[str, Any], ledger: Ledger
 ) -> None:
     """Makes parts on `actors` Ray actors, in no fixed order.
 
-    `gpus`: share of a GPU that an actor takes. `ended` hears of every attempt and says whether to try again.
-    Raises CollectError if actors keep dying.
+    `claims`: what an actor claims besides a CPU, as Ray's options. `ledger` hears of every attempt and says
+    what to try again. Raises CollectError if actors keep dying.
     """
     queue = deque(tasks)
-    workers = [_Worker(recipe, gpus) for _ in range(min(actors, len(tasks)))]
-    deaths = 0
+    workers = [_Worker(recipe, claims) for _ in range(min(actors, len(tasks)))]
+    deaths = stillborn = 0
     try:
         while queue or any(w.flying for w in workers):
             for worker in workers:
                 while worker.up and queue and len(worker.flying) < _IN_FLIGHT:
-                    worker.submit(queue.popleft())
+                    task = ledger.ready(queue.popleft())
+                    if task is not None:
+                        worker.submit(task)
             # Bounded: the loop comes by even if nothing ends, and an actor that the cluster has no room for
             # yet is never handed work.
             ready, _ = ray.wait([r for w in workers for r in w.refs], num_returns=1, timeout=_WAIT)
@@ -95,39 +103,59 @@ def make_parts(
                 try:
                     value = ray.get(ref)
                 except RayError as error:
-                    deaths += 1
-                    if deaths >= _DEATHS:
+                    workers.remove(worker)
+                    gone = worker.up and _machine_lost(worker)
+                    deaths, stillborn = deaths + (not gone), stillborn + (not worker.up)
+                    _bury(worker, queue, None if gone else ledger)
+                    if deaths >= _DEATHS or stillborn >= _STILLBORN:
                         raise CollectError(
                             f"{deaths} actors were lost one after the other and no part was made: {error}"
                         ) from error
-                    workers.remove(worker)
-                    workers.append(_Worker(recipe, gpus))
-                    _bury(worker, queue, ended)
+                    workers.append(_Worker(recipe, claims))
                     continue
                 if not worker.up:
-                    worker.up = True
+                    worker.node, stillborn = value, 0
                     continue
                 deaths = 0
-                task = worker.landed(ref)
-                if ended(task, value):
-                    queue.append(task)
+                queue.extend(ledger.ended(worker.landed(ref), value))
     finally:
         for worker in workers:
             ray.kill(worker.actor)
 
 
-def _bury(worker: _Worker, queue: deque[PartTask], ended: Callable[[PartTask, PartResult], bool]) -> None:
-    """Hands out again what a lost actor had in flight, blaming the oldest part that it did not finish."""
-    while worker.flying:
+def _machine_lost(worker: _Worker) -> bool:
+    """Whether a lost actor's machine went away with it.
+
+    A broken connection is heard of at once, a lost machine only after some missed heartbeats: waits for Ray
+    to make up its mind about the actor.
+    """
+    end = time.monotonic() + _VERDICT
+    while time.monotonic() < end:
+        try:
+            ray.get(worker.actor.hello.remote(), timeout=_WAIT)
+            return False  # it was only out of reach
+        except ActorDiedError:
+            break
+        except RayError:
+            time.sleep(0.5)
+    return not any(n["NodeID"] == worker.node and n["Alive"] for n in ray.nodes())
+
+
+def _bury(worker: _Worker, queue: deque[PartTask], ledger: Ledger | None) -> None:
+    """Hands out again what a lost actor had in flight, blaming the oldest part that it did not finish.
+
+    No ledger: nobody is to blame, its machine went away.
+    """
+    while worker.flying and ledger is not None:
         ref, task = worker.flying.popleft()
         try:
             result, lost = cast(PartResult, ray.get(ref, timeout=_WAIT)), False
         except RayError as error:
             text = f"the actor was lost while it made this part: {type(error).__name__}: {error}"
             result, lost = PartResult(task.name, 0, 0.0, text), True
-        if ended(task, result):
-            queue.append(task)
+        queue.extend(ledger.ended(task, result))
         if lost:
             break
     queue.extendleft(task for _, task in reversed(worker.flying))
+    worker.flying.clear()
     ray.kill(worker.actor)  # it may only have been out of reach

@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.errors import DamagedPartError
 from engine.index import INDEX, index_problem
 from engine.manifest import MANIFEST, FileFacts, Manifest, file_facts, files_below, load_manifest, unseal
+from engine.schema import StoreFacts
 from engine.staging import is_staging
 
 
@@ -64,10 +65,13 @@ def verify_store(path: Path | str, on_part: Callable[[int, int], None] | None = 
 def _root_problems(root: Path) -> list[Problem]:
     try:
         body = unseal((root / MANIFEST).read_bytes())
+        StoreFacts.model_validate(body["facts"])
         files = {name: FileFacts.model_validate(facts) for name, facts in body["files"].items()}
     except FileNotFoundError:
         return [Problem(None, MANIFEST, "the file is missing: this is not a store, or no longer one")]
-    except (ValueError, KeyError) as error:
+    except KeyError as error:
+        return [Problem(None, MANIFEST, f"not the manifest of a store: it has no {error}")]
+    except (ValueError, TypeError) as error:
         return [Problem(None, MANIFEST, str(error))]
     problems = [p for name, facts in files.items() if (p := _file_problem(None, root, name, facts))]
     damage = index_problem(root)

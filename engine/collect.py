@@ -2,15 +2,18 @@
 
     collect(CollectConfig(houses=[Path("house.json")], store=Path("store"), role="pretrain", frames=1000))
 
-Run again it adds only what is missing: after a crash, or with more houses or more frames. A part that fails
-three times is given up; the others go on, and the error at the end names the houses.
+Run again it adds only what is missing: after a crash, or with more houses or more frames. A house that
+fails three times is left out; the others go on, and the error at the end names it.
 """
 
+import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,10 +21,12 @@ from tqdm import tqdm
 
 from agents.modalities import LABELS, MODALITIES, SENSORY
 from agents.samplers import SAMPLERS
-from agents.simulator import check_simulator
-from engine.errors import CollectError
+from agents.simulator import check_simulator, drawn_by
+from engine.estimate import Estimate, estimated, measure
+from engine.ledger import Ledger, Maker
+from engine.machine import available_cores
 from engine.manifest import MANIFEST, write_atomically
-from engine.part_maker import POSE_BLOCK, PartMaker, PartResult, Recipe
+from engine.part_maker import POSE_BLOCK, PartResult, Recipe
 from engine.plan import HouseRef, PartTask, check_distinct, hash_of, part_length, plan_parts
 from engine.schema import LabelRow, ModalitySpec, Role
 from engine.staging import clean_staging
@@ -34,7 +39,6 @@ from scenes.spaces import identify, is_scan
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
 _FORMAT = 1  # of what a frame is; to be raised when the same request would give other frames
-_TRIES = 3
 
 
 class CollectConfig(BaseModel):
@@ -69,6 +73,10 @@ class CollectConfig(BaseModel):
     two kinds of device may differ in the last bit."""
     gpus_per_actor: float = Field(0.25, gt=0)
     """Share of a GPU that an actor claims; no matter on cpu."""
+    node_resource: str = ""
+    """Actors go only to machines that offer this resource, such as `collector` in ray_cluster.yaml."""
+    dry_run: bool = False
+    """Collect nothing: measure a few frames and tell what it would take."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +96,9 @@ def collect(config: CollectConfig) -> CollectReport:
     _check_names(config)
     houses = _load_refs(config)
     store = open_or_create(config.store, config.size)
-    length = config.frames_per_part or part_length(
-        config.frames * len(houses), store.facts.frames_per_part, store.facts.chunk_frames
-    )
-    if length > store.facts.frames_per_part:
-        raise ValueError(
-            f"frames_per_part is {length}; {config.store} takes {store.facts.frames_per_part} at most"
-        )
     clean_staging(store.path / "parts")
     recipe = _recipe(config)
-    tasks = plan_parts(config.role, houses, config.frames, length, recipe.config_hash, store.parts)
+    tasks = _plan(config, houses, recipe, store)
     total = config.frames * len(houses)
     missing = sum(t.frames for t in tasks)
     _write_credits(store.path / CREDITS, [h.path for h in houses])
@@ -111,6 +112,36 @@ def collect(config: CollectConfig) -> CollectReport:
         seconds=time.monotonic() - started,
         bytes=sum(store.part(r.name).bytes for r in made),
     )
+
+
+def estimate(config: CollectConfig) -> Estimate:
+    """What `collect` would take, its rates measured on a few houses; the store is left as it is.
+
+    Raises ValueError for what cannot be asked, or a house that cannot be collected.
+    """
+    _check_names(config)
+    houses = _load_refs(config)
+    with TemporaryDirectory(prefix="tst-estimate-") as folder:
+        trial = open_or_create(Path(folder) / "store", config.size)
+        there = (config.store / MANIFEST).exists()
+        store = open_or_create(config.store, config.size) if there else trial
+        tasks = _plan(config, houses, _recipe(config), store)
+        recipe = _recipe(config.model_copy(update={"store": trial.path}))
+        rates = measure(recipe, houses, trial)
+    present = config.frames * len(houses) - sum(t.frames for t in tasks)
+    # On this machine no more actors are at work than it has cores.
+    cores = config.actors if os.environ.get("RAY_ADDRESS") else min(config.actors, available_cores())
+    return estimated(tasks, present, cores, rates)
+
+
+def _plan(config: CollectConfig, houses: Sequence[HouseRef], recipe: Recipe, store: Store) -> list[PartTask]:
+    """The parts that the store lacks. Raises ValueError."""
+    facts = store.facts
+    total = config.frames * len(houses)
+    length = config.frames_per_part or part_length(total, facts.frames_per_part, facts.chunk_frames)
+    if length > facts.frames_per_part:
+        raise ValueError(f"frames_per_part is {length}; {config.store} takes {facts.frames_per_part} at most")
+    return plan_parts(config.role, houses, config.frames, length, recipe.config_hash, store.parts)
 
 
 def _write_credits(path: Path, spaces: list[str]) -> None:
@@ -187,71 +218,54 @@ def _recipe(config: CollectConfig) -> Recipe:
     )
 
 
-class _Ledger:
-    """What became of every part: progress, failures, and in the end the error that names the houses."""
-
-    def __init__(self, role: str, present: int, total: int):
-        self.made: list[PartResult] = []
-        self._given_up: dict[str, PartResult] = {}
-        self._houses: set[str] = set()
-        self._failures: Counter[str] = Counter()
-        self.bar = tqdm(total=total, initial=present, desc=f"collect {role}", unit="frame", smoothing=0.1)
-
-    def ended(self, task: PartTask, result: PartResult) -> bool:
-        """Takes note of an attempt; True if the part should be tried again. Raises CollectError."""
-        if not result.error:
-            self.made.append(result)
-            self.bar.update(result.frames)
-            return False
-        if result.fatal:
-            raise CollectError(f"{result.error}: make room and run the same command again")
-        self._failures[task.name] += 1
-        if self._failures[task.name] < _TRIES:
-            return True
-        self._given_up[task.name] = result
-        self._houses |= {result.house} if result.house else {s.house.path for s in task.segments}
-        return False
-
-    def settle(self) -> None:
-        """Raises CollectError if parts were given up."""
-        if not self._given_up:
-            return
-        failed = len(self._given_up)
-        first = next(iter(self._given_up.values())).error.strip()
-        raise CollectError(
-            f"{failed} of {failed + len(self.made)} parts failed {_TRIES} times each, with houses "
-            f"{', '.join(sorted(self._houses))}. The other parts are in the store; run again without these "
-            f"houses, or once they are mended. The first failure was:\n{first}"
-        )
-
-
 def _run(
     tasks: Sequence[PartTask], recipe: Recipe, config: CollectConfig, present: int, total: int
 ) -> list[PartResult]:
-    """Makes all parts. Raises CollectError, naming the houses of those that failed three times."""
-    ledger = _Ledger(config.role, present, total)
+    """Makes all parts. Raises CollectError, naming the houses that failed three times."""
+    ledger = Ledger(config.role, recipe.config_hash, present, total)
+    claims: dict[str, Any] = {}
+    if config.node_resource:
+        claims["resources"] = {config.node_resource: 0.001}  # a token: it only says where
+    if config.device == "auto" or config.device.startswith("cuda"):
+        claims["num_gpus"] = config.gpus_per_actor
+    run_tasks(tasks, recipe, ledger, config.actors, claims, need_gpu=config.device != "auto")
+    return ledger.made
+
+
+def run_tasks(
+    tasks: Sequence[PartTask],
+    recipe: Maker,
+    ledger: Ledger,
+    actors: int,
+    claims: dict[str, Any],
+    need_gpu: bool = True,
+) -> None:
+    """Makes parts on Ray actors, or in this process if `actors` is 0.
+
+    Without `need_gpu` a claim of `num_gpus` holds only where there is one. Raises CollectError, naming what
+    failed three times.
+    """
     try:
-        if config.actors == 0:
+        if actors == 0:
             _in_process(tasks, recipe, ledger)
         else:
             # Ray takes seconds to import; in-process collection has no use for it.
             from engine.actors import make_parts
             from engine.cluster import has_gpu, ray_session
 
-            with ray_session(config.actors):
-                on_gpu = config.device.startswith("cuda") or (config.device == "auto" and has_gpu())
-                gpus = config.gpus_per_actor if on_gpu else 0.0
-                make_parts(tasks, recipe, config.actors, gpus, ledger.ended)
+            with ray_session(actors):
+                if "num_gpus" in claims and not need_gpu and not has_gpu():
+                    claims = {k: v for k, v in claims.items() if k != "num_gpus"}
+                make_parts(tasks, recipe, actors, claims, ledger)
     finally:
         ledger.bar.close()
     ledger.settle()
-    return ledger.made
 
 
-def _in_process(tasks: Sequence[PartTask], recipe: Recipe, ledger: _Ledger) -> None:
-    maker = PartMaker(recipe)
+def _in_process(tasks: Sequence[PartTask], recipe: Maker, ledger: Ledger) -> None:
+    maker = recipe.maker()
     queue = deque(tasks)
     while queue:
-        task = queue.popleft()
-        if ledger.ended(task, maker.make(task)):
-            queue.append(task)
+        task = ledger.ready(queue.popleft())
+        if task is not None:
+            queue.extend(ledger.ended(task, maker.make(task)))

@@ -8,8 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
 from engine.check import verify_store
-from engine.collect import CollectConfig
+from engine.collect import CollectConfig, estimate
 from engine.collect import collect as run_collection
+from engine.estimate import Estimate
+from engine.objects import pull as pull_store
+from engine.objects import push as push_store
 from engine.schema import Role
 from engine.show import contact_sheet
 from engine.store import Store
@@ -33,6 +36,24 @@ class VerifyConfig(_Command):
     """The store."""
 
 
+class PushConfig(_Command):
+    """Which store to copy where."""
+
+    store: tyro.conf.Positional[Path]
+    """The store."""
+    url: tyro.conf.Positional[str]
+    """An object store: s3://bucket/place, gs://..., az://..., file:///..."""
+
+
+class PullConfig(_Command):
+    """What to copy from where."""
+
+    url: tyro.conf.Positional[str]
+    """An object store that a store was pushed to."""
+    store: tyro.conf.Positional[Path]
+    """The store; made if it is not there."""
+
+
 class ShowConfig(_Command):
     """What to draw of which store."""
 
@@ -48,6 +69,9 @@ class ShowConfig(_Command):
 
 def collect(config: CollectConfig) -> None:
     """Frames of houses into a store; run again it adds only what is missing."""
+    if config.dry_run:
+        print(_estimate_text(config, estimate(config)))
+        return
     report = run_collection(config)
     rate = report.frames / report.seconds
     print(
@@ -97,6 +121,29 @@ def show(config: ShowConfig) -> None:
     config.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(config.out)
     print(config.out)
+
+
+def push(config: PushConfig) -> None:
+    """Parts that an object store lacks, there."""
+    moved = push_store(config.store, config.url)
+    print(f"{config.url}: {moved.parts} parts ({size_text(moved.bytes)}), {moved.skipped} were there")
+
+
+def pull(config: PullConfig) -> None:
+    """Parts that a store lacks, from an object store."""
+    moved = pull_store(config.url, config.store)
+    print(f"{config.store}: {moved.parts} parts ({size_text(moved.bytes)}), {moved.skipped} were there")
+
+
+def _estimate_text(config: CollectConfig, e: Estimate) -> str:
+    actors = max(1, config.actors)
+    return (
+        f"{config.store}: {e.frames} frames to collect, {e.present} are there\n"
+        f"{e.parts} parts, {e.files} files, {size_text(e.bytes)}\n"
+        f"{e.core_s / 3600:.3g} core-hours, {e.wall_s / 3600:.3g} hours with {actors} actors (as many as "
+        f"have a core)\nmeasured here: {e.rates.house_s:.2f} s to load a house, "
+        f"{e.rates.frame_s * 1e3:.1f} ms and {size_text(e.rates.frame_bytes)} a frame"
+    )
 
 
 def size_text(size: float) -> str:

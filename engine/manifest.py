@@ -7,6 +7,7 @@ A part without a manifest does not exist; a part with one has exactly the files 
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,13 @@ def load_manifest(part_dir: Path) -> Manifest:
             f"part {part_dir.name!r}: {path} is the manifest of {manifest.part!r}. {fix(part_dir)}"
         )
     return manifest
+
+
+def spaces_text(ids: Iterable[str]) -> str:
+    """`space 'a', 'b', `: how an error begins, three spaces at most; empty where none is known."""
+    names = sorted(set(ids))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"space {', '.join(map(repr, names[:3]))}{more}, " if names else ""
 
 
 def fix(part_dir: Path) -> str:

@@ -23,6 +23,8 @@ POSE_BLOCK = 2048
 """Poses of a house are drawn in blocks of this many, each from its own generator: frame i of a house is a
 function of (seed, role, house, i) whatever part it lands in, and late frames cost no more than early ones."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _COMPILED = 4  # houses kept compiled: a part's last house is often the next part's first
 _PIXELS = 1 << 22  # rendered at a time; bounds the renderer's memory
 
@@ -42,6 +44,10 @@ class Recipe:
     modalities: tuple[str, ...]
     config_hash: str
 
+    def maker(self) -> "PartMaker":
+        """What makes the parts, in the process that is to make them."""
+        return PartMaker(self)
+
 
 @dataclass(frozen=True)
 class PartResult:
@@ -53,6 +59,7 @@ class PartResult:
     error: str = ""  # traceback; empty when the part is in the store
     house: str = ""  # reference to the house that failed, where that is known
     fatal: bool = False  # nothing else would succeed either, say because the disk is full
+    bytes: int = 0  # on disk
 
 
 class PartMaker:
@@ -68,7 +75,7 @@ class PartMaker:
     def make(self, task: PartTask) -> PartResult:
         """Renders and writes a part. Errors are returned, not raised: they cross processes as text."""
         started = time.monotonic()
-        current = ""
+        current, size = "", 0
         try:
             runs: list[Run] = []
             spaces: dict[str, Space] = {}
@@ -85,16 +92,15 @@ class PartMaker:
                 {"house": s.house.digest, "first": s.first, "count": s.count, "seed": self.recipe.seed}
                 for s in task.segments
             ]
-            self._store.write_part(
+            written = self._store.write_part(
                 task.name, arrays, runs, list(spaces.values()), self.recipe.config_hash, seeds
             )
+            size = written.bytes
         except PartExistsError:
             pass  # its name is the hash of its content: whoever wrote it wrote the same
         except Exception as error:
-            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-            text = f"no space is left where {self.recipe.store} is" if full else traceback.format_exc()
-            return PartResult(task.name, 0, time.monotonic() - started, text, current, full)
-        return PartResult(task.name, task.frames, time.monotonic() - started)
+            return failed(task, error, self.recipe.store, current, time.monotonic() - started)
+        return PartResult(task.name, task.frames, time.monotonic() - started, bytes=size)
 
     def _empty(self, frames: int) -> dict[str, np.ndarray]:
         specs = {m.name: m for m in self._store.facts.modalities}
@@ -154,3 +160,11 @@ class PartMaker:
         while len(self._houses) > _COMPILED:
             self._houses.popitem(last=False)
         return self._houses[ref.digest]
+
+
+def failed(task: PartTask, error: Exception, store: str, culprit: str, seconds: float) -> PartResult:
+    """The result of a part that could not be made. `culprit`: what it failed at, empty while writing."""
+    code = error.errno if isinstance(error, OSError) else None
+    fatal = code in _FULL or (code in _DENIED and not culprit)  # any other part would fail too
+    text = f"{store} cannot be written to: {error}" if fatal else traceback.format_exc()
+    return PartResult(task.name, 0, seconds, text, culprit, fatal)

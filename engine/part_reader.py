@@ -2,8 +2,9 @@
 
 A Zarr reader cannot know that a shard should be there, so the manifest is asked first. Checked when a part
 is first read, and again whenever a file's time or size changed: that every file exists, its size, and
-either all of it (small files) or its last four bytes (a shard's: the checksum of its index, which tells
-apart two shards of equal size). The codecs' own checksums vouch for the rest while it is decoded.
+either all of it (small files, and poses, whose chunks do not differ in size) or its last four bytes (a
+shard's: the checksum of its index, which tells apart two shards of equal size). The codecs' own checksums
+vouch for the rest while it is decoded.
 """
 
 import os
@@ -16,7 +17,7 @@ import numpy as np
 
 from engine import codecs
 from engine.errors import DamagedPartError, MissingModalityError
-from engine.manifest import FileFacts, Manifest, crc32c_text, fix
+from engine.manifest import FileFacts, Manifest, crc32c_text, fix, spaces_text
 
 _SUM_WHOLE_BELOW = 1 << 20  # bytes; summing a file of this size takes a fraction of a millisecond
 
@@ -63,6 +64,8 @@ class PartReader:
 
     def _check(self, modality: str) -> None:
         """Compares a modality's files with the manifest; full look only at those that changed since."""
+        spec = self.manifest.modality(modality)
+        whole = spec is not None and spec.kind == "camera"
         for name, facts in self.manifest.files.items():
             if not name.startswith(f"{modality}/"):
                 continue
@@ -75,13 +78,13 @@ class PartReader:
                 raise self._damaged(name, f"it has {stat.st_size} bytes where {facts.size} were written")
             stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
             if self._stamps.get(name) != stamp:
-                self._check_content(name, path, facts)
+                self._check_content(name, path, facts, whole)
                 self._stamps[name] = stamp
                 self._arrays.pop(modality, None)
 
-    def _check_content(self, name: str, path: Path, facts: FileFacts) -> None:
+    def _check_content(self, name: str, path: Path, facts: FileFacts, whole: bool) -> None:
         with open(path, "rb") as file:
-            if facts.size < _SUM_WHOLE_BELOW:
+            if whole or facts.size < _SUM_WHOLE_BELOW:
                 same = crc32c_text(file.read()) == facts.crc32c
             else:
                 file.seek(-4, os.SEEK_END)
@@ -91,16 +94,14 @@ class PartReader:
 
     def _damaged(self, file: str, problem: str, rows: slice | np.ndarray | None = None) -> DamagedPartError:
         return DamagedPartError(
-            f"space {self._spaces(rows)}, part {self.manifest.part!r}, file {self.directory / file}: "
+            f"{spaces_text(self._spaces(rows))}part {self.manifest.part!r}, file {self.directory / file}: "
             f"{problem}. {fix(self.directory)}"
         )
 
-    def _spaces(self, rows: slice | np.ndarray | None) -> str:
-        """Names of the spaces that frames belong to, three at most."""
+    def _spaces(self, rows: slice | np.ndarray | None) -> list[str]:
+        """Spaces that frames belong to."""
         runs = self.manifest.runs
         if rows is not None:
             first, last = (rows.start, rows.stop - 1) if isinstance(rows, slice) else (rows.min(), rows.max())
             runs = [r for r in runs if r.start <= last and first < r.start + r.count]
-        names = sorted({r.space for r in runs})
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        return ", ".join(map(repr, names[:3])) + more if names else "unknown"
+        return [r.space for r in runs]

@@ -46,6 +46,11 @@ class PartTask:
         """Frames in the part."""
         return sum(s.count for s in self.segments)
 
+    def of(self, segments: tuple[Segment, ...], config_hash: str) -> "PartTask":
+        """The part that holds only some of these segments."""
+        role, _, index = self.name.split("-")
+        return PartTask(_part_name(role, config_hash, segments, int(index)), segments)
+
 
 def part_length(total: int, limit: int, chunk_frames: int) -> int:
     """Frames per part where none are asked for: `limit`, fewer where that would make few parts.
@@ -89,10 +94,14 @@ def plan_parts(
     for index, segments in enumerate(_pack(houses, frames, length)):
         missing = tuple(m for s in segments for m in _without(s, covered.get(s.house.digest, [])))
         if missing:
-            content = [(s.house.digest, s.first, s.count) for s in missing]
-            digest = hashlib.sha256(json.dumps([config_hash, content]).encode()).hexdigest()
-            tasks.append(PartTask(f"{role}-{digest[:12]}-{index:05d}", missing))
+            tasks.append(PartTask(_part_name(role, config_hash, missing, index), missing))
     return tasks
+
+
+def _part_name(role: str, config_hash: str, segments: tuple[Segment, ...], index: int) -> str:
+    content = [(s.house.digest, s.first, s.count) for s in segments]
+    digest = hashlib.sha256(json.dumps([config_hash, content]).encode()).hexdigest()
+    return f"{role}-{digest[:12]}-{index:05d}"
 
 
 def hash_of(settings: dict[str, object]) -> str:

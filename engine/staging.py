@@ -28,6 +28,31 @@ def is_staging(name: str) -> bool:
     return _STAGING.search(name) is not None
 
 
+def staging_path(parts_dir: Path, name: str) -> Path:
+    """Where this process may write something that is to become the part `name`; not made yet."""
+    host = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())
+    return parts_dir / f"{name}.tmp-{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def publish(staging: Path, target: Path) -> None:
+    """Puts a finished staging directory, its manifest in it, in its place.
+
+    Raises PartExistsError if another writer was first.
+    """
+    fsync_path(staging / MANIFEST)
+    for directory in [staging, *(p for p in staging.rglob("*") if p.is_dir())]:
+        fsync_path(directory)
+    if target.exists() and not (target / MANIFEST).exists():
+        shutil.rmtree(target)  # without a manifest it does not exist, it is only in the way
+    try:
+        os.rename(staging, target)
+    except OSError as error:
+        if target.exists():
+            raise PartExistsError(f"part {target.name!r} was written by someone else meanwhile") from error
+        raise
+    fsync_path(target.parent)
+
+
 def commit_part(
     parts_dir: Path,
     manifest: Manifest,
@@ -44,8 +69,7 @@ def commit_part(
             f"part {manifest.part!r} is already in {parts_dir}; parts are never overwritten"
         )
     specs: dict[str, ModalitySpec] = {m.name: m for m in manifest.modalities}
-    host = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())
-    staging = parts_dir / f"{manifest.part}.tmp-{host}-{os.getpid()}-{secrets.token_hex(4)}"
+    staging = staging_path(parts_dir, manifest.part)
     try:
         codecs.write_arrays(staging, arrays, specs, chunk_frames)
         names = files_below(staging)
@@ -53,30 +77,16 @@ def commit_part(
             fsync_path(staging / name)
         complete = manifest.model_copy(update={"files": {n: file_facts(staging / n) for n in names}})
         (staging / MANIFEST).write_bytes(seal(complete.model_dump(mode="json")))
-        fsync_path(staging / MANIFEST)
-        for directory in [staging, *(p for p in staging.rglob("*") if p.is_dir())]:
-            fsync_path(directory)
-        if target.exists() and not (target / MANIFEST).exists():
-            shutil.rmtree(target)  # without a manifest it does not exist, it is only in the way
-        try:
-            os.rename(staging, target)
-        except OSError as error:
-            if target.exists():
-                raise PartExistsError(
-                    f"part {manifest.part!r} was written by someone else meanwhile"
-                ) from error
-            raise
+        publish(staging, target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    fsync_path(parts_dir)
     return complete
 
 
 def remove_part(parts_dir: Path, name: str) -> None:
     """Takes a part away: renamed first, so that no reader ever finds half of it."""
-    host = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())
-    doomed = parts_dir / f"{name}.tmp-{host}-{os.getpid()}-{secrets.token_hex(4)}"
+    doomed = staging_path(parts_dir, name)
     os.rename(parts_dir / name, doomed)
     fsync_path(parts_dir)
     shutil.rmtree(doomed)

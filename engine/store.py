@@ -242,8 +242,8 @@ class Store:
             raise ValueError(
                 f"{name!r} has {frames} frames and part {part!r} has {parent.frames}: derive all of it"
             )
-        if parent.role == "pretrain" and any(s.kind != "token" for s in specs):
-            raise ValueError(f"part {part!r} is for pre-training: only tokens may stand beside it, no label")
+        if parent.role == "pretrain" and any(s.kind == "label" for s in specs):
+            raise ValueError(f"part {part!r} is for pre-training: no label may stand beside it")
         known = {m.name: m.kind for m in self.modalities}
         changed = [s.name for s in specs if known.get(s.name, s.kind) != s.kind]
         if changed:

@@ -72,6 +72,21 @@ def build(path: Path) -> Store:
     return store
 
 
+def by_frame(store: Store, role: str = "eval") -> dict[tuple[str, int], dict[str, bytes]]:
+    """Every frame's bytes by house and number in it, however they are parted."""
+    found = {}
+    for part in store.parts:
+        if part.role != role:
+            continue
+        values = store.read(part.part, 0, part.frames, [m.name for m in part.modalities])
+        for run, seed in zip(part.runs, part.seeds, strict=True):
+            for i in range(run.count):
+                key = (seed["house"], seed["first"] + i)
+                assert key not in found, "a frame is there twice"
+                found[key] = {name: v[run.start + i].tobytes() for name, v in values.items()}
+    return found
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where such a store is, to be copied."""

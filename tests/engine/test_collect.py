@@ -19,6 +19,8 @@ from engine.show import contact_sheet
 from engine.store import Store
 from scenes.generate import generate_house
 
+from .conftest import by_frame
+
 
 @pytest.fixture(scope="module")
 def houses(tmp_path_factory) -> list[Path]:
@@ -123,7 +125,7 @@ def test_a_lost_part_comes_back_as_it_was(houses, collected, tmp_path):
     assert (report.parts, report.frames) == (1, lost.frames)
     again = Store.open(tmp_path / "store")
     assert again.part(lost.part) == lost  # manifests hold every file's checksum: the same bytes
-    assert _by_frame(again) == _by_frame(Store.open(collected))
+    assert by_frame(again) == by_frame(Store.open(collected))
 
 
 def test_more_houses_and_frames_leave_what_is_there(houses, collected, tmp_path):
@@ -134,12 +136,12 @@ def test_more_houses_and_frames_leave_what_is_there(houses, collected, tmp_path)
     store = Store.open(tmp_path / "store")
     assert {p.part for p in first} < {p.part for p in store.parts}
     # In other parts, but frame by frame what was collected at once.
-    assert _by_frame(store) == _by_frame(Store.open(collected))
+    assert by_frame(store) == by_frame(Store.open(collected))
 
 
 def test_another_seed_sees_other_places(houses, collected, tmp_path):
     collect(_config(houses[:1], tmp_path / "store", seed=1))
-    one, other = _by_frame(Store.open(tmp_path / "store")), _by_frame(Store.open(collected))
+    one, other = by_frame(Store.open(tmp_path / "store")), by_frame(Store.open(collected))
     assert not {f["pose"] for f in one.values()} & {f["pose"] for f in other.values()}
 
 
@@ -180,7 +182,7 @@ def test_a_full_disk_ends_it_at_once(houses, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("engine.staging.codecs.write_arrays", full)
-    with pytest.raises(CollectError, match="make room"):
+    with pytest.raises(CollectError, match="No space left"):
         collect(_config(houses, tmp_path / "store", frames=1))
     monkeypatch.undo()
     assert collect(_config(houses, tmp_path / "store", frames=1)).frames == 2
@@ -255,7 +257,9 @@ def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_p
     kept = actors.make_parts
     killed = []
 
-    def make_parts(tasks, recipe, count, gpus, ended):
+    def make_parts(tasks, recipe, count, gpus, ledger):
+        ended = ledger.ended
+
         def kill_one(task, result):
             busy = [w for w in crew if w.flying]
             if not killed and busy:
@@ -263,7 +267,8 @@ def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_p
                 ray.kill(busy[0].actor)
             return ended(task, result)
 
-        kept(tasks, recipe, count, gpus, kill_one)
+        ledger.ended = kill_one
+        kept(tasks, recipe, count, gpus, ledger)
 
     monkeypatch.setattr(actors, "_Worker", Watched)
     monkeypatch.setattr(actors, "make_parts", make_parts)
@@ -275,4 +280,4 @@ def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_p
     store = Store.open(tmp_path / "store")
     assert store.verify() == []
     assert not list((store.path / "parts").glob("*.tmp-*"))
-    assert _by_frame(store) == _by_frame(Store.open(collected))
+    assert by_frame(store) == by_frame(Store.open(collected))

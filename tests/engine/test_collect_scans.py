@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from engine.access import EvalFrames
-from engine.collect import CREDITS, CollectConfig, collect
+from engine.collect import CollectConfig, collect
 from engine.errors import CollectError
 from engine.store import Store
 from scenes.commands import ExportConfig, export
+from scenes.credits import CREDITS
 from scenes.generate import generate_house
 
 MODALITIES = ("rgb", "depth", "normals", "edges", "semantic", "instance", "pose", "intrinsics")

@@ -1,0 +1,104 @@
+"""Views in proportion, each behind its own guard; batches that hash the same, resumed or not."""
+
+import hashlib
+import pickle
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from engine.access import EvalFrames, PretrainFrames, TransferFrames
+from engine.errors import LeakError
+from engine.mixture import MixedFrames
+from engine.stream import TicketReader
+
+from .conftest import arrays, space
+
+TEST_SPACES = [space(1), space(2)]
+
+
+@pytest.fixture
+def mixed(store):
+    """Test-space frames with a fifth of transfer frames mixed in."""
+    return MixedFrames([PretrainFrames(store), TransferFrames(store, TEST_SPACES)], [4, 1])
+
+
+def _digest(batch):
+    digest = hashlib.sha256()
+    for name in sorted(batch):
+        digest.update(name.encode() + batch[name].tobytes())
+    return digest.hexdigest()
+
+
+def test_frames_of_both_views_in_the_order_of_ids(mixed):
+    truth = np.concatenate(
+        [arrays("pretrain", 57, 1)["rgb"], arrays("pretrain", 30, 2)["rgb"], arrays("transfer", 39, 3)["rgb"]]
+    )
+    ids = np.array([125, 0, 87, 86, 3, 3, 100])
+    np.testing.assert_array_equal(mixed.read(ids, ["rgb"])["rgb"], truth[ids])
+    assert mixed.view_of(ids).tolist() == [1, 0, 1, 0, 0, 0, 1]
+    assert len(mixed) == 126
+    assert {s.id for s in mixed.spaces} == {"house-1", "house-2", "house-3", "house-4"}
+    assert mixed.modalities == ("rgb", "depth", "edges", "pose", "intrinsics")
+    with pytest.raises(IndexError, match="0 to 125"):
+        mixed.read([126], ["rgb"])
+
+
+def test_an_epoch_has_each_views_share(mixed):
+    reader = TicketReader(mixed, ["pose"], 10, seed=3, epoch_size=1000)
+    for epoch in range(3):
+        ids = np.concatenate([b["id"] for b in reader.epoch(epoch)])
+        assert len(ids) == 1000
+        assert abs((mixed.view_of(ids) == 1).mean() - 0.2) <= 0.04
+
+
+def test_weights_per_space_are_views_per_space(store):
+    spaces = [PretrainFrames(store, [name]) for name in ("house-1", "house-2")]
+    mixed = MixedFrames(spaces, [1, 9])
+    ids = np.concatenate([b["id"] for b in TicketReader(mixed, ["pose"], 10, epoch_size=2000).epoch(0)])
+    assert abs((mixed.view_of(ids) == 0).mean() - 0.1) <= 0.02
+
+
+def test_each_view_keeps_its_guard(store, mixed):
+    with pytest.raises(LeakError, match="semantic"):
+        TicketReader(mixed, ["rgb", "semantic"], 4)
+    with pytest.raises(LeakError, match="semantic"):
+        mixed.read([125], ["semantic"])  # of the view that has labels: the other one is asked all the same
+    with pytest.raises(LeakError, match="evaluation"):
+        MixedFrames([PretrainFrames(store), EvalFrames(store)], [1, 1])
+    for ratios in ([1], [1, 0]):
+        with pytest.raises(ValueError, match="ratio"):
+            MixedFrames(mixed.views, ratios)
+
+
+def test_mixtures_pickle_and_have_digests(mixed):
+    again = pickle.loads(pickle.dumps(mixed))
+    assert again.digest() == mixed.digest() != MixedFrames(mixed.views, [1, 1]).digest()
+
+
+@pytest.mark.parametrize("stop", [0, 5, 13, 20])
+def test_batches_hash_the_same_resumed_or_not(store, mixed, stop):
+    for frames in (PretrainFrames(store), mixed):
+
+        def read(start, frames=frames):
+            reader = TicketReader(frames, ["rgb", "depth", "pose"], 10, seed=4)
+            return [_digest(b) for b in islice(reader.batches(start), 30 - start)]
+
+        whole = read(0)
+        assert len(set(whole)) == 30
+        assert read(stop) == whole[stop:]
+
+
+def test_a_stream_goes_on_with_another_number_of_workers(store):
+    """One worker stops at a ticket; two go on: together they saw each frame of the epoch once."""
+    frames = PretrainFrames(store)
+    alone = TicketReader(frames, ["depth"], 4, seed=4)
+    alone.order = replace(alone.order, ticket_frames=8)
+    seen = [i for b in islice(alone.batches(), 6) for i in b["id"].tolist()]
+    start = alone.order.position(6)
+    for rank in range(2):
+        reader = TicketReader(frames, ["depth"], 4, seed=4, world_size=2, rank=rank, start=start)
+        seen += [i for b in reader.epoch(0) for i in b["id"].tolist()]
+    assert set(seen) == set(range(87))
+    assert len(seen) - 87 < 2 * 4

@@ -1,0 +1,69 @@
+"""A machine goes away during a collection, as spot machines do: it goes on, and nothing is missing."""
+
+import os
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from engine import actors
+from engine.collect import CollectConfig, collect
+from engine.store import Store
+
+from .bare_rooms import write_houses
+from .conftest import by_frame
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture
+def two_nodes(monkeypatch):
+    """A head without room for work, and two machines of one CPU each."""
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    room = {"object_store_memory": 80 << 20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **room})
+    nodes = [cluster.add_node(num_cpus=1, resources={"collector": 1}, **room) for _ in range(2)]
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield cluster, nodes
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def test_a_lost_machine_is_nobodys_fault(two_nodes, tmp_path, monkeypatch):
+    cluster, nodes = two_nodes
+    houses = write_houses(tmp_path / "houses", 8)
+    request = {"houses": [houses], "role": "eval", "frames": 12, "size": 16, "frames_per_part": 8}
+    request |= {"device": "cpu", "node_resource": "collector"}
+    crew, lost, kept, blamed = [], [], actors.make_parts, []
+
+    class Watched(actors._Worker):
+        def __init__(self, *args):
+            super().__init__(*args)
+            crew.append(self)
+
+    def make_parts(tasks, recipe, count, claims, ledger):
+        ended = ledger.ended
+
+        def lose_one(task, result):
+            blamed.extend([result.error] if result.error else [])
+            busy = {w.node for w in crew if w.flying}
+            if not lost and len(busy) == 2:
+                lost.append(nodes[0])
+                cluster.remove_node(nodes[0], allow_graceful=False)
+            return ended(task, result)
+
+        ledger.ended = lose_one
+        kept(tasks, recipe, count, claims, ledger)
+
+    monkeypatch.setattr(actors, "_Worker", Watched)
+    monkeypatch.setattr(actors, "make_parts", make_parts)
+    report = collect(CollectConfig.model_validate(request | {"store": tmp_path / "store", "actors": 2}))
+    assert lost
+    assert report.frames == 96
+    assert not [e for e in blamed if "lost" in e], blamed
+    store = Store.open(tmp_path / "store")
+    assert store.verify() == []
+    collect(CollectConfig.model_validate(request | {"store": tmp_path / "peace", "actors": 0}))
+    assert by_frame(store) == by_frame(Store.open(tmp_path / "peace"))
+    assert os.environ.get("RAY_ADDRESS") is None
