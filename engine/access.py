@@ -216,13 +216,14 @@ class TransferFrames(Frames):
     ):
         """`test_spaces`: every space that the task will be judged in, or views of them.
 
-        Raises LeakError if this view would hold one of them, by id or by digest of the house.
+        Raises LeakError if this view would hold one of them, by id or by digest of the house, or the same
+        house on another day, by digest of its layout.
         """
         tests = [s for t in test_spaces for s in (t.spaces if isinstance(t, Frames) else (t,))]
         if not tests:
             raise ValueError("name the test spaces (test_spaces), so that their labels can be kept out")
         self._test_ids = frozenset(s.id for s in tests)
-        self._test_digests = frozenset(s.house_digest for s in tests)
+        self._test_digests = frozenset().union(*(s.digests for s in tests))
         super().__init__(store, spaces)
 
     def _check_role(self, runs: Iterable[int]) -> None:
@@ -230,8 +231,8 @@ class TransferFrames(Frames):
         super()._check_role(runs)
         for index in runs:
             run = self._runs[index]
-            digests: Mapping[str, str] = {s.id: s.house_digest for s in self._store.part(run.part).spaces}
-            if run.space in self._test_ids or digests[run.space] in self._test_digests:
+            digests = {s.id: s.digests for s in self._store.part(run.part).spaces}
+            if run.space in self._test_ids or digests[run.space] & self._test_digests:
                 raise LeakError(
                     f"space {run.space!r} (part {run.part!r}) is a test space: its labels must not reach "
                     "transfer. Collect transfer frames from other houses, or leave it out with spaces=..."
@@ -256,14 +257,16 @@ def spaces_under_test(store: Store | Path | str) -> tuple[Space, ...]:
 
 
 def check_never_labelled(frames: EvalFrames, learned: Iterable[Mapping[str, str]]) -> None:
-    """`learned`: id and house_digest of every space whose labels a model was tuned on.
+    """`learned`: id, house_digest and layout_digest of every space whose labels a model was tuned on.
 
-    Raises LeakError if the frames are of one of them: the score would be of labels it has seen.
+    Raises LeakError if the frames are of one of them, or of one on another day: the score would be of labels
+    it has seen.
     """
     known = list(learned)
-    ids, digests = {s["id"] for s in known}, {s["house_digest"] for s in known}
+    ids = {s["id"] for s in known}
+    digests = {s[name] for s in known for name in ("house_digest", "layout_digest") if s.get(name)}
     for space in frames.spaces:
-        if space.id in ids or space.house_digest in digests:
+        if space.id in ids or space.digests & digests:
             raise LeakError(
                 f"space {space.id!r} was labelled in the transfer of this model: judge it in another space"
             )

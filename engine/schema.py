@@ -59,6 +59,12 @@ class Space:
     simulator: str
     provenance: str  # who made the space, in a line
     external_access: ExternalAccess = "none"
+    layout_digest: str = ""  # sha256 of rooms and furniture alone, the same on all days of a house
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """What this house is known by on this day and on any other."""
+        return frozenset({self.house_digest, self.layout_digest} - {""})
 
 
 @dataclass(frozen=True, config=_STRICT)

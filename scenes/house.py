@@ -298,6 +298,15 @@ class House(_Model):
         which seed and where an agent stands changes no digest, so a test house cannot come back renamed."""
         return hashlib.sha256(self.model_copy(update={"metadata": {}}).canonical()).hexdigest()
 
+    def layout_digest(self) -> str:
+        """sha256, hexadecimal, of what no other day changes: rooms, walls, openings, furniture and where it
+        stands, without lights, sky, switches and small objects. A perturbed house has its original's."""
+        parameters = self.procedural_parameters.model_copy(update={"lights": (), "skybox_id": ""})
+        furniture = tuple(o.model_copy(update={"children": (), "is_on": None}) for o in self.objects)
+        bare = {"metadata": {}, "procedural_parameters": parameters, "objects": furniture}
+        values = self.model_copy(update=bare).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
     @property
     def space_id(self) -> str:
         """The name of this space: family and seed for a house of ours, else the digest's first 12 digits.

@@ -175,7 +175,9 @@ def transfer(
         "device": str(device),
         "frames_digest": frames.digest(),
     }
-    labelled = [{"id": s.id, "house_digest": s.house_digest} for s in frames.spaces]
+    labelled = [
+        {"id": s.id, "house_digest": s.house_digest, "layout_digest": s.layout_digest} for s in frames.spaces
+    ]
     facts = {"transfer": config.model_dump(mode="json"), "image": image, "classes": classes}
     save_model(out, model, {**facts, "labelled_spaces": labelled})
     write_json(out / METRICS, metrics)

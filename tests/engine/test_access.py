@@ -3,6 +3,7 @@
 import inspect
 import math
 import pickle
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,8 @@ from engine.access import EvalFrames, Frames, PretrainFrames, TransferFrames, ch
 from engine.errors import LeakError, MissingModalityError
 from engine.schema import Run
 from engine.store import ModalitySpec, Store
+from scenes.generate import generate_house
+from scenes.perturb import perturb_house
 
 from .conftest import LABELS, SPECS, add_part, arrays, build, space
 
@@ -87,6 +90,24 @@ def test_transfer_refuses_a_test_space_by_digest(store):
     """The same house under another name is the same house."""
     with pytest.raises(LeakError, match="house-4"):
         TransferFrames(store, [replace(space(4), id="renamed")])
+
+
+def test_transfer_refuses_a_test_space_on_another_day(tmp_path):
+    """A perturbed house has another name and another digest; its layout gives it away."""
+    house = generate_house(0, "studio")
+    day = perturb_house(house, seed=1, strength=1.0)
+    assert house.digest() != day.digest()
+    today, other = (
+        replace(space(n), id=h.space_id, house_digest=h.digest(), layout_digest=h.layout_digest())
+        for n, h in ((1, house), (2, day))
+    )
+    assert today.id != other.id
+    store = Store.create(tmp_path / "store", SPECS, LABELS)
+    run = Run(other.id, "transfer", "transfer-a", 0, 6)
+    store.write_part("transfer-a", arrays("transfer", 6, 1), [run], [other], "config", [{"seed": 1}])
+    with pytest.raises(LeakError, match=re.escape(other.id)):
+        TransferFrames(store, [today])
+    assert len(TransferFrames(store, [space(3)])) == 6
 
 
 def test_transfer_refuses_the_spaces_of_other_views(store):
