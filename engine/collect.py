@@ -174,6 +174,7 @@ def open_or_create(path: Path, size: int) -> Store:
 
 def _check_names(config: CollectConfig) -> None:
     check_simulator(config.simulator)
+    drawn_by(config.simulator)  # says so where what draws is not installed
     if config.sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {config.sampler!r}; choose from {', '.join(SAMPLERS)}")
 
