@@ -16,6 +16,7 @@ import numpy as np
 import warp as wp
 
 from agents import kernel_trace as kt
+from agents.srgb import SRGB_TO_LINEAR, srgb_to_linear, to_srgb8
 from scenes.geometry import Material, Mesh
 
 CACHE_BYTES = 3 << 30
@@ -60,22 +61,6 @@ def mip_levels(image: np.ndarray) -> list[np.ndarray]:
         linear = cv2.resize(linear, (width, height), interpolation=cv2.INTER_AREA)
         levels.append(to_srgb8(linear))
     return levels
-
-
-def srgb_to_linear(srgb: np.ndarray) -> np.ndarray:
-    """Linear light of sRGB values in [0, 1] (IEC 61966-2-1)."""
-    srgb = np.asarray(srgb, np.float64)
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0.0) + 0.055) / 1.055) ** 2.4)
-
-
-SRGB_TO_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
-
-
-def to_srgb8(linear: np.ndarray) -> np.ndarray:
-    """The sRGB bytes of linear light in [0, 1]."""
-    x = np.clip(linear, 0.0, 1.0)
-    srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-    return np.round(srgb * 255).astype(np.uint8)
 
 
 def _packed(image: np.ndarray) -> np.ndarray:

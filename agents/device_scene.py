@@ -7,7 +7,8 @@ import numpy as np
 import warp as wp
 
 from agents import kernel_trace as kt
-from agents.device_meshes import SRGB_TO_LINEAR, CachedMesh, Half, mesh_cache
+from agents.device_meshes import CachedMesh, Half, mesh_cache
+from agents.srgb import SRGB_TO_LINEAR
 from scenes.geometry import Instance, Light, SceneGeometry
 
 _KINDS = {"point": 0, "spot": 1, "directional": 2}

@@ -6,9 +6,10 @@ Run again it adds only what is missing: after a crash, or with more houses or mo
 three times is given up; the others go on, and the error at the end names the houses.
 """
 
+import hashlib
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,12 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
+from agents.coverage import Coverage
 from agents.modalities import LABELS, MODALITIES, SENSORY
+from agents.noise import NoiseConfig
+from agents.sampler_file import pose_file
 from agents.samplers import SAMPLERS
+from agents.sampling import SamplerOptions
 from agents.simulator import SIMULATORS
 from engine.errors import CollectError
 from engine.manifest import MANIFEST, write_atomically
@@ -32,7 +37,7 @@ from scenes.labels import label_table
 from scenes.library import default_library
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
-_FORMAT = 1  # of what a frame is; to be raised when the same request would give other frames
+_FORMAT = 2  # of what a frame is; to be raised when the same request would give other frames
 _TRIES = 3
 CREDITS = "CREDITS.txt"
 
@@ -57,9 +62,13 @@ class CollectConfig(BaseModel):
     simulator: str = "raycast"
     """What renders."""
     sampler: str = "dense"
-    """How poses are chosen."""
+    """How poses are chosen: dense, points, walk, ring or poses (`agents/samplers.py`)."""
+    sampling: SamplerOptions = SamplerOptions()
+    """What the sampler may be told."""
+    noise: NoiseConfig = NoiseConfig()
+    """Noise of the sensors."""
     seed: int = 0
-    """Seed of the poses; the role and the house enter too."""
+    """Seed of poses and noise; the role and the house enter too."""
     actors: int = Field(2, ge=0)
     """Ray actors; 0 collects in this process."""
     frames_per_part: int | None = Field(None, gt=0)
@@ -80,6 +89,7 @@ class CollectReport:
     skipped: int  # frames that were there
     seconds: float
     bytes: int  # on disk, made now
+    coverage: Mapping[str, Coverage]  # by space, of the frames made now
 
 
 def collect(config: CollectConfig) -> CollectReport:
@@ -96,7 +106,7 @@ def collect(config: CollectConfig) -> CollectReport:
             f"frames_per_part is {length}; {config.store} takes {store.facts.frames_per_part} at most"
         )
     clean_staging(store.path / "parts")
-    recipe = _recipe(config)
+    recipe = _recipe(config, houses)
     tasks = plan_parts(config.role, houses, config.frames, length, recipe.config_hash, store.parts)
     total = config.frames * len(houses)
     missing = sum(t.frames for t in tasks)
@@ -110,7 +120,16 @@ def collect(config: CollectConfig) -> CollectReport:
         skipped=total - missing,
         seconds=time.monotonic() - started,
         bytes=sum(store.part(r.name).bytes for r in made),
+        coverage=_coverage(made),
     )
+
+
+def _coverage(made: Sequence[PartResult]) -> dict[str, Coverage]:
+    """What all parts together cover of each space."""
+    whole: dict[str, Coverage] = {}
+    for space, part in (pair for result in made for pair in result.coverage):
+        whole[space] = whole[space] | part if space in whole else part
+    return whole
 
 
 def _write_credits(path: Path, houses: list[Path]) -> None:
@@ -144,6 +163,9 @@ def _check_names(config: CollectConfig) -> None:
         raise ValueError(f"unknown simulator {config.simulator!r}; choose from {', '.join(SIMULATORS)}")
     if config.sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {config.sampler!r}; choose from {', '.join(SAMPLERS)}")
+    told = config.sampling.model_dump(exclude_defaults=True)
+    if "poses" in told and config.sampler != "poses":
+        raise ValueError(f"sampling.poses names a file, but the sampler is {config.sampler!r}: use `poses`")
 
 
 def _load_refs(config: CollectConfig) -> list[HouseRef]:
@@ -156,7 +178,17 @@ def _load_refs(config: CollectConfig) -> list[HouseRef]:
     return refs
 
 
-def _recipe(config: CollectConfig) -> Recipe:
+def _told(config: CollectConfig, houses: Sequence[HouseRef]) -> dict[str, object]:
+    """The sampler's options as far as they decide its views; a file of poses by what it holds."""
+    told = config.sampling.model_dump(exclude={"poses"})
+    if config.sampler == "poses":
+        files = sorted({pose_file(config.sampling, house.space_id) for house in houses})
+        told["poses"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return told
+
+
+def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
+    poses = config.sampling.poses
     modalities = (*SENSORY, *(LABELS if config.role != "pretrain" else ()), *CAMERA)
     decides = {
         "format": _FORMAT,
@@ -165,6 +197,8 @@ def _recipe(config: CollectConfig) -> Recipe:
         "fov_deg": config.fov_deg,
         "simulator": config.simulator,
         "sampler": config.sampler,
+        "sampling": _told(config, houses),
+        "noise": config.noise.model_dump(),
         "seed": config.seed,
         "modalities": modalities,
         "pose_block": POSE_BLOCK,
@@ -177,6 +211,8 @@ def _recipe(config: CollectConfig) -> Recipe:
         fov_deg=config.fov_deg,
         simulator=config.simulator,
         sampler=config.sampler,
+        sampling=config.sampling.model_copy(update={"poses": poses and poses.absolute()}),
+        noise=config.noise,
         seed=config.seed,
         device=config.device,
         modalities=modalities,
