@@ -8,9 +8,10 @@ import warp as wp
 
 from agents import kernel_trace as kt
 from agents.device_meshes import CachedMesh, Half, mesh_cache
-from agents.srgb import SRGB_TO_LINEAR
+from agents.srgb import SRGB_TO_LINEAR, linear_to_srgb
 from scenes.geometry import Instance, Light, SceneGeometry
 
+FILM_STEPS = 2048
 _KINDS = {"point": 0, "spot": 1, "directional": 2}
 
 
@@ -39,6 +40,7 @@ class DeviceScene:
         self.space.meshes = self._array(self._rows, kt.DeviceMesh)
         self.space.lights = self._array([_light(light) for light in geometry.lights], kt.DeviceLight)
         self.space.linear = wp.array(SRGB_TO_LINEAR, dtype=float, device=device)
+        self.space.film = wp.array(film_curve(), dtype=float, device=device)
         for name in ("zenith", "horizon", "ground"):
             setattr(self.space, name, wp.vec3(*getattr(geometry.sky, name)))
 
@@ -125,6 +127,15 @@ class DeviceScene:
                 indices=wp.array(np.arange(len(points), dtype=np.int32), dtype=wp.int32, device=self.device),
             )
             space.merged = self._merged.id
+
+
+def film_curve() -> np.ndarray:
+    """sRGB in [0, 1] of light on film, at square roots of light from 0 to FILM_END, float32 [FILM_STEPS].
+
+    Film's shoulder keeps lamps and windows from burning out (Reinhard et al., 2002; white at 6).
+    """
+    light = np.linspace(0.0, kt.FILM_END, FILM_STEPS) ** 2
+    return linear_to_srgb(light * (1.0 + light / 36.0) / (1.0 + light)).astype(np.float32)
 
 
 def _part(instance: Instance, half: Half) -> Any:

@@ -10,6 +10,7 @@ each with a shadow ray; indirect light from the room's probes, darkened where su
 import warp as wp
 
 from agents.kernel_trace import (
+    OPTIONS,
     DeviceLight,
     Hit,
     Part,
@@ -21,7 +22,7 @@ from agents.kernel_trace import (
     through_glass,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 LIGHTS = wp.constant(4)  # lamps that a room's surfaces ask, each a shadow ray
 LIFT = wp.constant(2.0e-3)  # metres off the surface at which secondary rays start
@@ -126,9 +127,8 @@ def shape(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3
 
 
 @wp.func
-def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3, spread: float):
-    """The surface at a hit, with colours; `spread` is the width of a pixel [m] at t = 1 along the ray."""
-    s = shape(space, part, hit, start, direction)
+def coloured(space: Space, part: Part, hit: Hit, s: Surface, direction: wp.vec3, spread: float):
+    """A surface whose shape is known, with colours."""
     m = part.first_material + space.meshes[part.row].face_material[hit.face]
     s.albedo = space.materials[m].color
     s.emission = space.materials[m].emission
@@ -154,6 +154,12 @@ def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.ve
             sample(space, space.materials[m].texture, uv, footprint * wp.sqrt(texels / area)),
         )
     return s
+
+
+@wp.func
+def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3, spread: float):
+    """The surface at a hit, with colours; `spread` is the width of a pixel [m] at t = 1 along the ray."""
+    return coloured(space, part, hit, shape(space, part, hit, start, direction), direction, spread)
 
 
 @wp.func

@@ -14,6 +14,7 @@ from agents.kernel_shade import (
     LIFT,
     Surface,
     ambient,
+    coloured,
     direct,
     openness,
     room_of,
@@ -23,7 +24,9 @@ from agents.kernel_shade import (
 )
 from agents.kernel_trace import (
     FAR,
+    FILM_END,
     LAYERS,
+    OPTIONS,
     Hit,
     Part,
     Rooms,
@@ -34,7 +37,7 @@ from agents.kernel_trace import (
     part_material,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 
 @wp.func
@@ -49,14 +52,21 @@ def colour_of(space: Space, rooms: Rooms, s: Surface, direction: wp.vec3, shadow
 
 @wp.func
 def seen(
-    space: Space, rooms: Rooms, start: wp.vec3, direction: wp.vec3, hit: Hit, spread: float, shadows: int
+    space: Space,
+    rooms: Rooms,
+    start: wp.vec3,
+    direction: wp.vec3,
+    hit: Hit,
+    met: Surface,
+    spread: float,
+    shadows: int,
 ):
-    """Radiance along a ray whose first opaque surface is `hit`, with the glass before it."""
+    """Radiance along a ray whose first opaque surface is `hit`, of shape `met`, with the glass before it."""
     colour = sky(space, direction)
     if hit.part >= 0:
         part = space.solid_parts[hit.part]
         colour = colour_of(
-            space, rooms, surface(space, part, hit, start, direction, spread), direction, shadows
+            space, rooms, coloured(space, part, hit, met, direction, spread), direction, shadows
         )
     # Layers of glass are met nearest first: each adds its own sheen, dimmed by those before it.
     sheen = wp.vec3(0.0, 0.0, 0.0)
@@ -87,12 +97,12 @@ def seen(
 
 
 @wp.func
-def film(x: float):
-    """Film's shoulder, so that lamps and windows do not burn out (Reinhard et al., 2002; white at 6)."""
-    y = wp.clamp(x * (1.0 + x / 36.0) / (1.0 + x), 0.0, 1.0)
-    if y <= 0.0031308:
-        return 12.92 * y
-    return 1.055 * wp.pow(y, 1.0 / 2.4) - 0.055
+def film(film: wp.array(dtype=float), x: float):
+    """sRGB of light on film, in [0, 1]; see `device_scene.film_curve`."""
+    last = film.shape[0] - 1
+    at = wp.min(wp.sqrt(wp.max(x, 0.0)) / FILM_END, 1.0) * float(last)
+    i = wp.min(int(at), last - 1)
+    return wp.lerp(film[i], film[i + 1], at - float(i))
 
 
 @wp.kernel
@@ -132,6 +142,7 @@ def render(
     if hit.part < 0:
         shown = first_glass(space, start, direction, FAR)
         glassy = int(1)
+    s = Surface()
     if shown.part >= 0:
         part = Part()
         if glassy == 1:
@@ -156,10 +167,14 @@ def render(
                 y = row + (float(k / grid) + 0.5) * cell
                 direction = nudged(turn[camera] * wp.vec3((x - f[2]) / f[0], (y - f[3]) / f[1], 1.0))
                 hit = first_solid(space, start, direction, FAR)
-            light = exposure[camera] * seen(space, rooms, start, direction, hit, cell / f[0], shadows)
+                if hit.part >= 0:
+                    s = shape(space, space.solid_parts[hit.part], hit, start, direction)
+            light = exposure[camera] * seen(space, rooms, start, direction, hit, s, cell / f[0], shadows)
             # Each sample passes the film before they are averaged: a lamp's edge is then as smooth as any
             # other.
-            total = total + wp.vec3(film(light[0]), film(light[1]), film(light[2]))
+            total = total + wp.vec3(
+                film(space.film, light[0]), film(space.film, light[1]), film(space.film, light[2])
+            )
         total = total * (255.0 / float(grid * grid))
         rgb[pixel, 0] = wp.uint8(int(total[0] + 0.5))
         rgb[pixel, 1] = wp.uint8(int(total[1] + 0.5))

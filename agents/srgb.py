@@ -12,8 +12,12 @@ def srgb_to_linear(srgb: np.ndarray) -> np.ndarray:
 SRGB_TO_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 
 
+def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
+    """sRGB in [0, 1] of linear light; what is beyond [0, 1] is cut off."""
+    x = np.clip(linear, 0.0, 1.0)
+    return np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
+
+
 def to_srgb8(linear: np.ndarray) -> np.ndarray:
     """The sRGB bytes of linear light in [0, 1]."""
-    x = np.clip(linear, 0.0, 1.0)
-    srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-    return np.round(srgb * 255).astype(np.uint8)
+    return np.round(linear_to_srgb(linear) * 255).astype(np.uint8)
