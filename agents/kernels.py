@@ -1,5 +1,5 @@
 # type: ignore  (Warp compiles these functions itself: they are Python in syntax only)
-# ruff: noqa: UP018, RUF046  (int(0) and float(0.0) declare variables that a loop may change)
+# ruff: noqa: UP018, RUF046, SIM102  (int(0) and float(0.0) declare variables that a loop may change)
 """The kernel that draws: one thread a pixel, a batch of cameras in one launch.
 
 It is the same code on a CPU and on a CUDA device. On a CPU Warp runs a launch on the one thread that asks
@@ -105,6 +105,41 @@ def film(film: wp.array(dtype=float), x: float):
     return wp.lerp(film[i], film[i + 1], at - float(i))
 
 
+@wp.func
+def on_edge(
+    pixel: int,
+    row: int,
+    column: int,
+    height: int,
+    width: int,
+    depth: wp.array(dtype=wp.uint16),
+    normals: wp.array2d(dtype=wp.uint8),
+    instance: wp.array(dtype=wp.uint16),
+):
+    """Whether a pixel beside, above or below shows another thing, another side, or another distance."""
+    for k in range(4):
+        other = int(-1)
+        if k == 0 and column > 0:
+            other = pixel - 1
+        if k == 1 and column < width - 1:
+            other = pixel + 1
+        if k == 2 and row > 0:
+            other = pixel - width
+        if k == 3 and row < height - 1:
+            other = pixel + width
+        if other >= 0:
+            if instance[other] != instance[pixel]:
+                return True
+            turn = int(0)
+            for c in range(3):
+                turn = turn + wp.abs(int(normals[other, c]) - int(normals[pixel, c]))
+            if turn > 40:
+                return True
+            if 20 * wp.abs(int(depth[other]) - int(depth[pixel])) > int(depth[pixel]):
+                return True
+    return False
+
+
 @wp.kernel
 def render(
     space: Space,
@@ -116,7 +151,8 @@ def render(
     height: int,
     width: int,
     grid: int,  # grid × grid samples of colour a pixel; 0 = no colour
-    shadows: int,
+    shadows: int,  # rays to each lamp; 0 = no shadows
+    again: int,  # 1: colour alone, and only of pixels that an edge passes; what is drawn already says which
     rgb: wp.array2d(dtype=wp.uint8),  # [camera·height·width, 3]
     depth: wp.array(dtype=wp.uint16),
     normals: wp.array2d(dtype=wp.uint8),
@@ -129,21 +165,27 @@ def render(
     column = float(pixel % width)
     f = lens[camera]
     start = place[camera]
+    if again == 1:  # `and` would ask both
+        if not on_edge(pixel, int(row), int(column), height, width, depth, normals, instance):
+            return
 
     # In camera axes every direction has z = 1, so that t is z-depth in metres.
     along = wp.vec3((column + 0.5 - f[2]) / f[0], (row + 0.5 - f[3]) / f[1], 1.0)
     direction = nudged(turn[camera] * along)
-    hit = first_solid(space, start, direction, FAR)
+    hit = Hit()
+    hit.part = -1
+    if again == 0 or grid == 1:
+        hit = first_solid(space, start, direction, FAR)
 
     # Depth, normals and labels are of the first opaque surface. A ray that passes glass and then meets
     # nothing is the glass's: a window on the sky is a window, and not a hole.
     shown = hit
     glassy = int(0)
-    if hit.part < 0:
+    if hit.part < 0 and again == 0:
         shown = first_glass(space, start, direction, FAR)
         glassy = int(1)
     s = Surface()
-    if shown.part >= 0:
+    if shown.part >= 0 and again == 0:
         part = Part()
         if glassy == 1:
             part = space.glass_parts[shown.part]

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.cameras import Cameras, look_pose
 from agents.free_space import FreeSpace
-from agents.simulator import make_simulator
+from agents.raycast import FINE, RaycastSimulator
 from scenes.compile import compile_house
 from scenes.generate import generate_house
 from scenes.house import House
@@ -53,7 +53,7 @@ def six_views(config: SixViewsConfig) -> None:
     houses = [House.load(path) for path in config.houses] or [generate_house(s, "apartment") for s in SEEDS]
     sheet = Image.new("RGB", (VIEWS * config.size, len(houses) * config.size), "white")
     for row, house in enumerate(houses):
-        simulator = make_simulator("raycast", config.device)
+        simulator = RaycastSimulator(config.device, FINE)
         simulator.load(compile_house(house))
         cameras = Cameras.same(views(simulator.free_space()), config.fov_deg, config.size, config.size)
         for column, view in enumerate(simulator.render(cameras, ["rgb"])["rgb"]):
