@@ -46,6 +46,8 @@ class BenchRenderConfig(_Command):
     """Frames to render."""
     device: str = "cpu"
     """Warp device: cpu, cuda:0, ..."""
+    peers: bool = False
+    """Other renderers on the same poses too, where installed: embreex, open3d, pyrender, moderngl."""
 
 
 def show_house(config: ShowHouseConfig) -> None:
@@ -72,4 +74,5 @@ def show_house(config: ShowHouseConfig) -> None:
 def bench(config: BenchRenderConfig) -> None:
     """Print the renderer's figures on one house as JSON."""
     geometry = compile_house(House.load(config.house))
-    print(json.dumps(bench_render(geometry, config.size, config.frames, config.device), indent=1))
+    figures = bench_render(geometry, config.size, config.frames, config.device, config.peers)
+    print(json.dumps(figures, indent=1))
