@@ -1,14 +1,18 @@
 """How fast the renderer is on a space: `tst bench render`.
 
-Figures are of one process, which on a CPU is one core, after compilation and one warm-up frame; poses are
-the dense sampler's with seed 0, so that two machines draw the same pictures.
+Figures are of one process, after compilation and one warm-up frame; poses are the dense sampler's with seed
+0, so that two machines draw the same pictures. On a CPU seconds are of processor time, over all threads: what
+one core does if it does nothing else, whoever else is on the machine. On a CUDA device they are the clock's.
 """
 
+import sys
 import time
 from typing import Any
 
 import numpy as np
+import warp as wp
 
+from agents.bench_peers import peers
 from agents.cameras import Cameras
 from agents.device_meshes import mesh_cache
 from agents.raycast import RaycastConfig, RaycastSimulator
@@ -22,13 +26,14 @@ BATCH = 16
 
 
 def bench_render(
-    geometry: SceneGeometry, size: int = 224, frames: int = 64, device: str = "cpu"
+    geometry: SceneGeometry, size: int = 224, frames: int = 64, device: str = "cpu", with_peers: bool = False
 ) -> dict[str, Any]:
     """Frames a second of square images of `size` pixels, 90° wide: with shadows, without, and without colour.
 
     Also what the space holds (`triangles`, `instances`, `lights`), seconds to load it and to bake its light
     (first use in this process: later spaces share meshes), seconds per 1,000 poses sampled, and the bytes
-    that the mesh cache of this process holds.
+    that the mesh cache of this process holds. `with_peers`: other renderers too, one pose after another
+    (`bench_peers.py`).
     """
     if frames < 1:
         raise ValueError(f"a benchmark needs at least one frame, got {frames}")
@@ -48,7 +53,8 @@ def bench_render(
     plain = RaycastSimulator(device, RaycastConfig(shadows=False))
     plain.load(geometry)
     plain.render(one, ALL)
-    return {
+    rate = _rate(simulator, poses, size, ALL)
+    figures = {
         "simulator": "raycast",
         "device": simulator.device,
         "size": size,
@@ -61,10 +67,16 @@ def bench_render(
         "bake_s": round(bake_s, 3),
         "sample_1000_poses_s": round(sample_s, 3),
         "mesh_cache_bytes": mesh_cache(simulator.device).held_bytes,
-        "frames_per_s": _rate(simulator, poses, size, ALL),
+        "frames_per_s": rate,
+        "primary_rays_per_s": round(rate * size * size * simulator.samples(one)),
         "frames_per_s_no_shadows": _rate(plain, poses, size, ALL),
         "frames_per_s_geometry_only": _rate(simulator, poses, size, GEOMETRY),
+        "process_bytes": _process_bytes(),
     }
+    if with_peers:
+        cameras = Cameras.same(poses, 90.0, size, size)
+        figures["peers"] = {name: measure(geometry, cameras) for name, measure in peers(_seconds).items()}
+    return figures
 
 
 def _rate(simulator: RaycastSimulator, poses: np.ndarray, size: int, modalities: tuple[str, ...]) -> float:
@@ -76,6 +88,17 @@ def _rate(simulator: RaycastSimulator, poses: np.ndarray, size: int, modalities:
 
 
 def _seconds(act: Any) -> float:
-    start = time.perf_counter()
+    clock = time.perf_counter if wp.is_cuda_available() else time.process_time
+    start = clock()
     act()
-    return time.perf_counter() - start
+    return clock() - start
+
+
+def _process_bytes() -> int | None:
+    """Most memory that this process has held; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -42,8 +42,16 @@ class Cameras:
     @classmethod
     def same(cls, poses: Float[np.ndarray, "n 4 4"], fov_deg: float, height: int, width: int) -> "Cameras":
         """All with one field of view (horizontal, degrees)."""
-        k = intrinsics_from_fov(fov_deg, height, width)
-        return cls(np.asarray(poses, np.float64), np.tile(k, (len(poses), 1)), height, width)
+        return cls.each(poses, np.full(len(poses), fov_deg), height, width)
+
+    @classmethod
+    def each(
+        cls, poses: Float[np.ndarray, "n 4 4"], fov_deg: Float[np.ndarray, "n"], height: int, width: int
+    ) -> "Cameras":
+        """Each with a field of view of its own (horizontal, degrees)."""
+        known = {angle: intrinsics_from_fov(angle, height, width) for angle in set(fov_deg.tolist())}
+        lenses = [known[angle] for angle in fov_deg.tolist()]
+        return cls(np.asarray(poses, np.float64), np.array(lenses, np.float32).reshape(-1, 4), height, width)
 
 
 def intrinsics_from_fov(fov_deg: float, height: int, width: int) -> Float32[np.ndarray, "4"]:

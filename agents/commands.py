@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.bench import bench_render
 from agents.cameras import Cameras, intrinsics_from_fov
+from agents.raycast import FINE, RaycastSimulator
 from agents.samplers import sample_poses
-from agents.simulator import make_simulator
 from scenes.compile import compile_house
 from scenes.house import House
 from scenes.plan import draw_plan
@@ -46,6 +46,8 @@ class BenchRenderConfig(_Command):
     """Frames to render."""
     device: str = "cpu"
     """Warp device: cpu, cuda:0, ..."""
+    peers: bool = False
+    """Other renderers on the same poses too, where installed: embreex, open3d, pyrender, moderngl."""
 
 
 def show_house(config: ShowHouseConfig) -> None:
@@ -56,7 +58,7 @@ def show_house(config: ShowHouseConfig) -> None:
     sheet = Image.new("RGB", (plan.width + columns * config.size, max(plan.height, 2 * config.size)), "white")
     sheet.paste(plan, (0, 0))
     if config.views:
-        simulator = make_simulator("raycast")
+        simulator = RaycastSimulator(config=FINE)
         simulator.load(compile_house(house))
         poses = sample_poses("dense", simulator.free_space(), config.views, rng(config.seed, "show"))
         one = intrinsics_from_fov(config.fov_deg, config.size, config.size)
@@ -72,4 +74,5 @@ def show_house(config: ShowHouseConfig) -> None:
 def bench(config: BenchRenderConfig) -> None:
     """Print the renderer's figures on one house as JSON."""
     geometry = compile_house(House.load(config.house))
-    print(json.dumps(bench_render(geometry, config.size, config.frames, config.device), indent=1))
+    figures = bench_render(geometry, config.size, config.frames, config.device, config.peers)
+    print(json.dumps(figures, indent=1))

@@ -16,8 +16,9 @@ import numpy as np
 import warp as wp
 
 from agents import kernel_trace as kt
+from agents.srgb import SRGB_TO_LINEAR, to_srgb8
 from scenes.geometry import Material, Mesh
-from scenes.srgb import to_linear, to_srgb
+from scenes.srgb import to_linear
 
 CACHE_BYTES = 3 << 30
 """Of meshes and textures that a process keeps for a device, in use or not."""
@@ -64,14 +65,6 @@ def mip_levels(image: np.ndarray) -> list[np.ndarray]:
         linear = cv2.resize(linear, (width, height), interpolation=cv2.INTER_AREA)
         levels.append(to_srgb8(linear))
     return levels
-
-
-SRGB_TO_LINEAR = to_linear(np.arange(256) / 255).astype(np.float32)
-
-
-def to_srgb8(linear: np.ndarray) -> np.ndarray:
-    """The sRGB bytes of linear light in [0, 1]."""
-    return np.round(to_srgb(linear) * 255).astype(np.uint8)
 
 
 def _packed(image: np.ndarray) -> np.ndarray:

@@ -7,9 +7,12 @@ import numpy as np
 import warp as wp
 
 from agents import kernel_trace as kt
-from agents.device_meshes import SRGB_TO_LINEAR, CachedMesh, Half, mesh_cache
+from agents.device_meshes import CachedMesh, Half, mesh_cache
+from agents.srgb import SRGB_TO_LINEAR
 from scenes.geometry import Instance, Light, SceneGeometry
+from scenes.srgb import to_srgb
 
+FILM_STEPS = 2048
 _KINDS = {"point": 0, "spot": 1, "directional": 2}
 
 
@@ -39,6 +42,7 @@ class DeviceScene:
         self.space.lights = self._array([_light(light) for light in geometry.lights], kt.DeviceLight)
         self.space.linear = wp.array(SRGB_TO_LINEAR, dtype=float, device=device)
         self.space.captured = int(geometry.captured)
+        self.space.film = wp.array(film_curve(), dtype=float, device=device)
         for name in ("zenith", "horizon", "ground"):
             setattr(self.space, name, wp.vec3(*getattr(geometry.sky, name)))
 
@@ -125,6 +129,20 @@ class DeviceScene:
                 indices=wp.array(np.arange(len(points), dtype=np.int32), dtype=wp.int32, device=self.device),
             )
             space.merged = self._merged.id
+
+
+def film_curve() -> np.ndarray:
+    """sRGB in [0, 1] of light on film, at square roots of light from 0 to FILM_END, float32 [FILM_STEPS].
+
+    Film's shoulder keeps lamps and windows from burning out, its toe gives dark places depth. Halfway between
+    the curve of Reinhard et al. (2002; white at 6) and that of the Academy's reference transform as fitted by
+    Narkowicz (2016), each channel for itself: the first alone is flat, the second alone gaudy.
+    """
+    light = np.linspace(0.0, kt.FILM_END, FILM_STEPS) ** 2
+    flat = light * (1.0 + light / 36.0) / (1.0 + light)
+    x = 0.65 * light
+    steep = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
+    return to_srgb((flat + steep) / 2).astype(np.float32)
 
 
 def _part(instance: Instance, half: Half) -> Any:

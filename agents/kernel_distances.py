@@ -4,9 +4,9 @@
 
 import warp as wp
 
-from agents.kernel_trace import FAR, Part, Space, first_glass, first_solid, nudged
+from agents.kernel_trace import FAR, OPTIONS, Part, Space, first_glass, first_solid, nudged
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 
 @wp.func

@@ -5,9 +5,19 @@
 import warp as wp
 
 from agents.kernel_shade import LIFT, ambient, arriving, lit, room_of, sky, surface
-from agents.kernel_trace import FAR, NEAR, Rooms, Space, first_solid, nudged, open_distance, through_glass
+from agents.kernel_trace import (
+    FAR,
+    NEAR,
+    OPTIONS,
+    Rooms,
+    Space,
+    first_solid,
+    nudged,
+    open_distance,
+    through_glass,
+)
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 LUMINANCE = wp.constant(wp.vec3(0.2126, 0.7152, 0.0722))  # of linear sRGB
 

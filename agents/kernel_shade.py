@@ -10,6 +10,7 @@ each with a shadow ray; indirect light from the room's probes, darkened where su
 import warp as wp
 
 from agents.kernel_trace import (
+    OPTIONS,
     DeviceLight,
     Hit,
     Part,
@@ -21,11 +22,13 @@ from agents.kernel_trace import (
     through_glass,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 LIGHTS = wp.constant(4)  # lamps that a room's surfaces ask, each a shadow ray
 LIFT = wp.constant(2.0e-3)  # metres off the surface at which secondary rays start
 SOURCE = wp.constant(0.5)  # metres: size of a lamp, which keeps light finite near it
+DISC = wp.constant(0.13)  # metres: radius of a lamp that casts soft shadows
+AGREE = wp.constant(5)  # of its rays, after which the others are taken to say the same
 # A house's intensities are Unity's, whose lamps fade less with distance than real ones: with this gain a
 # lamp of range 15 m lights a face about 2.5 m away, as across a room, as much as Unity's does.
 LAMP = wp.constant(4.0)
@@ -144,9 +147,8 @@ def vertex_colour(space: Space, row: int, hit: Hit):
 
 
 @wp.func
-def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3, spread: float):
-    """The surface at a hit, with colours; `spread` is the width of a pixel [m] at t = 1 along the ray."""
-    s = shape(space, part, hit, start, direction)
+def coloured(space: Space, part: Part, hit: Hit, s: Surface, direction: wp.vec3, spread: float):
+    """A surface whose shape is known, with colours."""
     m = part.first_material + space.meshes[part.row].face_material[hit.face]
     s.albedo = space.materials[m].color
     s.emission = space.materials[m].emission
@@ -174,6 +176,12 @@ def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.ve
     if space.meshes[part.row].colors.shape[0] > 0:
         s.albedo = wp.cw_mul(s.albedo, vertex_colour(space, part.row, hit))
     return s
+
+
+@wp.func
+def surface(space: Space, part: Part, hit: Hit, start: wp.vec3, direction: wp.vec3, spread: float):
+    """The surface at a hit, with colours; `spread` is the width of a pixel [m] at t = 1 along the ray."""
+    return coloured(space, part, hit, shape(space, part, hit, start, direction), direction, spread)
 
 
 @wp.func
@@ -277,7 +285,7 @@ def arriving(light: DeviceLight, at: wp.vec3):
 
 @wp.func
 def lit(space: Space, light: DeviceLight, at: wp.vec3, shadows: int):
-    """What part of a lamp's light, by colour, reaches a point."""
+    """What part of a lamp's light, by colour, reaches a point; `shadows` rays are asked, 0: all of it."""
     direction = -light.direction
     reach = float(1.0e4)
     if light.kind != 2:
@@ -286,11 +294,32 @@ def lit(space: Space, light: DeviceLight, at: wp.vec3, shadows: int):
         reach = wp.max(1.0 - 0.2 / wp.max(wp.length(direction), 1.0e-3), 0.0)
     direction = nudged(direction)
     share = wp.vec3(1.0, 1.0, 1.0)
-    if shadows == 1 and light.shadows == 1:
-        if blocked(space, at, direction, reach):
-            share = wp.vec3(0.0, 0.0, 0.0)
+    if shadows > 0 and light.shadows == 1:
+        open = float(0.0)
+        rays = int(1)
+        if light.kind == 2 or shadows == 1:
+            if not blocked(space, at, direction, reach):
+                open = 1.0
         else:
-            share = through_glass(space, at, direction, reach)
+            # Points of a disc that faces the surface, in a sunflower's order from the rim inwards (Vogel,
+            # 1979); where the first few agree, so will the rest.
+            side = wp.normalize(wp.cross(direction, wp.vec3(0.3, 0.9, 0.31)))
+            up = wp.normalize(wp.cross(direction, side))
+            rays = int(0)
+            while rays < shadows:
+                radius = DISC * wp.sqrt(1.0 - float(rays) / float(shadows))
+                angle = 2.3999632 * float(rays)
+                point = direction + radius * (wp.cos(angle) * side + wp.sin(angle) * up)
+                rays = rays + 1
+                if not blocked(space, at, nudged(point), reach):
+                    open = open + 1.0
+                if rays == AGREE and (open == 0.0 or open == float(AGREE)):
+                    open = open * float(shadows) / float(AGREE)
+                    rays = shadows
+        if open > 0.0:
+            share = through_glass(space, at, direction, reach) * (open / float(rays))
+        else:
+            share = wp.vec3(0.0, 0.0, 0.0)
     return share
 
 

@@ -1,5 +1,5 @@
 # type: ignore  (Warp compiles these functions itself: they are Python in syntax only)
-# ruff: noqa: UP018, RUF046  (int(0) and float(0.0) declare variables that a loop may change)
+# ruff: noqa: UP018, RUF046, SIM102  (int(0) and float(0.0) declare variables that a loop may change)
 """The kernel that draws: one thread a pixel, a batch of cameras in one launch.
 
 It is the same code on a CPU and on a CUDA device. On a CPU Warp runs a launch on the one thread that asks
@@ -14,6 +14,7 @@ from agents.kernel_shade import (
     LIFT,
     Surface,
     ambient,
+    coloured,
     direct,
     openness,
     room_of,
@@ -23,7 +24,9 @@ from agents.kernel_shade import (
 )
 from agents.kernel_trace import (
     FAR,
+    FILM_END,
     LAYERS,
+    OPTIONS,
     Hit,
     Part,
     Rooms,
@@ -34,7 +37,7 @@ from agents.kernel_trace import (
     part_material,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options(OPTIONS)
 
 
 @wp.func
@@ -49,14 +52,21 @@ def colour_of(space: Space, rooms: Rooms, s: Surface, direction: wp.vec3, shadow
 
 @wp.func
 def seen(
-    space: Space, rooms: Rooms, start: wp.vec3, direction: wp.vec3, hit: Hit, spread: float, shadows: int
+    space: Space,
+    rooms: Rooms,
+    start: wp.vec3,
+    direction: wp.vec3,
+    hit: Hit,
+    met: Surface,
+    spread: float,
+    shadows: int,
 ):
-    """Radiance along a ray whose first opaque surface is `hit`, with the glass before it."""
+    """Radiance along a ray whose first opaque surface is `hit`, of shape `met`, with the glass before it."""
     colour = sky(space, direction)
     if hit.part >= 0:
         part = space.solid_parts[hit.part]
         colour = colour_of(
-            space, rooms, surface(space, part, hit, start, direction, spread), direction, shadows
+            space, rooms, coloured(space, part, hit, met, direction, spread), direction, shadows
         )
     # Layers of glass are met nearest first: each adds its own sheen, dimmed by those before it.
     sheen = wp.vec3(0.0, 0.0, 0.0)
@@ -122,9 +132,47 @@ def encoded(x: float):
 
 
 @wp.func
-def film(x: float):
-    """Film's shoulder, so that lamps and windows do not burn out (Reinhard et al., 2002; white at 6)."""
-    return encoded(x * (1.0 + x / 36.0) / (1.0 + x))
+def film(film: wp.array(dtype=float), x: float):
+    """sRGB of light on film, in [0, 1]; see `device_scene.film_curve`."""
+    last = film.shape[0] - 1
+    at = wp.min(wp.sqrt(wp.max(x, 0.0)) / FILM_END, 1.0) * float(last)
+    i = wp.min(int(at), last - 1)
+    return wp.lerp(film[i], film[i + 1], at - float(i))
+
+
+@wp.func
+def on_edge(
+    pixel: int,
+    row: int,
+    column: int,
+    height: int,
+    width: int,
+    depth: wp.array(dtype=wp.uint16),
+    normals: wp.array2d(dtype=wp.uint8),
+    instance: wp.array(dtype=wp.uint16),
+):
+    """Whether a pixel beside, above or below shows another thing, another side, or another distance."""
+    for k in range(4):
+        other = int(-1)
+        if k == 0 and column > 0:
+            other = pixel - 1
+        if k == 1 and column < width - 1:
+            other = pixel + 1
+        if k == 2 and row > 0:
+            other = pixel - width
+        if k == 3 and row < height - 1:
+            other = pixel + width
+        if other >= 0:
+            if instance[other] != instance[pixel]:
+                return True
+            turn = int(0)
+            for c in range(3):
+                turn = turn + wp.abs(int(normals[other, c]) - int(normals[pixel, c]))
+            if turn > 40:
+                return True
+            if 20 * wp.abs(int(depth[other]) - int(depth[pixel])) > int(depth[pixel]):
+                return True
+    return False
 
 
 @wp.kernel
@@ -138,7 +186,8 @@ def render(
     height: int,
     width: int,
     grid: int,  # grid × grid samples of colour a pixel; 0 = no colour
-    shadows: int,
+    shadows: int,  # rays to each lamp; 0 = no shadows
+    again: int,  # 1: colour alone, and only of pixels that an edge passes; what is drawn already says which
     rgb: wp.array2d(dtype=wp.uint8),  # [camera·height·width, 3]
     depth: wp.array(dtype=wp.uint16),
     normals: wp.array2d(dtype=wp.uint8),
@@ -151,20 +200,27 @@ def render(
     column = float(pixel % width)
     f = lens[camera]
     start = place[camera]
+    if again == 1:  # `and` would ask both
+        if not on_edge(pixel, int(row), int(column), height, width, depth, normals, instance):
+            return
 
     # In camera axes every direction has z = 1, so that t is z-depth in metres.
     along = wp.vec3((column + 0.5 - f[2]) / f[0], (row + 0.5 - f[3]) / f[1], 1.0)
     direction = nudged(turn[camera] * along)
-    hit = first_solid(space, start, direction, FAR)
+    hit = Hit()
+    hit.part = -1
+    if again == 0 or grid == 1:
+        hit = first_solid(space, start, direction, FAR)
 
     # Depth, normals and labels are of the first opaque surface. A ray that passes glass and then meets
     # nothing is the glass's: a window on the sky is a window, and not a hole.
     shown = hit
     glassy = int(0)
-    if hit.part < 0:
+    if hit.part < 0 and again == 0:
         shown = first_glass(space, start, direction, FAR)
         glassy = int(1)
-    if shown.part >= 0:
+    s = Surface()
+    if shown.part >= 0 and again == 0:
         part = Part()
         if glassy == 1:
             part = space.glass_parts[shown.part]
@@ -194,8 +250,13 @@ def render(
                 light = recorded(space, start, direction, hit, cell / f[0])
                 total = total + wp.vec3(encoded(light[0]), encoded(light[1]), encoded(light[2]))
             else:
-                light = exposure[camera] * seen(space, rooms, start, direction, hit, cell / f[0], shadows)
-                total = total + wp.vec3(film(light[0]), film(light[1]), film(light[2]))
+                if grid > 1:
+                    if hit.part >= 0:
+                        s = shape(space, space.solid_parts[hit.part], hit, start, direction)
+                light = exposure[camera] * seen(space, rooms, start, direction, hit, s, cell / f[0], shadows)
+                total = total + wp.vec3(
+                    film(space.film, light[0]), film(space.film, light[1]), film(space.film, light[2])
+                )
         total = total * (255.0 / float(grid * grid))
         rgb[pixel, 0] = wp.uint8(int(total[0] + 0.5))
         rgb[pixel, 1] = wp.uint8(int(total[1] + 0.5))

@@ -29,7 +29,7 @@ MARGIN = 0.3
 LAYERS = 3
 RAYS = 96
 BOUNCES = 3
-KEY = 0.26
+KEY = 0.34
 """What a room's meter reads is exposed to this, before the film's curve."""
 WEAKEST = 0.04
 """Share of a room's strongest lamp below which another, at its brightest spot there, is left out."""

@@ -1,56 +1,63 @@
-"""Samplers: where a body looks from. Each is a function of (space, generator): same seed, same poses.
+"""Samplers: where a body looks from. A function each of (space, generator, options): same seed, same views.
 
-`sample_poses("dense", simulator.free_space(), 1000, np.random.default_rng(0))`
+`sample_views("points", simulator.free_space(), 1000, np.random.default_rng(0))`
 
-`dense` is the paper's (TST-MM, ICLR 2026): place and orientation at random in all of the free space, as no
-body that walks would see it. The place is uniform over the rooms' volumes; yaw is uniform; pitch is uniform
-within 30° of level, since cameras that stare at floor or ceiling see little; roll is normal with 5° and cut
-off at 15°.
+| name | where the camera is | which way it looks |
+|---|---|---|
+| dense | anywhere in the rooms (TST-MM, ICLR 2026) | yaw uniform, within 30° of level, a little roll |
+| points | places 0.5 m apart or more (Omnidata) | at points in line of sight; field of view differs |
+| walk | along a smooth walk through the rooms, as a video | ahead, looking about |
+| ring | as `dense`, within a region of given area (TST-MM, appendix I) | as `dense` |
+| poses | as a file says | as a file says |
+
+None puts a camera inside anything. The first views of a longer request are those of a shorter one, for all.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 import shapely
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 from agents.cameras import look_pose
 from agents.free_space import FreeSpace
+from agents.sampler_file import poses_of_file
+from agents.sampler_points import points
+from agents.sampler_ring import ring
+from agents.sampler_walk import walk
+from agents.sampling import (
+    PATIENCE,
+    ROUND,
+    SamplerOptions,
+    Views,
+    check_floor,
+    good_views,
+    looking_about,
+    no_place,
+)
 
-CLEARANCE = 0.25
-"""Least distance of a camera from any surface [m]."""
-SIGHT = 0.4
-"""Least distance to what is in the middle of the picture [m]."""
-PITCH = np.radians(30.0)
-ROLL, MOST_ROLL = np.radians(5.0), np.radians(15.0)
-ROUND = 128
-"""Candidates drawn at a time: always as many, so that a longer request begins as a shorter one does."""
-PATIENCE = 40
-"""Rounds in a row that may fail before the space is declared full."""
 
+def dense(space: FreeSpace, count: int, rng: np.random.Generator, options: SamplerOptions) -> Views:
+    """Place and orientation at random in all of the free space, as no body that walks would see it.
 
-def dense(space: FreeSpace, count: int, rng: np.random.Generator) -> Float64[np.ndarray, "n 4 4"]:
-    """Poses at random in free space; ValueError where there is none to be found."""
-    if not space.floor:
-        raise ValueError(f"{space.space} has no floor region, so no free space to put a camera in")
+    The place is uniform over the rooms' volumes. ValueError where there is no free place to be found.
+    """
+    check_floor(space)
     accepted: list[np.ndarray] = []
     found = failed = 0
     while found < count:
-        poses = _candidates(space, rng)
-        good = poses[_acceptable(space, poses)]
+        poses = look_pose(_in_rooms(space, rng), *looking_about(rng))
+        good = poses[good_views(space, poses)]
         accepted.append(good)
         found += len(good)
         failed = 0 if len(good) else failed + 1
         if failed == PATIENCE:
-            raise ValueError(
-                f"{space.space}: no free place for a camera in {PATIENCE * ROUND} tries; its rooms leave "
-                f"no point {CLEARANCE} m clear of every surface"
-            )
-    return np.concatenate(accepted)[:count] if accepted else np.zeros((0, 4, 4))
+            raise no_place(space, PATIENCE * ROUND)
+    return Views(np.concatenate(accepted)[:count] if accepted else np.zeros((0, 4, 4)))
 
 
-def _candidates(space: FreeSpace, rng: np.random.Generator) -> np.ndarray:
-    """ROUND poses in the rooms' volumes, heedless of what stands there."""
+def _in_rooms(space: FreeSpace, rng: np.random.Generator) -> np.ndarray:
+    """ROUND places in the rooms' volumes [n, 3], heedless of what stands there."""
     volumes = space.volumes
     rooms = rng.choice(len(volumes), ROUND, p=volumes / volumes.sum())
     low = np.array([[*r.polygon.min(0), r.floor_y] for r in space.floor])[rooms]
@@ -63,34 +70,47 @@ def _candidates(space: FreeSpace, rng: np.random.Generator) -> np.ndarray:
         share = rng.random((ROUND, 3))
         x[waiting], z[waiting], y[waiting] = (low + share * (high - low))[waiting].T
         waiting &= ~shapely.contains_xy(polygons, x, z)
-    yaw = rng.uniform(-np.pi, np.pi, ROUND)
-    pitch = rng.uniform(-PITCH, PITCH, ROUND)
-    roll = np.clip(rng.normal(0.0, ROLL, ROUND), -MOST_ROLL, MOST_ROLL)
-    return look_pose(np.stack([x, y, z], axis=1), yaw, pitch, roll)
+    return np.stack([x, y, z], axis=1)
 
 
-def _acceptable(space: FreeSpace, poses: np.ndarray) -> Bool[np.ndarray, "n"]:
-    places, ahead = poses[:, :3, 3], poses[:, :3, 2]
-    good = space.clearance(places, CLEARANCE * 1.01) >= CLEARANCE
-    good[good] = space.contains(places[good])
-    good[good] = space.sight(places[good], ahead[good], SIGHT * 1.01) >= SIGHT
-    return good
+def _poses(space: FreeSpace, count: int, rng: np.random.Generator, options: SamplerOptions) -> Views:
+    return poses_of_file(space, count, options)
 
 
-SAMPLERS: dict[str, Callable[[FreeSpace, int, np.random.Generator], np.ndarray]] = {"dense": dense}
+SAMPLERS: dict[str, Callable[[FreeSpace, int, np.random.Generator, SamplerOptions], Views]] = {
+    "dense": dense,
+    "points": points,
+    "walk": walk,
+    "ring": ring,
+    "poses": _poses,
+}
+
+NOT_DRAWN = frozenset({"poses"})
+"""Samplers that ask no generator: view i is the same however many are asked for, and by whom."""
 
 
-def sample_poses(
-    sampler: str, space: FreeSpace, count: int, rng: np.random.Generator
-) -> Float64[np.ndarray, "count 4 4"]:
-    """`count` camera-to-world poses by the sampler of that name.
+def sample_views(
+    sampler: str,
+    space: FreeSpace,
+    count: int,
+    rng: np.random.Generator,
+    options: SamplerOptions | None = None,
+) -> Views:
+    """`count` views by the sampler of that name.
 
-    Poses drawn with the same generator state are the same, and the first of a longer request are those of a
-    shorter one. ValueError for a name that does not exist (naming those that do) and where the space is
-    full.
+    Views drawn with the same generator state are the same, and the first of a longer request are those of a
+    shorter one. ValueError for a name that does not exist (naming those that do), where the space is full,
+    and for a file of poses that will not do.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {sampler!r}; choose from {', '.join(SAMPLERS)}")
     if count < 0:
         raise ValueError(f"cannot sample {count} poses")
-    return SAMPLERS[sampler](space, count, rng)
+    return SAMPLERS[sampler](space, count, rng, options or SamplerOptions())
+
+
+def sample_poses(
+    sampler: str, space: FreeSpace, count: int, rng: np.random.Generator
+) -> Float64[np.ndarray, "count 4 4"]:
+    """The poses of `sample_views`, for a caller with one field of view for all."""
+    return sample_views(sampler, space, count, rng).poses

@@ -6,10 +6,11 @@ Run again it adds only what is missing: after a crash, or with more houses or mo
 fails three times is left out; the others go on, and the error at the end names it.
 """
 
+import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +20,12 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
+from agents.coverage import Coverage
 from agents.modalities import LABELS, MODALITIES, SENSORY
+from agents.noise import NoiseConfig
+from agents.sampler_file import pose_file
 from agents.samplers import SAMPLERS
+from agents.sampling import SamplerOptions
 from agents.simulator import check_simulator, drawn_by
 from engine.estimate import Estimate, estimated, measure
 from engine.ledger import Ledger, Maker
@@ -38,7 +43,7 @@ from scenes.references import absolute, each_house
 from scenes.spaces import identify, is_scan
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
-_FORMAT = 1  # of what a frame is; to be raised when the same request would give other frames
+_FORMAT = 2  # of what a frame is; to be raised when the same request would give other frames
 
 
 class CollectConfig(BaseModel):
@@ -61,9 +66,13 @@ class CollectConfig(BaseModel):
     simulator: str = "raycast"
     """What renders: raycast, or ai2thor (docs/simulators.md)."""
     sampler: str = "dense"
-    """How poses are chosen."""
+    """How poses are chosen: dense, points, walk, ring or poses (`agents/samplers.py`)."""
+    sampling: SamplerOptions = SamplerOptions()
+    """What the sampler may be told."""
+    noise: NoiseConfig = NoiseConfig()
+    """Noise of the sensors."""
     seed: int = 0
-    """Seed of the poses; the role and the house enter too."""
+    """Seed of poses and noise; the role and the house enter too."""
     actors: int = Field(2, ge=0)
     """Ray actors; 0 collects in this process."""
     frames_per_part: int | None = Field(None, gt=0)
@@ -88,6 +97,7 @@ class CollectReport:
     skipped: int  # frames that were there
     seconds: float
     bytes: int  # on disk, made now
+    coverage: Mapping[str, Coverage]  # by space, of the frames made now
 
 
 def collect(config: CollectConfig) -> CollectReport:
@@ -97,7 +107,7 @@ def collect(config: CollectConfig) -> CollectReport:
     houses = _load_refs(config)
     store = open_or_create(config.store, config.size)
     clean_staging(store.path / "parts")
-    recipe = _recipe(config)
+    recipe = _recipe(config, houses)
     tasks = _plan(config, houses, recipe, store)
     total = config.frames * len(houses)
     missing = sum(t.frames for t in tasks)
@@ -111,6 +121,7 @@ def collect(config: CollectConfig) -> CollectReport:
         skipped=total - missing,
         seconds=time.monotonic() - started,
         bytes=sum(store.part(r.name).bytes for r in made),
+        coverage=_coverage(made),
     )
 
 
@@ -125,8 +136,8 @@ def estimate(config: CollectConfig) -> Estimate:
         trial = open_or_create(Path(folder) / "store", config.size)
         there = (config.store / MANIFEST).exists()
         store = open_or_create(config.store, config.size) if there else trial
-        tasks = _plan(config, houses, _recipe(config), store)
-        recipe = _recipe(config.model_copy(update={"store": trial.path}))
+        tasks = _plan(config, houses, _recipe(config, houses), store)
+        recipe = _recipe(config.model_copy(update={"store": trial.path}), houses)
         rates = measure(recipe, houses, trial)
     present = config.frames * len(houses) - sum(t.frames for t in tasks)
     # On this machine no more actors are at work than it has cores.
@@ -142,6 +153,14 @@ def _plan(config: CollectConfig, houses: Sequence[HouseRef], recipe: Recipe, sto
     if length > facts.frames_per_part:
         raise ValueError(f"frames_per_part is {length}; {config.store} takes {facts.frames_per_part} at most")
     return plan_parts(config.role, houses, config.frames, length, recipe.config_hash, store.parts)
+
+
+def _coverage(made: Sequence[PartResult]) -> dict[str, Coverage]:
+    """What all parts together cover of each space."""
+    whole: dict[str, Coverage] = {}
+    for space, part in (pair for result in made for pair in result.coverage):
+        whole[space] = whole[space] | part if space in whole else part
+    return whole
 
 
 def _write_credits(path: Path, spaces: list[str]) -> None:
@@ -177,6 +196,9 @@ def _check_names(config: CollectConfig) -> None:
     drawn_by(config.simulator)  # says so where what draws is not installed
     if config.sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {config.sampler!r}; choose from {', '.join(SAMPLERS)}")
+    told = config.sampling.model_dump(exclude_defaults=True)
+    if "poses" in told and config.sampler != "poses":
+        raise ValueError(f"sampling.poses names a file, but the sampler is {config.sampler!r}: use `poses`")
 
 
 def _load_refs(config: CollectConfig) -> list[HouseRef]:
@@ -189,7 +211,17 @@ def _load_refs(config: CollectConfig) -> list[HouseRef]:
     return refs
 
 
-def _recipe(config: CollectConfig) -> Recipe:
+def _told(config: CollectConfig, houses: Sequence[HouseRef]) -> dict[str, object]:
+    """The sampler's options as far as they decide its views; a file of poses by what it holds."""
+    told = config.sampling.model_dump(exclude={"poses"})
+    if config.sampler == "poses":
+        files = sorted({pose_file(config.sampling, house.space_id) for house in houses})
+        told["poses"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return told
+
+
+def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
+    poses = config.sampling.poses
     modalities = (*SENSORY, *(LABELS if config.role != "pretrain" else ()), *CAMERA)
     decides = {
         "format": _FORMAT,
@@ -198,6 +230,8 @@ def _recipe(config: CollectConfig) -> Recipe:
         "fov_deg": config.fov_deg,
         "simulator": config.simulator,
         "sampler": config.sampler,
+        "sampling": _told(config, houses),
+        "noise": config.noise.model_dump(),
         "seed": config.seed,
         "modalities": modalities,
         "pose_block": POSE_BLOCK,
@@ -212,6 +246,8 @@ def _recipe(config: CollectConfig) -> Recipe:
         fov_deg=config.fov_deg,
         simulator=config.simulator,
         sampler=config.sampler,
+        sampling=config.sampling.model_copy(update={"poses": poses and poses.absolute()}),
+        noise=config.noise,
         seed=config.seed,
         device=config.device,
         modalities=modalities,

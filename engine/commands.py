@@ -1,12 +1,15 @@
 """`tst collect` and `tst store info | verify | show`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tyro
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
+from agents.coverage import Coverage
 from engine.check import verify_store
 from engine.collect import CollectConfig, estimate
 from engine.collect import collect as run_collection
@@ -78,6 +81,8 @@ def collect(config: CollectConfig) -> None:
         f"{config.store}: wrote {report.frames} frames ({size_text(report.bytes)}; parts: {report.parts}), "
         f"{report.skipped} were there; {report.seconds:.1f} s, {rate:.1f} frames/s"
     )
+    if report.coverage:
+        print(coverage_text(report.coverage))
 
 
 def info(config: InfoConfig) -> None:
@@ -144,6 +149,15 @@ def _estimate_text(config: CollectConfig, e: Estimate) -> str:
         f"have a core)\nmeasured here: {e.rates.house_s:.2f} s to load a house, "
         f"{e.rates.frame_s * 1e3:.1f} ms and {size_text(e.rates.frame_bytes)} a frame"
     )
+
+
+def coverage_text(coverage: Mapping[str, Coverage]) -> str:
+    """Shares of floor and surface that frames cover: the mean over spaces, and the least of many."""
+    floor, surface = np.array([c.shares for c in coverage.values()]).T
+    text = f"covered: {floor.mean():.0%} of the floor, {surface.mean():.0%} of the surfaces"
+    if len(floor) > 1:
+        text += f" (mean of {len(floor)} spaces; least {floor.min():.0%} and {surface.min():.0%})"
+    return text
 
 
 def size_text(size: float) -> str:

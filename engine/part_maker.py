@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.cameras import Cameras, intrinsics_from_fov
-from agents.samplers import sample_poses
+from agents.cameras import Cameras
+from agents.coverage import Coverage, CoverageMeter
+from agents.modalities import MODALITIES
+from agents.noise import NoiseConfig, add_noise
+from agents.samplers import NOT_DRAWN, sample_views
+from agents.sampling import SamplerOptions, Views
 from agents.simulator import drawn_by, make_simulator
 from engine.errors import PartExistsError
 from engine.plan import HouseRef, PartTask, Segment
@@ -39,6 +43,8 @@ class Recipe:
     fov_deg: float
     simulator: str
     sampler: str
+    sampling: SamplerOptions
+    noise: NoiseConfig
     seed: int
     device: str
     modalities: tuple[str, ...]
@@ -60,6 +66,7 @@ class PartResult:
     house: str = ""  # reference to the house that failed, where that is known
     fatal: bool = False  # nothing else would succeed either, say because the disk is full
     bytes: int = 0  # on disk
+    coverage: tuple[tuple[str, Coverage], ...] = ()  # of each space that it has frames of
 
 
 class PartMaker:
@@ -76,6 +83,7 @@ class PartMaker:
         """Renders and writes a part. Errors are returned, not raised: they cross processes as text."""
         started = time.monotonic()
         current, size = "", 0
+        coverage: list[tuple[str, Coverage]] = []
         try:
             runs: list[Run] = []
             spaces: dict[str, Space] = {}
@@ -83,8 +91,9 @@ class PartMaker:
             at = 0
             for segment in task.segments:
                 current = segment.house.path
-                space = self._fill(segment, arrays, at)
+                space, covered = self._fill(segment, arrays, at)
                 spaces[space.id] = space
+                coverage += [(space.id, c) for c in covered]
                 runs.append(Run(space.id, self.recipe.role, task.name, at, segment.count))
                 at += segment.count
             current = ""
@@ -100,44 +109,56 @@ class PartMaker:
             pass  # its name is the hash of its content: whoever wrote it wrote the same
         except Exception as error:
             return failed(task, error, self.recipe.store, current, time.monotonic() - started)
-        return PartResult(task.name, task.frames, time.monotonic() - started, bytes=size)
+        seconds = time.monotonic() - started
+        return PartResult(task.name, task.frames, seconds, bytes=size, coverage=tuple(coverage))
 
     def _empty(self, frames: int) -> dict[str, np.ndarray]:
         specs = {m.name: m for m in self._store.facts.modalities}
         return {m: np.empty((frames, *specs[m].shape), specs[m].dtype) for m in self.recipe.modalities}
 
-    def _fill(self, segment: Segment, arrays: dict[str, np.ndarray], at: int) -> Space:
-        """Renders a segment into the arrays from frame `at` on."""
+    def _fill(self, segment: Segment, arrays: dict[str, np.ndarray], at: int) -> tuple[Space, list[Coverage]]:
+        """Renders a segment into the arrays from frame `at` on; also what its frames cover, where known."""
         recipe = self.recipe
         space, geometry = self._compiled(segment.house)
         self._simulator.load(geometry)
-        poses = self._poses(segment)
-        k = intrinsics_from_fov(recipe.fov_deg, recipe.size, recipe.size)
-        cameras = ("pose", "intrinsics")
-        rendered = [m for m in recipe.modalities if m not in cameras]
+        views = self._views(segment)
+        angles = np.full(segment.count, recipe.fov_deg) if views.fov_deg is None else views.fov_deg
+        meter = CoverageMeter(self._simulator) if "depth" in recipe.modalities and geometry.floor else None
+        covered: list[Coverage] = []
+        asked = [m for m in recipe.modalities if MODALITIES[m].kind != "camera"]
         step = max(1, _PIXELS // recipe.size**2)
         for first in range(0, segment.count, step):
-            some = poses[first : first + step]
-            intrinsics = np.tile(k, (len(some), 1))
-            frames = self._simulator.render(Cameras(some, intrinsics, recipe.size, recipe.size), rendered)
-            known = {"pose": some, "intrinsics": intrinsics}
+            some = slice(first, min(first + step, segment.count))
+            cameras = Cameras.each(views.poses[some], angles[some], recipe.size, recipe.size)
+            frames = self._simulator.render(cameras, asked)
+            frames |= {"pose": cameras.poses, "intrinsics": cameras.intrinsics}
+            if meter is not None:
+                covered.append(meter.measure(frames["depth"], cameras.poses, cameras.intrinsics))
+            frames = add_noise(frames, recipe.noise, self._generators(segment, some))
             for name in recipe.modalities:
-                values = known[name] if name in known else frames[name]
-                arrays[name][at + first : at + first + len(some)] = values
-        return space
+                arrays[name][at + some.start : at + some.stop] = frames[name]
+        return space, covered
 
-    def _poses(self, segment: Segment) -> np.ndarray:
-        """Camera-to-world matrices [count, 4, 4] of a segment."""
+    def _generators(self, segment: Segment, some: slice) -> list[np.random.Generator]:
+        """Of the noise of each frame, by its number in the house."""
+        recipe = self.recipe
+        numbers = range(segment.first + some.start, segment.first + some.stop)
+        return [rng(recipe.seed, "noise", recipe.role, segment.house.digest, i) for i in numbers]
+
+    def _views(self, segment: Segment) -> Views:
+        """The views of a segment."""
         recipe, end = self.recipe, segment.first + segment.count
         free = self._simulator.free_space()
-        blocks: list[np.ndarray] = []
-        for block in range(segment.first // POSE_BLOCK, -(-end // POSE_BLOCK)):
-            low = block * POSE_BLOCK
+        length = POSE_BLOCK if recipe.sampler not in NOT_DRAWN else end
+        blocks: list[Views] = []
+        for block in range(segment.first // length, -(-end // length)):
+            low = block * length
             generator = rng(recipe.seed, "poses", recipe.role, segment.house.digest, block)
             # A longer request begins as a shorter one does: no need to draw a whole block.
-            poses = sample_poses(recipe.sampler, free, min(end - low, POSE_BLOCK), generator)
-            blocks.append(poses[max(0, segment.first - low) :])
-        return np.concatenate(blocks)
+            count = min(end - low, length)
+            views = sample_views(recipe.sampler, free, count, generator, recipe.sampling)
+            blocks.append(views.after(max(0, segment.first - low)))
+        return Views.joined(blocks)
 
     def _compiled(self, ref: HouseRef) -> tuple[Space, SceneGeometry]:
         if ref.digest in self._houses:
@@ -149,6 +170,8 @@ class PartMaker:
         known = facts(geometry, Path(ref.path))
         if self._drawn_by:
             known["provenance"] += f"; {self._drawn_by}"
+        if self.recipe.noise.words:
+            known["provenance"] += f"; noise: {self.recipe.noise.words}"
         space = Space(
             id=ref.space_id,
             house_digest=ref.digest,

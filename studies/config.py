@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agents.noise import NoiseConfig
+from agents.sampling import SamplerOptions
 from engine.machine import available_cores
 from studies.yaml_config import load_yaml, merge, parse
 from training.evaluate import EvaluateConfig
@@ -45,6 +47,10 @@ class Frames(Config):
     """Field of view [degrees]."""
     sampler: str = "dense"
     """How poses are drawn."""
+    sampling: SamplerOptions = SamplerOptions()
+    """What the sampler may be told."""
+    noise: NoiseConfig = NoiseConfig()
+    """Noise of the sensors, of all frames alike."""
     simulator: str = "raycast"
     """What renders."""
     seed: int = 0

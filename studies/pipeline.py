@@ -92,6 +92,8 @@ def store_stage(study: StudyConfig) -> Stage:
             "fov_deg": frames.fov_deg,
             "simulator": frames.simulator,
             "sampler": frames.sampler,
+            "sampling": frames.sampling,
+            "noise": frames.noise,
             "seed": frames.seed,
             "actors": frames.slots,
         }
@@ -112,7 +114,7 @@ def store_stage(study: StudyConfig) -> Stage:
         }
 
     # How many actors collect changes no byte, so it is not part of what the store is.
-    content = {**frames.model_dump(exclude={"actors"}), "library": default_library().digest}
+    content = {**frames.model_dump(mode="json", exclude={"actors"}), "library": default_library().digest}
     return Stage("store", "frames", content, (test, others), work)
 
 

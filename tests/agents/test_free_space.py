@@ -5,7 +5,8 @@ import pytest
 
 from agents.free_space import FreeSpace
 from agents.raycast import RaycastSimulator
-from agents.samplers import CLEARANCE, MOST_ROLL, PITCH, SIGHT, sample_poses
+from agents.samplers import sample_poses
+from agents.sampling import CLEARANCE, MOST_ROLL, PITCH, SIGHT
 from scenes.geometry import Material, SceneGeometry
 from tests.agents.rooms_by_hand import PANE, THING, cube, placed, room
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from agents.cameras import Cameras
 from agents.device_meshes import mip_levels
@@ -206,6 +207,41 @@ def test_more_samples_soften_edges_and_leave_labels() -> None:
     assert shades[1] > shades[0]
     with pytest.raises(ValueError, match="square number"):
         RaycastSimulator(config=RaycastConfig(samples=3))
+
+
+def test_edge_samples_soften_edges_and_touch_nothing_else() -> None:
+    thing = placed("box", 1, (1.5, 0, 1), (1, 1, 1), THING, 9, turn=0.3)
+    dark = cube("dark", Material("dark", (0.1, 0.1, 0.1)))
+    space = room(extra_meshes=(dark,), extra=(thing,), lights=(LAMP,))
+    frames = []
+    for edge_samples in (0, 9):
+        simulator = RaycastSimulator(config=RaycastConfig(samples=1, edge_samples=edge_samples))
+        simulator.load(space)
+        names = ["rgb", "depth", "normals", "semantic", "instance"]
+        frames.append(simulator.render(Cameras.same(NORTHWARD[None], 90.0, 64, 64), names))
+    one, nine = frames
+    for name in ("depth", "normals", "semantic", "instance"):
+        np.testing.assert_array_equal(one[name], nine[name])
+    changed = (one["rgb"] != nine["rgb"]).any(-1)[0]
+    thing_at = one["instance"][0] == 9
+    outline = ndimage.binary_dilation(thing_at) & ~ndimage.binary_erosion(thing_at)
+    assert changed[outline].mean() > 0.3
+    assert not changed[ndimage.binary_erosion(thing_at, iterations=8)].any()
+    assert changed.mean() < 0.35
+
+
+def test_many_rays_to_a_lamp_make_its_shadows_soft() -> None:
+    # From just under a small slab one looks at the floor and the slab's shadow on it, 0.75 m to each side.
+    slab = placed("slab", 1, (1.7, 1.3, 2.7), (0.6, 0.05, 0.6), THING, 9)
+    space = room(extra_meshes=(cube("slab"),), extra=(slab,))
+    under = pose((2.0, 1.2, 3.0), (1, 0, 0), (0, 0, 1))
+    rows = [see(space, under, 128, RaycastConfig(samples=1, lamp_rays=n))[64, :, 1] for n in (1, 16)]
+    sharp, soft = (np.abs(np.diff(row)) for row in rows)
+    assert sharp.max() > 25  # one step from shadow to light
+    assert soft.max() < 0.6 * sharp.max()
+    # What both see in the dark and in the open is the same.
+    np.testing.assert_array_equal(rows[0][60:68], rows[1][60:68])
+    np.testing.assert_array_equal(rows[0][:8], rows[1][:8])
 
 
 def test_exposure_follows_the_room() -> None:

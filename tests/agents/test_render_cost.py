@@ -80,5 +80,8 @@ def test_benchmark_tells_what_it_measured() -> None:
     assert figures["samples_per_pixel"] == 4
     for name in ("frames_per_s", "frames_per_s_no_shadows", "frames_per_s_geometry_only"):
         assert figures[name] > 0
+    with_peers = bench_render(room(), size=32, frames=1, with_peers=True)["peers"]
+    assert set(with_peers) == {"embreex", "open3d", "pyrender", "moderngl"}
+    assert all(p.get("frames_per_s", 0) > 0 or p["failed"] for p in with_peers.values())
     with pytest.raises(ValueError, match="at least one frame"):
         bench_render(room(), frames=0)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import warp as wp
 
+from agents import kernel_distances, kernel_probes, kernels
 from agents.cameras import Cameras
 from agents.modalities import LABELS, MODALITIES, SENSORY, check_modalities
 from agents.samplers import sample_poses
@@ -173,3 +174,13 @@ def test_a_gpu_sees_what_a_cpu_sees() -> None:
     assert (np.abs(cpu["depth"].astype(int) - gpu["depth"]) <= 1).mean() > 0.999
     assert (cpu["instance"] == gpu["instance"]).mean() > 0.999
     assert (np.abs(cpu["rgb"].astype(int) - gpu["rgb"]) <= 2).mean() > 0.99
+
+
+def test_the_kernels_compile_for_cuda_where_there_is_no_gpu(tmp_path: Path) -> None:
+    # NVRTC comes with Warp's wheel for Linux: that they compile is known, how fast they are is not.
+    for module in (kernels, kernel_probes, kernel_distances):
+        try:
+            wp.compile_aot_module(wp.get_module(module.__name__), arch=80, module_dir=tmp_path, use_ptx=True)
+        except RuntimeError as error:
+            pytest.skip(f"Warp has no CUDA compiler here: {error}")
+    assert len(list(tmp_path.glob("*.ptx"))) == 3
