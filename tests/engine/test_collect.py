@@ -145,6 +145,56 @@ def test_another_seed_sees_other_places(houses, collected, tmp_path):
     assert not {f["pose"] for f in one.values()} & {f["pose"] for f in other.values()}
 
 
+def test_samplers_and_noise_are_part_of_what_is_asked(houses, tmp_path):
+    noise = {"depth": "lidar", "grain": 0.05}
+    asked = {"sampler": "points", "sampling": {"fov_range_deg": (50, 80)}, "size": 32}
+    report = collect(_config(houses[:1], tmp_path / "store", **asked))
+    assert report.frames == 10
+    ((floor, surface),) = [c.shares for c in report.coverage.values()]
+    assert 0 < floor < 1
+    assert 0 < surface < 1
+    noisy = collect(_config(houses[:1], tmp_path / "store", noise=noise, **asked))
+    assert noisy.frames == 10  # other frames, not the same ones again
+    assert list(noisy.coverage) == list(report.coverage)
+    store = Store.open(tmp_path / "store")
+    clean, dirty = _runs_by_noise(store)
+    for name in ("pose", "intrinsics", "normals", "semantic"):
+        np.testing.assert_array_equal(clean[name], dirty[name])
+    for name in ("rgb", "depth", "edges"):
+        assert (clean[name] != dirty[name]).any()
+    assert len(np.unique(clean["intrinsics"][:, 0])) == 10
+    assert any(s.provenance.endswith("; noise: depth lidar, grain 0.05") for s in store.spaces)
+
+
+def _runs_by_noise(store: Store) -> list[dict[str, np.ndarray]]:
+    """All frames without noise, then those with."""
+    found = []
+    for noisy in (False, True):
+        parts = sorted(
+            (p for p in store.parts if ("noise" in p.spaces[0].provenance) == noisy),
+            key=lambda p: p.seeds[0]["first"],
+        )
+        names = [m.name for m in parts[0].modalities]
+        reads = [store.read(p.part, 0, p.frames, names) for p in parts]
+        found.append({name: np.concatenate([r[name] for r in reads]) for name in names})
+    return found
+
+
+def test_poses_of_a_file_go_on_from_part_to_part(houses, collected, tmp_path):
+    store = Store.open(collected)
+    part = next(p for p in store.parts if p.role == "pretrain" and p.seeds[0]["first"] == 0)
+    poses = store.read(part.part, 0, part.frames, ["pose"])["pose"]
+    np.save(tmp_path / "poses.npy", poses)
+    asked = {"sampler": "poses", "sampling": {"poses": tmp_path / "poses.npy"}, "frames_per_part": 3}
+    collect(_config(houses[:1], tmp_path / "store", frames=len(poses), **asked))
+    again = Store.open(tmp_path / "store")
+    parts = sorted(again.parts, key=lambda p: p.seeds[0]["first"])
+    read = np.concatenate([again.read(p.part, 0, p.frames, ["pose"])["pose"] for p in parts])
+    np.testing.assert_array_equal(read, poses)
+    with pytest.raises(ValueError, match="use `poses`"):
+        collect(_config(houses[:1], tmp_path / "store", sampling={"poses": tmp_path / "poses.npy"}))
+
+
 @pytest.fixture
 def poison(houses, tmp_path) -> Path:
     """A house with a thing that nobody knows how to build."""
