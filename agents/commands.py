@@ -3,19 +3,19 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import tyro
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.bench import bench_render
-from agents.cameras import Cameras, intrinsics_from_fov
+from agents.cameras import Cameras
+from agents.house_sheet import looks
 from agents.raycast import FINE, RaycastSimulator
-from agents.samplers import sample_poses
 from scenes.compile import compile_house
 from scenes.house import House
 from scenes.plan import draw_plan
-from scenes.seeding import rng
+
+EYE_M = 1.5  # above the floor, in the views of a house
 
 
 class _Command(BaseModel):
@@ -28,13 +28,11 @@ class ShowHouseConfig(_Command):
     out: Path
     """The PNG to write."""
     views: int = Field(4, ge=0)
-    """Views from within."""
+    """Views from within, each of another room while there are any."""
     size: int = Field(384, ge=32)
     """Height and width of a view [pixels]."""
     fov_deg: float = 90.0
     """Field of view [degrees]."""
-    seed: int = 0
-    """Seed of the views' poses."""
 
 
 class BenchRenderConfig(_Command):
@@ -60,9 +58,8 @@ def show_house(config: ShowHouseConfig) -> None:
     if config.views:
         simulator = RaycastSimulator(config=FINE)
         simulator.load(compile_house(house))
-        poses = sample_poses("dense", simulator.free_space(), config.views, rng(config.seed, "show"))
-        one = intrinsics_from_fov(config.fov_deg, config.size, config.size)
-        cameras = Cameras(poses, np.tile(one, (config.views, 1)), config.size, config.size)
+        _, poses = looks(simulator, config.views, EYE_M, config.fov_deg)
+        cameras = Cameras.same(poses, config.fov_deg, config.size, config.size)
         for i, view in enumerate(simulator.render(cameras, ["rgb"])["rgb"]):
             at = (plan.width + (i // 2) * config.size, (i % 2) * config.size)
             sheet.paste(Image.fromarray(view), at)

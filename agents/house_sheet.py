@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
 from agents.cameras import Cameras, look_pose
-from agents.simulator import Simulator, make_simulator
+from agents.raycast import FINE, RaycastSimulator
+from agents.simulator import Simulator
 from scenes.compile import compile_house
 from scenes.geometry import FloorRegion
 from scenes.house import House
+from scenes.references import each_house
 
 CORNER_M = 0.45  # distance of an eye from the walls of its corner
 CLEAR_M = 0.3  # and from any surface
@@ -32,7 +34,7 @@ class HouseSheetConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
-    """JSON files of houses."""
+    """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
     out: Path
     """The picture to write: .png or .jpg."""
     views: int = Field(default=3, ge=1)
@@ -51,17 +53,30 @@ def house_sheet(config: HouseSheetConfig) -> None:
     """Write the sheet. Raises ValueError for a file that is no house."""
     tiles: list[tuple[str, np.ndarray]] = []
     height = config.width * 3 // 4
-    for path in tqdm(config.houses, desc="looking", unit=" houses"):
-        simulator = make_simulator("raycast")
-        simulator.load(compile_house(House.load(path)))
-        rooms = rooms_to_see(simulator.free_space().floor, config.views)
-        poses = np.stack([viewpoint(simulator, room, config.eye_m, config.fov_deg) for room in rooms])
-        cameras = Cameras.same(poses, config.fov_deg, 2 * height, 2 * config.width)
+    houses = list(each_house(config.houses))
+    for name in tqdm(houses, desc="looking", unit=" houses"):
+        house = House.load(name)
+        simulator = RaycastSimulator(config=FINE)
+        simulator.load(compile_house(house))
+        rooms, poses = looks(simulator, config.views, config.eye_m, config.fov_deg)
+        cameras = Cameras.same(poses, config.fov_deg, height, config.width)
         for room, view in zip(rooms, simulator.render(cameras, ["rgb"])["rgb"], strict=True):
-            tiles.append((f"{path.stem}: {room.room_type}", view))
+            tiles.append((f"{house.space_id}: {room.room_type}", view))
     config.out.parent.mkdir(parents=True, exist_ok=True)
     _tiled(tiles, config.columns, config.width, height).save(config.out, quality=90)
-    print(f"{config.out}: {len(tiles)} views of {len(config.houses)} houses")
+    print(f"{config.out}: {len(tiles)} views of {len(houses)} houses")
+
+
+def looks(
+    simulator: Simulator, count: int, eye_m: float, fov_deg: float
+) -> tuple[list[FloorRegion], np.ndarray]:
+    """`count` rooms to see of the loaded space, and a pose [count, 4, 4] in each, no two the same."""
+    rooms = rooms_to_see(simulator.free_space().floor, count)
+    poses = [
+        viewpoint(simulator, room, eye_m, fov_deg, sum(room is other for other in rooms[:i]))
+        for i, room in enumerate(rooms)
+    ]
+    return rooms, np.stack(poses)
 
 
 def rooms_to_see(floor: tuple[FloorRegion, ...], count: int) -> list[FloorRegion]:
@@ -78,8 +93,11 @@ def rooms_to_see(floor: tuple[FloorRegion, ...], count: int) -> list[FloorRegion
     return [order[i % len(order)] for i in range(count)]
 
 
-def viewpoint(simulator: Simulator, room: FloorRegion, eye_m: float, fov_deg: float) -> np.ndarray:
-    """The pose [4, 4] in a room's corners, looking at its middle, that has most things in view."""
+def viewpoint(
+    simulator: Simulator, room: FloorRegion, eye_m: float, fov_deg: float, rank: int = 0
+) -> np.ndarray:
+    """The pose [4, 4] in a room's corners, looking at its middle, that has most things in view, or the one
+    that comes `rank` places after it."""
     outline = shapely.Polygon(room.polygon)
     inner = outline.buffer(-CORNER_M, join_style="mitre")
     inner = inner if not inner.is_empty else outline.buffer(-CORNER_M / 3, join_style="mitre")
@@ -98,7 +116,8 @@ def viewpoint(simulator: Simulator, room: FloorRegion, eye_m: float, fov_deg: fl
     kinds = [len(np.unique(frame)) for frame in seen["instance"]]
     # What stands right before the eye hides the room.
     far = [float((frame > 700).mean()) for frame in seen["depth"]]
-    return poses[int(np.argmax(np.array(kinds) * np.array(far) ** 2))]
+    order = np.argsort(-np.array(kinds) * np.array(far) ** 2, kind="stable")
+    return poses[int(order[rank % len(order)])]
 
 
 def _tiled(tiles: list[tuple[str, np.ndarray]], columns: int, width: int, height: int) -> Image.Image:
