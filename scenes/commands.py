@@ -146,7 +146,13 @@ def _make(out: Path, family: str, seed: int) -> Path:
     path = out / f"{family}-{seed:06d}.json"
     if not _up_to_date(path):
         unfinished = path.with_suffix(".json.tmp")
-        generate_house(seed, family).save(unfinished)
+        try:
+            house = generate_house(seed, family)
+        except ValueError as error:  # the user can do nothing about it
+            raise AssertionError(
+                f"house {seed} of family {family} cannot be made: please report it"
+            ) from error
+        house.save(unfinished)
         os.replace(unfinished, path)
     return path
 

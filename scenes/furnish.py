@@ -102,12 +102,13 @@ class Furnisher:
         if shape == "Island":
             return self._middle(asset)
         width, depth = asset.size[0], asset.size[2]
-        sides = [side for side in sides if side.length >= width + 2 * WALL_GAP]
+        sides = [side for side in sides if side.length - width - 2 * WALL_GAP >= 0]
         if not sides:
             return None
         lengths = np.array([side.length for side in sides])
         side = sides[int(self.rng.choice(len(sides), p=lengths / lengths.sum()))]
-        along = float(self.rng.uniform(width / 2 + WALL_GAP, side.length - width / 2 - WALL_GAP))
+        free = side.length - width - 2 * WALL_GAP
+        along = width / 2 + WALL_GAP + free * float(self.rng.random())
         if shape == "L":  # its short arm is at its +x end, which is p0's
             along = width / 2 + WALL_GAP
         elif place == "corner":

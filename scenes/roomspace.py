@@ -110,8 +110,11 @@ class RoomSpace:
             self._block(self._floor, part)
 
     def standing_place(self) -> tuple[float, float]:
-        """A point (x, z) [m] of free floor, far from everything."""
-        distance = np.asarray(ndimage.distance_transform_edt(np.pad(self._floor, 1)))[1:-1, 1:-1]
+        """A point (x, z) [m] of the floor that is joined to the doors, far from everything."""
+        labels = np.zeros(self._floor.shape, np.int32)
+        ndimage.label(self._floor, output=labels)
+        joined = np.isin(labels, list({int(labels[entry]) for entry in self._entries} - {0}))
+        distance = np.asarray(ndimage.distance_transform_edt(np.pad(joined, 1)))[1:-1, 1:-1]
         x, z = np.unravel_index(int(distance.argmax()), distance.shape)
         return round(self._origin[0] + CELL * float(x), 3), round(self._origin[1] + CELL * float(z), 3)
 

@@ -37,9 +37,10 @@ def hang(space: RoomSpace, family: Family, counts: dict[str, int], rng: np.rando
 
 def _on(space: RoomSpace, side: Side, asset: Asset, rng: np.random.Generator) -> Piece | None:
     width, height, depth = asset.size
-    if side.length < width + 2 * MARGIN:
+    free = side.length - width - 2 * MARGIN
+    if free < 0:
         return None
-    along = float(rng.uniform(width / 2 + MARGIN, side.length - width / 2 - MARGIN))
+    along = width / 2 + MARGIN + free * float(rng.random())
     middle = float(rng.uniform(*EYE[asset.type]))
     bottom = min(middle - height / 2, space.ceiling - height - MARGIN)
     for hole in (*space.doors, *space.windows):
