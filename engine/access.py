@@ -239,6 +239,15 @@ class TransferFrames(Frames):
                 )
 
 
+class UpperBoundFrames(TransferFrames):
+    """Labelled frames without a guard: what supervision in the test space itself would give, a bound to draw
+    above specialists. A model tuned on them says so, and is judged as such or not at all."""
+
+    def __init__(self, store: Store | Path | str, spaces: Iterable[Space | str] | None = None):
+        self._test_ids = self._test_digests = frozenset()
+        Frames.__init__(self, store, spaces)
+
+
 class EvalFrames(Frames):
     """Labelled frames to judge by. Never learnt from."""
 

@@ -1,17 +1,19 @@
-"""`tst study run`, `tst study report`, `tst demo`."""
+"""`tst study run`, `tst study report`, `tst study compare`, `tst demo`."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
+import yaml
 from pydantic import BaseModel, ConfigDict
 
+from studies.compare import compare_runs
 from studies.config import load_study
 from studies.report import write_report
 from studies.runner import read_rows, run_study
 
-DEMO = Path(__file__).parent / "demo.yaml"
+STUDIES = Path(__file__).parent
+DEMO = STUDIES / "demo.yaml"
 
 
 class _Command(BaseModel):
@@ -29,18 +31,33 @@ class DemoConfig(_Command):
 
 class StudyRunConfig(_Command):
     study: tyro.conf.Positional[Path]
-    """The study's YAML file."""
+    """The study's YAML file; those that come along may be named without folder and suffix."""
     out: Path
     """Folder of the run."""
     preset: str | None = None
     """Scale: one of the file's presets; default: its first."""
     seeds: tuple[int, ...] = ()
     """Seeds to run; none given: the preset's."""
+    stages: Path | None = None
+    """Folder of stages shared with other studies; by default <out>/stages."""
+    set: tuple[str, ...] = ()
+    """Fields set otherwise, as PLACE=VALUE, such as base.sensing.size=32 or machine.slots=8."""
+    dry_run: bool = False
+    """Run nothing: tell runs, stages and what they would take."""
 
 
 class StudyReportConfig(_Command):
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
     """Folder of a run, with rows."""
+
+
+class StudyCompareConfig(_Command):
+    a: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="A")]
+    """Folder of a run."""
+    b: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="B")]
+    """Folder of the run beside it."""
+    out: Path | None = None
+    """Folder for the page; none: only what is printed."""
 
 
 def demo(config: DemoConfig) -> None:
@@ -49,26 +66,39 @@ def demo(config: DemoConfig) -> None:
 
 
 def run(config: StudyRunConfig) -> None:
-    """Run what is missing of a study, then draw its page from the rows of this study and preset."""
-    study = load_study(config.study, config.preset, config.seeds or None)
-    wanted = {path.name for path in run_study(study, config.out)}
-    rows = [row for row in read_rows(config.out) if row["file"] in wanted]
-    print(f"report: {write_report(config.out, rows)}")
+    """Run what is missing of a study, then draw its page from its rows."""
+    fields: dict[str, Any] = {}
+    for one in config.set:
+        place, equals, value = one.partition("=")
+        if not equals:
+            raise ValueError(f"--set {one}: write PLACE=VALUE, such as base.sensing.size=32")
+        fields[place] = yaml.safe_load(value)
+    study = load_study(find_study(config.study), config.preset, config.seeds, fields)
+    if config.dry_run:
+        from studies.dry_run import estimate  # here: it measures with what the stages train with
+
+        print(estimate(study, config.out, config.stages))
+        return
+    run_study(study, config.out, config.stages)
+    print(f"report: {write_report(config.out, read_rows(config.out))}")
+
+
+def find_study(name: Path) -> Path:
+    """The file of a study: as it is named, else among those that come along."""
+    own = STUDIES / name.with_suffix(".yaml").name
+    if name.exists() or len(name.parts) > 1 or not own.exists():
+        return name
+    return own
 
 
 def report(config: StudyReportConfig) -> None:
     """Draw the page of a run again from its rows."""
     rows = read_rows(config.run)
     if not rows:
-        raise ValueError(f"{config.run}: no rows here; run a study into it first (tst study run)")
-    free = {"seeds": None, "preset": None, "methods": None}
-    configs = {json.dumps(row["config"] | free, sort_keys=True) for row in rows}
-    methods = {
-        (n, json.dumps(m, sort_keys=True)) for row in rows for n, m in row["config"]["methods"].items()
-    }
-    if len(configs) > 1 or len(methods) > len({name for name, _ in methods}):
-        raise ValueError(
-            f"{config.run} holds rows of several configurations, which make no one page: run the study that "
-            "is wanted again (it skips what is done and draws its own rows)"
-        )
+        raise ValueError(f"{config.run}: no rows yet; run the study again (tst study run): it goes on")
     print(f"report: {write_report(config.run, rows)}")
+
+
+def compare(config: StudyCompareConfig) -> None:
+    """Two runs side by side: what differs in what was asked, and in what came out."""
+    print(compare_runs(config.a, config.b, config.out))

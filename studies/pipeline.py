@@ -1,26 +1,40 @@
-"""A study as stages: houses -> store -> tokenizers -> tokens -> pre-training -> transfer -> evaluation.
+"""A run as stages: houses -> stores -> tokenizers -> tokens -> pre-training -> transfer -> evaluation.
 
-Stages that runs have in common (all but the last three; those of a seed and method are their own) come out
-as one stage with one hash, so they are done once.
+Every store is of one set of houses in one role. Stages that runs have in common, of one study or of several,
+come out as one stage with one hash, so they are done once.
 
-No label of the test space reaches training: `PretrainFrames` sees sensory frames of the test house only, and
-those were stored without labels; `TransferFrames` is given the test spaces and refuses them. `EvalFrames`
-are opened where the store is made, to prove their poses held out, and by the last stage, which also refuses
-a model that was tuned on labels of the space.
+No label of the test space reaches training: `PretrainFrames` sees sensory frames alone, and those were stored
+without labels; `TransferFrames` is given the spaces that are judged or learned and refuses them. `EvalFrames`
+are opened by the last stage alone, which proves their poses held out, and refuses a model that was tuned on
+labels of their space.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.access import EvalFrames, PretrainFrames, TransferFrames, check_held_out, spaces_under_test
+from engine.access import (
+    EvalFrames,
+    Frames,
+    PretrainFrames,
+    TransferFrames,
+    UpperBoundFrames,
+    check_held_out,
+    spaces_under_test,
+)
 from engine.collect import CollectConfig, collect
+from engine.mixture import MixedFrames
 from engine.schema import Role
 from engine.store import Store
 from scenes.family import load_family
 from scenes.generate import GENERATOR, generate_house
 from scenes.library import default_library
-from studies.config import Houses, Method, StudyConfig
+from scenes.perturb import perturb_house
+from studies.config import MachineConfig, Run, StudyConfig
+from studies.run_config import Houses, Phase, Protocol, RunConfig, Sensing
 from studies.stage import Stage
 from studies.yaml_config import merge, parse
 from training.evaluate import evaluate
@@ -28,39 +42,67 @@ from training.launch import launch_pretrain
 from training.pretrain import PretrainConfig
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, train_tokenizer
-from training.transfer import transfer
+from training.transfer import TransferConfig, transfer
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One row of a study: a method at a seed, and the stages it came through."""
+    """One row of a study and the stages it comes through."""
 
-    method: str
-    seed: int
-    stages: tuple[Stage, ...]  # needs first; the last is the evaluation
+    run: Run
+    evaluations: dict[str, Stage]
+    """By judged set of houses; other protocols than fine-tuning as `set/protocol`."""
+    phases: tuple[Stage, ...]
+    """Its pre-trainings, in order."""
+    stages: tuple[Stage, ...]
+    """All stages, needs first."""
 
     @property
-    def evaluation(self) -> Stage:
-        return self.stages[-1]
-
-    @property
-    def name(self) -> str:
-        return f"{self.method}-seed{self.seed}-{self.evaluation.key}"
+    def key(self) -> str:
+        """Hash of all that the row rests on."""
+        content = {name: stage.key for name, stage in self.evaluations.items()}
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 
 def plan(study: StudyConfig) -> list[RunPlan]:
-    """All runs of a study, seeds outermost so that every method has a row as early as may be."""
-    store = store_stage(study)
-    runs = []
-    for seed in study.seeds:
-        for name, method in study.methods.items():
-            last = _evaluation(study, name, method, seed, store)
-            runs.append(RunPlan(name, seed, tuple(last.closure())))
-    return runs
+    """All runs of a study, in its order, as stages that they share."""
+    return [plan_run(run, study.machine) for run in study.runs()]
 
 
-def houses_stage(which: str, houses: Houses) -> Stage:
-    """Houses as JSON files in `<out>/houses`."""
+def plan_run(run: Run, machine: MachineConfig) -> RunPlan:
+    """One run as stages."""
+    config = run.config
+    learned = [_stores(config, name, phase, machine) for name, phase in config.learn.items()]
+    tokenizers = _tokenizers(config, learned[0]) if learned and config.objective == "mm" else {}
+    phases: list[Stage] = []
+    for (name, phase), stores in zip(config.learn.items(), learned, strict=True):
+        phases.append(_pretrain(config, name, phase, stores, tokenizers, phases[-1:], machine))
+    judged = {name: _store(config, name, "eval", n, machine) for name, n in config.judge.items()}
+    ((name, count),) = config.labels.items()
+    labelled = _store(config, name, "transfer", count, machine)
+    # Houses that give labels may be looked at without them too; all others must never be labelled.
+    guarded = [s for stores in learned for name, s in stores.items() if name not in config.labels]
+    guarded = list({s.key: s for s in (*judged.values(), *guarded)}.values())
+    evaluations: dict[str, Stage] = {}
+    for protocol in config.protocols:
+        tuned = _transfer(config, protocol, phases[-1:], labelled, guarded)
+        seen = list({s.key: s for stores in learned for s in stores.values()}.values())
+        for name, store in judged.items():
+            label = name if protocol == "finetune" else f"{name}/{protocol}"
+            evaluations[label] = _evaluation(config, label, store, tuned, seen)
+    stages: dict[str, Stage] = {}
+    for last in evaluations.values():
+        stages |= {s.key: s for s in last.closure()}
+    return RunPlan(run, evaluations, tuple(phases), tuple(stages.values()))
+
+
+@cache
+def _library() -> str:
+    return default_library().digest
+
+
+def houses_stage(name: str, houses: Houses) -> Stage:
+    """Houses as JSON files in `<out>/houses`, on the last of their days."""
 
     def work(out: Path, _inputs: list[Path]) -> dict[str, Any]:
         folder = out / "houses"
@@ -68,114 +110,155 @@ def houses_stage(which: str, houses: Houses) -> Stage:
         digests = []
         for seed in range(houses.seed, houses.seed + houses.count):
             house = generate_house(seed, houses.family)
+            for day in houses.days:
+                house = perturb_house(house, day.seed, day.strength, day.lights, day.objects)
             house.save(folder / f"{house.space_id}.json")
             digests.append(house.digest())
         return {"houses": houses.count, "digests": digests}
 
     family = load_family(houses.family)
     content = {**houses.model_dump(), "generator": GENERATOR, "distribution": family.model_dump(mode="json")}
-    return Stage("houses", f"{which}: {houses.count} of {houses.family}", content, (), work)
+    days = f", day {len(houses.days)}" if houses.days else ""
+    return Stage("houses", f"houses {name}: {houses.count} of {houses.family}{days}", content, (), work)
 
 
-def store_stage(study: StudyConfig) -> Stage:
-    """Frames of all three roles in `<out>/store`, and the furniture's authors beside it."""
-    frames = study.frames
-    test = houses_stage("test house", study.test_house)
-    others = houses_stage("transfer houses", study.transfer_houses)
-
-    def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
-        test_files, other_files = (sorted((i / "houses").glob("*.json")) for i in inputs)
-        store = out / "store"
-        common = {
-            "store": store,
-            "size": frames.size,
-            "fov_deg": frames.fov_deg,
-            "simulator": frames.simulator,
-            "sampler": frames.sampler,
-            "sampling": frames.sampling,
-            "noise": frames.noise,
-            "seed": frames.seed,
-            "actors": frames.slots,
-        }
-        roles: tuple[tuple[Role, list[Path], int], ...] = (
-            ("pretrain", test_files, frames.pretrain),
-            ("eval", test_files, frames.eval),
-            ("transfer", other_files, frames.transfer),
+def _store(config: RunConfig, name: str, role: Role, frames: int, machine: MachineConfig) -> Stage:
+    """Frames of one set of houses in one role, in `<out>/store`. Only pre-training samples as it is told to:
+    labelled frames and those judged by are drawn densely."""
+    sensing = config.sensing
+    if role != "pretrain":
+        sensing = sensing.model_copy(
+            update={k: Sensing.model_fields[k].default for k in ("sampler", "sampling")}
         )
-        for role, files, count in roles:
-            collect(CollectConfig(houses=files, role=role, frames=count, **common))
-        opened = Store.open(store)
-        distance = check_held_out(PretrainFrames(opened), EvalFrames(opened))
-        size = sum(f.stat().st_size for f in store.rglob("*") if f.is_file())
-        return {
-            "frames": {role: len(files) * count for role, files, count in roles},
-            "bytes": size,
-            "least_distance_eval_to_pretrain_m": distance,
-        }
-
-    # How many actors collect changes no byte, so it is not part of what the store is.
-    content = {**frames.model_dump(mode="json", exclude={"actors"}), "library": default_library().digest}
-    return Stage("store", "frames", content, (test, others), work)
-
-
-def _tokenizer_stage(study: StudyConfig, modality: str, store: Stage) -> Stage:
-    settings = merge(study.tokenizer.model_dump(), study.tokenizer_by_modality.get(modality, {}))
-    config = parse(TokenizerConfig, settings, f"tokenizer_by_modality.{modality}")
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
-        frames = PretrainFrames(Store.open(inputs[0] / "store"))
-        return train_tokenizer(frames, modality, config, out)
+        files = sorted((inputs[0] / "houses").glob("*.json"))
+        store = out / "store"
+        collect(
+            CollectConfig(
+                houses=files,
+                store=store,
+                role=role,
+                frames=frames,
+                actors=machine.actors,
+                **dict(sensing),
+            )
+        )
+        size = sum(f.stat().st_size for f in store.rglob("*") if f.is_file())
+        return {"role": role, "set": name, "houses": len(files), "frames": len(files) * frames, "bytes": size}
 
-    content = {"modality": modality, "tokenizer": config.model_dump(mode="json")}
-    return Stage("tokenizer", f"tokenizer {modality}", content, (store,), work)
+    content = {"role": role, "frames": frames, **sensing.model_dump(mode="json"), "library": _library()}
+    houses = houses_stage(name, config.houses[name])
+    label = f"{role} frames of {name}: {config.houses[name].count} × {frames}"
+    return Stage("store", label, content, (houses,), work)
 
 
-def _tokens_stage(modality: str, store: Stage, tokenizer: Stage) -> Stage:
+def _stores(config: RunConfig, name: str, phase: Phase, machine: MachineConfig) -> dict[str, Stage]:
+    """Stores of a phase, by set of houses."""
+    each = config.frames_of(name, phase)
+    return {houses: _store(config, houses, "pretrain", frames, machine) for houses, frames in each.items()}
+
+
+def _view(stores: list[Path], shares: list[float]) -> Frames | MixedFrames:
+    views = [PretrainFrames(Store.open(path / "store")) for path in stores]
+    return views[0] if len(views) == 1 else MixedFrames(views, shares)
+
+
+def _tokenizers(config: RunConfig, stores: dict[str, Stage]) -> dict[str, Stage]:
+    """A tokenizer for each modality, trained on what the first phase sees and on nothing else."""
+    shares = list(next(iter(config.learn.values())).houses.values())
+    found = {}
+    for modality in config.modalities:
+        settings = merge(config.tokenizer.model_dump(), config.tokenizer_by_modality.get(modality, {}))
+        own = parse(TokenizerConfig, settings, f"tokenizer_by_modality.{modality}")
+        found[modality] = _tokenizer(modality, own, list(stores.values()), shares)
+    return found
+
+
+def _tokenizer(modality: str, config: TokenizerConfig, stores: list[Stage], shares: list[float]) -> Stage:
+    def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
+        return train_tokenizer(_view(inputs, shares), modality, config, out)
+
+    content = {"modality": modality, "shares": shares, "tokenizer": config.model_dump(mode="json")}
+    return Stage("tokenizer", f"tokenizer {modality}", content, tuple(stores), work)
+
+
+def _tokens(modality: str, store: Stage, tokenizer: Stage) -> Stage:
     def work(_out: Path, inputs: list[Path]) -> dict[str, Any]:
         return tokenize(Store.open(inputs[0] / "store"), modality, inputs[1])
 
     return Stage("tokens", f"tokens {modality}", {"modality": modality}, (store, tokenizer), work)
 
 
-def _pretrain_stage(study: StudyConfig, name: str, method: Method, seed: int, store: Stage) -> Stage:
-    fields = merge(study.pretrain.model_dump(), method.pretrain)
-    fields |= {"objective": method.objective, "modalities": method.modalities, "seed": seed}
-    config = parse(PretrainConfig, fields, f"methods.{name}.pretrain")
-    needs = [store]
-    if method.objective == "mm":
-        tokenizers = [_tokenizer_stage(study, m, store) for m in method.modalities]
-        tokens = [_tokens_stage(m, store, t) for m, t in zip(method.modalities, tokenizers, strict=True)]
-        needs += [*tokenizers, *tokens]
+def _pretrain(
+    config: RunConfig,
+    name: str,
+    phase: Phase,
+    stores: dict[str, Stage],
+    tokenizers: dict[str, Stage],
+    before: list[Stage],
+    machine: MachineConfig,
+) -> Stage:
+    fields = merge(config.pretrain.model_dump(), phase.pretrain)
+    fields |= {"objective": config.objective, "modalities": config.modalities}
+    own = parse(PretrainConfig, fields, f"learn.{name}.pretrain")
+    shares = list(phase.houses.values())
+    first, coded = len(stores), len(tokenizers)
+    tokens = [_tokens(m, store, t) for store in stores.values() for m, t in tokenizers.items()]
+    needs = (*stores.values(), *tokenizers.values(), *before, *tokens)
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
-        count = len(method.modalities) if method.objective == "mm" else 0
-        tokenizers = dict(zip(method.modalities, inputs[1 : 1 + count], strict=False))
-        return launch_pretrain(config, inputs[0] / "store", tokenizers, out, use_ray=study.ray_train)
+        return launch_pretrain(
+            own,
+            [(path / "store", share) for path, share in zip(inputs[:first], shares, strict=True)],
+            dict(zip(tokenizers, inputs[first : first + coded], strict=True)),
+            out,
+            use_ray=machine.ray_train,
+            workers=machine.workers,
+            start_from=inputs[first + coded] if before else None,
+        )
 
-    content = {"pretrain": config.model_dump(mode="json")}
-    return Stage("pretrain", f"pre-training {name}, seed {seed}", content, tuple(needs), work)
-
-
-def _transfer_stage(study: StudyConfig, name: str, method: Method, seed: int, store: Stage) -> Stage:
-    config = study.transfer.model_copy(update={"seed": seed})
-    needs = (store,)
-    if method.objective is not None:
-        needs += (_pretrain_stage(study, name, method, seed, store),)
-
-    def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
-        opened = Store.open(inputs[0] / "store")
-        frames = TransferFrames(opened, spaces_under_test(opened))
-        return transfer(config, frames, inputs[1] if len(inputs) > 1 else None, out)
-
-    content = {"transfer": config.model_dump(mode="json")}
-    return Stage("transfer", f"transfer {name}, seed {seed}", content, needs, work)
+    content = {"pretrain": own.model_dump(mode="json"), "shares": shares}
+    each = config.frames_of(name, phase)
+    where = " and ".join(f"{n} ({config.houses[n].count} × {each[n]})" for n in stores)
+    label = f"pre-training {own.objective} on {where}, seed {own.seed}" + (f", then {name}" if before else "")
+    return Stage("pretrain", label, content, needs, work)
 
 
-def _evaluation(study: StudyConfig, name: str, method: Method, seed: int, store: Stage) -> Stage:
-    tuned = _transfer_stage(study, name, method, seed, store)
+def _transfer(
+    config: RunConfig, protocol: Protocol, learned: list[Stage], labelled: Stage, guarded: list[Stage]
+) -> Stage:
+    fields = merge(config.transfer.model_dump(), config.transfer_by_protocol.get(protocol, {}))
+    own = parse(TransferConfig, fields | {"protocol": protocol}, f"transfer_by_protocol.{protocol}")
+    upper = config.upper_bound
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
-        return evaluate(study.evaluate, EvalFrames(Store.open(inputs[0] / "store")), inputs[1], out)
+        store, *rest = inputs
+        checkpoint, tests = (rest[0], rest[1:]) if learned else (None, rest)
+        spaces = [s for path in tests for s in spaces_under_test(path / "store")]
+        frames = UpperBoundFrames(store / "store") if upper else TransferFrames(store / "store", spaces)
+        return transfer(own, frames, checkpoint, out)
 
-    content = {"evaluate": study.evaluate.model_dump(mode="json")}
-    return Stage("evaluate", f"evaluation {name}, seed {seed}", content, (store, tuned), work)
+    content = {"transfer": own.model_dump(mode="json"), "upper_bound": upper}
+    start = learned[0].label.removeprefix("pre-training ") if learned else "scratch"
+    label = f"transfer ({protocol}) from {start}, seed {own.seed}"
+    return Stage("transfer", label, content, (labelled, *learned), work, after=tuple(guarded))
+
+
+
+def _evaluation(config: RunConfig, name: str, store: Stage, tuned: Stage, learned: list[Stage]) -> Stage:
+    upper = config.upper_bound
+    labelled = [s for s in tuned.needs if s.kind == "store"] if upper else []
+
+    def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
+        frames = EvalFrames(Store.open(inputs[0] / "store"))
+        seen: list[Frames] = [PretrainFrames(p / "store") for p in inputs[2 : 2 + len(learned)]]
+        seen += [UpperBoundFrames(p / "store") for p in inputs[2 + len(learned) :]]
+        least = min((check_held_out(view, frames) for view in seen), default=float("inf"))
+        metrics = evaluate(config.evaluate, frames, inputs[1], out, upper_bound=upper)
+        held_out = {} if least == float("inf") else {"least_distance_to_learned_m": least}
+        return metrics | held_out
+
+    content = {"evaluate": config.evaluate.model_dump(mode="json"), "upper_bound": upper}
+    start = tuned.label.removeprefix("transfer ")
+    return Stage("evaluate", f"in {name}: {start}", content, (store, tuned, *learned, *labelled), work)

@@ -11,86 +11,145 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from studies.config import StudyConfig
+from studies.config import StudyConfig, slug
 from studies.pipeline import RunPlan, plan
 from studies.schedule import run_stages
 from studies.stage import Stage, write_json
 
+STAGES = "stages"
+HEAD = "study.json"
 _MEASURED = ("wall_seconds", "samples_per_second", "data_wait_seconds", "device", "threads")
 _PLACES = ("from",)
 
 
-def run_study(study: StudyConfig, out: Path) -> list[Path]:
+def run_study(study: StudyConfig, out: Path, stages: Path | None = None) -> list[Path]:
     """Do what is missing under `out` and return the files of all rows of the study.
 
-    Can be killed at any time: run again, it goes on, and the rows come out the same (their cost apart).
-    Raises ValueError if another process is at work in the same folder.
+    `stages`: a folder of stages that several studies share; by default `<out>/stages`. Can be killed at any
+    time: run again, it goes on, and the rows come out the same (their cost apart). Raises ValueError if
+    another process is at work in the same folder, StageFailedError when something could not be done; runs
+    that do not rest on it have their rows by then.
     """
-    out.mkdir(parents=True, exist_ok=True)
     runs = plan(study)
-    with _only_one(out):
-        todo = [r for r in runs if not _row_path(out, r).exists()]
-        stages = {s.key: s for r in todo for s in r.stages}
-        waiting = sum(s.done(out) is None for s in stages.values())
-        shared = sum(len(r.stages) for r in runs) - len({s.key for r in runs for s in r.stages})
+    study.report.check(_arm_axes(runs), {a: tuple(levels) for a, levels in study.levels.items()})
+    _place_stages(out, stages)
+    with _only_one((out / STAGES).resolve()):
+        todo = [r for r in runs if not row_path(out, r).exists()]
+        needed = {s.key: s for r in todo for s in r.stages}
+        waiting = sum(s.done(out) is None for s in needed.values())
         print(
             f"{study.name} ({study.preset}): {len(runs)} runs, {len(runs) - len(todo)} have a row; "
-            f"{waiting} stages to do; sharing saves {shared} stage runs",
+            f"{waiting} stages to do; sharing saves {saved_by_sharing(runs)} stage runs",
             flush=True,
         )
 
+        write_json(out / HEAD, _head(study, [row_path(out, r).name for r in runs]))
+
         def write_rows() -> None:
             for run in todo:
-                if run.evaluation.done(out) and not _row_path(out, run).exists():
-                    write_json(_row_path(out, run), _row(study, run, out))
+                finished = all(s.done(out) for s in run.evaluations.values())
+                if finished and not row_path(out, run).exists():
+                    write_json(row_path(out, run), _row(run, out))
 
-        run_stages(study, list(stages.values()), out, finished=write_rows)
+        run_stages(study, list(needed.values()), out, finished=write_rows)
         write_rows()
-    return [_row_path(out, run) for run in runs]
+    return [row_path(out, run) for run in runs]
+
+
+def saved_by_sharing(runs: list[RunPlan]) -> int:
+    """Stage runs that a study has less than its runs would have one by one."""
+    return sum(len(r.stages) for r in runs) - len({s.key for r in runs for s in r.stages})
 
 
 def read_rows(out: Path) -> list[dict[str, Any]]:
-    """All rows under `out`, by method and seed; `file` is the name of each row's file."""
-    rows = [json.loads(p.read_text()) | {"file": p.name} for p in sorted((out / "rows").glob("*.json"))]
-    return sorted(rows, key=lambda row: (row["study"], row["method"], row["seed"]))
+    """The rows that the study last run into `out` has so far, in its order, each with what the study as a
+    whole says (question, arms, axes, report) and the name of its `file`.
+
+    Raises ValueError where no study was run.
+    """
+    if not (out / HEAD).exists():
+        raise ValueError(f"{out}: no study was run here (no {HEAD}); run one into it first (tst study run)")
+    head = json.loads((out / HEAD).read_text())
+    names = head.pop("rows")
+    return [
+        head | json.loads((out / "rows" / name).read_text()) | {"file": name}
+        for name in names
+        if (out / "rows" / name).exists()
+    ]
 
 
-def _row_path(out: Path, run: RunPlan) -> Path:
-    folder = out / "rows"
-    folder.mkdir(exist_ok=True)
-    return folder / f"{run.name}.json"
-
-
-def _row(study: StudyConfig, run: RunPlan, out: Path) -> dict[str, Any]:
-    records = {s.key: _finished(s, out) for s in run.stages}
-    last = records[run.evaluation.key]
+def _head(study: StudyConfig, rows: list[str]) -> dict[str, Any]:
+    """What all rows have in common, and which they are."""
     return {
         "study": study.name,
         "question": study.question,
+        "figure": study.figure,
         "preset": study.preset,
-        "method": run.method,
-        "seed": run.seed,
-        "metrics": _results(last["metrics"]),
+        "arms": [name for name, own in study.arms.items() if own is not None],
+        "axes": study.levels,
+        "report": study.report.model_dump(mode="json"),
+        "rows": rows,
+    }
+
+
+def row_path(out: Path, run: RunPlan) -> Path:
+    """Where the row of a run is or will be: its place in the study, and a hash of all it rests on."""
+    folder = out / "rows"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{slug(run.run.label)}-{run.key}.json"
+
+
+def _arm_axes(runs: list[RunPlan]) -> dict[str, tuple[str, ...]]:
+    return {r.run.arm: tuple(r.run.point) for r in runs}
+
+
+def _row(plan: RunPlan, out: Path) -> dict[str, Any]:
+    run = plan.run
+    records = {s.key: _finished(s, out) for s in plan.stages}
+    metrics: dict[str, Any] = {
+        f"{name}/{key}": value
+        for name, stage in plan.evaluations.items()
+        for key, value in _results(records[stage.key]["metrics"]).items()
+    }
+    trained = [records[s.key]["metrics"] for s in plan.phases]
+    metrics["frames_seen"] = sum(p.frames or run.config.frames for p in run.config.learn.values())
+    metrics["samples_seen"] = sum(
+        record["config"]["pretrain"]["samples"] for record in (records[s.key] for s in plan.phases)
+    )
+    metrics["pretrain_gflop"] = sum(
+        m["gflop_per_sample"] * records[s.key]["config"]["pretrain"]["samples"]
+        for m, s in zip(trained, plan.phases, strict=True)
+    )
+    if trained:
+        metrics["pretrain_loss"] = trained[-1]["loss"]
+    return {
+        "arm": run.arm,
+        "point": run.point,
+        "seeds": run.seeds.model_dump(),
+        "repeat": run.repeat,
+        "upper_bound": run.config.upper_bound,
+        "metrics": metrics,
         "stages": {
             key: {
                 "kind": r["kind"],
                 "label": r["label"],
-                "folder": str(Path("stages") / f"{r['kind']}-{key}"),
+                "folder": f"{STAGES}/{r['kind']}-{key}",
+                "needs": r["needs"],
                 "metrics": _results(r["metrics"]),
             }
             for key, r in records.items()
-            if key != run.evaluation.key
+            if r["kind"] != "evaluate"
         },
-        "evaluation": f"stages/evaluate-{run.evaluation.key}",
+        "evaluations": {name: f"{STAGES}/evaluate-{s.key}" for name, s in plan.evaluations.items()},
         "cost": {
-            "seconds": {r["label"]: r["seconds"] for r in records.values()},
+            "seconds": {f"{r['label']} [{key[:6]}]": r["seconds"] for key, r in records.items()},
             "seconds_total": round(sum(r["seconds"] for r in records.values()), 1),
-            "measured": {r["label"]: _measurements(r["metrics"]) for r in records.values()},
+            "measured": {f"{r['label']} [{k[:6]}]": _measurements(r["metrics"]) for k, r in records.items()},
             "machine": f"{platform.machine()}, {platform.system()}",
             "torch": metadata.version("torch"),
         },
         "code_version": code_version(),
-        "config": study.resolved(),
+        "config": run.config.resolved(),
     }
 
 
@@ -120,13 +179,27 @@ def code_version() -> str:
         return metadata.version("testspace")
 
 
+def _place_stages(out: Path, stages: Path | None) -> None:
+    """Make `<out>/stages`: a folder, or a link to one that other studies use too."""
+    out.mkdir(parents=True, exist_ok=True)
+    own = out / STAGES
+    if stages is None:
+        own.mkdir(exist_ok=True)
+        return
+    stages.mkdir(parents=True, exist_ok=True)
+    if not own.exists():
+        own.symlink_to(stages.resolve(), target_is_directory=True)
+    if own.resolve() != stages.resolve():
+        raise ValueError(f"{own} is there and is not {stages}: take another --out, or leave --stages out")
+
+
 @contextmanager
-def _only_one(out: Path) -> Iterator[None]:
-    """Two runners in one folder would do every stage twice and write over each other."""
-    with (out / ".lock").open("w") as lock:
+def _only_one(stages: Path) -> Iterator[None]:
+    """Two runners over the same stages would do every one twice and write over each other."""
+    with (stages / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"{out}: another tst is running a study here; wait for it or stop it") from None
+            raise ValueError(f"{stages}: another tst runs a study here; wait for it or stop it") from None
         yield
         sys.stdout.flush()

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import (
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    OwnerDiedError,
+    RayError,
+    WorkerCrashedError,
+)
 
 from engine.cluster import ray_session
 from studies.config import StudyConfig
@@ -24,6 +31,10 @@ LOG = "log.txt"
 _EVERY = 15.0  # seconds between status lines where there is no terminal to rewrite
 # The longest chains start first: what is pre-trained has yet to be tuned and scored.
 _ORDER = ("houses", "store", "tokenizer", "tokens", "pretrain", "transfer", "evaluate")
+_TRAINS = ("tokenizer", "tokens", "pretrain", "transfer", "evaluate")
+# The process or its machine died, of which the stage may know nothing: killed, out of memory, node lost.
+_DIED = (WorkerCrashedError, OutOfMemoryError, NodeDiedError, OwnerDiedError, ObjectLostError)
+TRIES = 3
 
 
 class StageFailedError(ValueError):
@@ -33,24 +44,25 @@ class StageFailedError(ValueError):
 def run_stages(study: StudyConfig, stages: list[Stage], out: Path, finished: Callable[[], None]) -> None:
     """Do all `stages` that are not done, needs before what needs them; `finished` is called after each.
 
-    Without Ray (no actors, no Ray Train) they run one after another in this process, and what a stage raises
-    is raised. On Ray that is a StageFailedError; other stages that run then are stopped, and go on when this
-    is called again.
+    With no slots they run one after another in this process, and what a stage raises is raised. On Ray, a
+    stage whose process or machine died is begun again; one that raises takes with it what needs it, the
+    others go on, and at the end a StageFailedError tells them all.
     """
     waiting = {s.key: s for s in stages if s.done(out) is None}
     total = len(waiting)
     if not waiting:
         return
-    slots = study.frames.slots
-    if not study.ray_train and slots == 0:
+    slots = study.machine.side_by_side
+    if slots == 0:
         for number, stage in enumerate(waiting.values(), start=1):
             print(f"[{number}/{total}] {stage.label}", flush=True)
             stage.run(out)
             finished()
         return
-    # Twice as many CPUs on offer as slots: Ray Data needs some beside the workers that hold one each.
-    with ray_session(2 * slots + 1):
-        _run_on_ray(study, waiting, out, finished, max(1, slots))
+    # Ray Data and Ray Train need CPUs beside the stages that hold none.
+    machine = study.machine
+    with ray_session(2 * slots + machine.workers * slots * machine.ray_train + machine.actors):
+        _run_on_ray(study, waiting, out, finished, slots)
 
 
 def _run_on_ray(
@@ -58,44 +70,63 @@ def _run_on_ray(
 ) -> None:
     total, done = len(waiting), 0
     running: dict[Any, tuple[Stage, float]] = {}
+    failures: list[str] = []
+    lost: dict[str, int] = {}  # how often a stage's process died
     status = _Status(total)
     task = ray.remote(_work).options(num_cpus=0, max_retries=0)
     try:
         while waiting or running:
-            ready = [s for s in waiting.values() if all(n.done(out) is not None for n in s.needs)]
+            ready = [s for s in waiting.values() if all(n.done(out) is not None for n in s.waits_for)]
             ready.sort(key=lambda s: (_ORDER.index(s.kind), -len(s.needs)))
             for stage in ready[: slots - len(running)]:
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")
-                handle = task.remote(study.resolved(), stage.key, str(out.absolute()))
+                gpus = study.machine.gpus if stage.kind in _TRAINS else 0
+                handle = task.options(num_gpus=gpus).remote(stage, str(out.absolute()))
                 running[handle] = (stage, time.monotonic())
+            if not running:
+                break  # what waits rests on what failed
             ended, _ = ray.wait(list(running), timeout=1.0)
             for handle in ended:
                 stage, since = running.pop(handle)
                 try:
                     ray.get(handle)
+                except _DIED as error:
+                    lost[stage.key] = lost.get(stage.key, 0) + 1
+                    if lost[stage.key] < TRIES:
+                        status.say(f"lost   {stage.label}: {_first_line(error)}; it is begun again")
+                        waiting[stage.key] = stage
+                        continue
+                    failures.append(f"{stage.label} died {TRIES} times: {error}\n  {stage.folder(out) / LOG}")
                 except RayError as error:
                     cause = getattr(error, "cause", None) or error
-                    raise StageFailedError(
-                        f"{stage.label} failed: {cause}\nall it printed is in {stage.folder(out) / LOG}; "
-                        "mend the cause and run the same command again: what is done stays done"
-                    ) from error
-                done += 1
-                status.say(f"[{done}/{total}] {stage.label}: {time.monotonic() - since:.0f} s")
-                finished()
+                    failures.append(
+                        f"{stage.label} failed: {cause}\n  all it printed: {stage.folder(out) / LOG}"
+                    )
+                    status.say(f"failed {stage.label}: {_first_line(cause)}")
+                else:
+                    done += 1
+                    status.say(f"[{done}/{total}] {stage.label}: {time.monotonic() - since:.0f} s")
+                    finished()
             status.show([(s.label, s.folder(out) / LOG) for s, _ in running.values()])
     finally:
         for handle in running:
             ray.cancel(handle, force=True)
         status.clear()
+    if failures:
+        raise StageFailedError(
+            "\n".join(failures)
+            + f"\n{len(waiting)} stages that need them were not begun; mend the cause and run the same command "
+            "again: what is done stays done"
+        )
 
 
-def _work(resolved: dict[str, Any], key: str, out: str) -> None:
-    """One stage, in a process of its own, found again by its key."""
-    from studies.pipeline import plan  # here: the pipeline imports the stages, which import torch
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
-    study = StudyConfig.model_validate(resolved)
-    stage = next(s for run in plan(study) for s in run.stages if s.key == key)
+
+def _work(stage: Stage, out: str) -> None:
+    """One stage, in a process of its own."""
     folder = stage.folder(Path(out))
     folder.mkdir(parents=True, exist_ok=True)
     with (

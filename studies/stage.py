@@ -16,8 +16,10 @@ from engine.manifest import write_atomically
 class Stage:
     """What to do (`work`), from which stages, under which configuration.
 
-    `work(out, inputs)` gets its own folder and the folders of `needs`; it returns the stage's metrics and may
-    be called again after a kill, when it finds in `out` what it had left there.
+    `work(out, inputs)` gets its own folder and the folders of `needs`, then those of `after`; it returns the
+    stage's metrics and may be called again after a kill, when it finds in `out` what it had left there.
+    `after` are stages that must be done first and change nothing of the result, such as those a guard looks
+    at: they are not in the key.
     """
 
     kind: str
@@ -25,6 +27,12 @@ class Stage:
     config: dict[str, Any]
     needs: tuple["Stage", ...]
     work: Callable[[Path, list[Path]], dict[str, Any]]
+    after: tuple["Stage", ...] = ()
+
+    @property
+    def waits_for(self) -> tuple["Stage", ...]:
+        """All stages that must be done before this one."""
+        return (*self.needs, *self.after)
 
     @cached_property
     def key(self) -> str:
@@ -38,7 +46,7 @@ class Stage:
     def closure(self) -> list["Stage"]:
         """This stage and all it needs, each once, needs first."""
         seen: dict[str, Stage] = {}
-        for need in self.needs:
+        for need in self.waits_for:
             seen |= {s.key: s for s in need.closure()}
         seen[self.key] = self
         return list(seen.values())
@@ -55,12 +63,13 @@ class Stage:
         out = self.folder(root)
         out.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        metrics = self.work(out, [need.folder(root) for need in self.needs])
+        metrics = self.work(out, [need.folder(root) for need in self.waits_for])
         record = {
             "kind": self.kind,
             "label": self.label,
             "key": self.key,
             "config": self.config,
+            "needs": [n.key for n in self.needs],
             "metrics": metrics,
             "seconds": round(time.monotonic() - start, 2),
         }

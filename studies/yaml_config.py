@@ -54,6 +54,16 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+def set_at(data: dict[str, Any], place: str, value: Any) -> None:
+    """Put `value` at a dotted `place` in nested mappings, making those that are missing."""
+    *way, last = place.split(".")
+    for key in way:
+        inner = data.get(key)
+        data[key] = dict(inner) if isinstance(inner, dict) else {}
+        data = data[key]
+    data[last] = value
+
+
 def _keys_at(config: type[BaseModel], loc: tuple[int | str, ...]) -> set[str]:
     """Field names of the model that stands at `loc` inside `config`; empty where that is not a model."""
     models: list[type[BaseModel]] = [config]

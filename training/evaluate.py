@@ -18,6 +18,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from engine.access import EvalFrames, check_never_labelled
+from engine.errors import LeakError
 from engine.manifest import write_atomically
 from engine.stream import TicketReader
 from training.checkpoint import CONFIG, METRICS, read_json, write_json
@@ -43,18 +44,26 @@ class EvaluateConfig(Config):
     """auto, cpu or cuda."""
 
 
-def evaluate(config: EvaluateConfig, frames: EvalFrames, model_dir: Path, out: Path) -> dict[str, Any]:
+def evaluate(
+    config: EvaluateConfig, frames: EvalFrames, model_dir: Path, out: Path, *, upper_bound: bool = False
+) -> dict[str, Any]:
     """Score the finished transfer in `model_dir` on `frames`; writes and returns metrics.
 
     `<out>/predictions.npz`: rgb uint8 [n, h, w, 3], truth and prediction uint8 [n, h, w], 0 for void, else
-    class + 1. Raises ValueError when the store's classes or image size are not those the model was tuned
+    class + 1. `upper_bound`: the model was tuned on labels of the judged space and is wanted as such. Raises
+    LeakError for a model that is a bound and not asked for, or has seen labels of the space, ValueError when the store's classes or image size are not those the model was tuned
     on."""
     assert isinstance(frames, EvalFrames), "scores are taken on evaluation frames only"
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     use_threads(config.threads)
     device = pick_device(config.device)
-    check_never_labelled(frames, read_json(model_dir / CONFIG)["labelled_spaces"])
+    facts = read_json(model_dir / CONFIG)
+    if facts["upper_bound"] != upper_bound:
+        kind = "an upper bound" if facts["upper_bound"] else "no upper bound"
+        raise LeakError(f"{model_dir} is {kind}: judge it as what it is")
+    if not upper_bound:
+        check_never_labelled(frames, facts["labelled_spaces"])
     model, classes, image = load_segmenter(model_dir)
     names, table = class_table(frames)
     if names != classes:

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 from tqdm import tqdm
 
-from engine.access import Frames, TransferFrames
+from engine.access import Frames, TransferFrames, UpperBoundFrames
 from engine.stream import TicketReader
 from training.checkpoint import CONFIG as CONFIG_FILE
 from training.checkpoint import (
@@ -179,7 +179,8 @@ def transfer(
         {"id": s.id, "house_digest": s.house_digest, "layout_digest": s.layout_digest} for s in frames.spaces
     ]
     facts = {"transfer": config.model_dump(mode="json"), "image": image, "classes": classes}
-    save_model(out, model, {**facts, "labelled_spaces": labelled})
+    upper_bound = isinstance(frames, UpperBoundFrames)
+    save_model(out, model, {**facts, "labelled_spaces": labelled, "upper_bound": upper_bound})
     write_json(out / METRICS, metrics)
     (out / STATE).unlink(missing_ok=True)
     return metrics

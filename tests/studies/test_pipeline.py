@@ -28,20 +28,21 @@ from studies.runner import read_rows, run_study
 from studies.stage import Stage
 
 
+FIELDS = {
+    "base.frames": 48,
+    "base.tokenizer": {"patch": 8, "codes": 16, "steps": 4, "batch": 16},
+    "base.pretrain.samples": 64,
+    "base.pretrain.batch": 16,
+    "base.transfer.samples": 64,
+    "arms.tst-mae.pretrain.samples": 64,
+    "machine.slots": 0,
+}
+
+
 @pytest.fixture(scope="module")
 def study() -> StudyConfig:
     """The demo at its smoke scale, smaller still, in this process."""
-    base = load_study(DEMO, "smoke")
-    frames = base.frames.model_copy(update={"pretrain": 48, "transfer": 16, "eval": 16, "actors": 0})
-    return base.model_copy(
-        update={
-            "frames": frames,
-            "tokenizer": base.tokenizer.model_copy(update={"steps": 4, "codes": 16}),
-            "pretrain": base.pretrain.model_copy(update={"samples": 64, "batch": 16}),
-            "transfer": base.transfer.model_copy(update={"samples": 64, "batch": 16}),
-            "ray_train": False,
-        }
-    )
+    return load_study(DEMO, "smoke", fields=FIELDS)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +57,14 @@ def results(out: Path) -> list[dict]:
     return [{k: v for k, v in row.items() if k not in ("cost", "code_version")} for row in read_rows(out)]
 
 
-def store_of(out: Path) -> Store:
-    (path,) = out.glob("stages/store-*/store")
-    return Store.open(path)
+def store_of(out: Path, role: str) -> Store:
+    """The store of a role; the study has one of each."""
+    (path,) = [
+        p.parent
+        for p in out.glob("stages/store-*/done.json")
+        if json.loads(p.read_text())["config"]["role"] == role
+    ]
+    return Store.open(path / "store")
 
 
 def test_every_method_has_a_row_with_a_score(study: StudyConfig, finished: Path):
