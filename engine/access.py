@@ -1,8 +1,9 @@
 """The leak guard: views of a store that cannot show what their stage must not see.
 
-Three views, one per role. A view holds only runs of its role, checks the role again at every read, and:
+A view holds only runs of its role, checks the role again at every read, and:
 
 * `PretrainFrames` gives no label, whatever is asked;
+* `UnlabelledTransferFrames`, to mix into pre-training, gives none of other spaces either;
 * `TransferFrames` must be told the test spaces, and refuses to exist if one of its own is among them, by id
   or by digest of the house;
 * `EvalFrames` is for judging, and `check_held_out` proves that none of its poses was seen before.
@@ -15,7 +16,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Int64
@@ -201,6 +202,25 @@ class PretrainFrames(Frames):
 
     def _allowed(self, kind: str) -> bool:
         return kind != "label"
+
+
+class UnlabelledTransferFrames(Frames):
+    """Frames of other spaces as a specialist may meet them in pre-training (the transfer mix-in): role
+    `transfer`, never a label."""
+
+    role: ClassVar[Role] = "transfer"
+
+    def _allowed(self, kind: str) -> bool:
+        return kind != "label"
+
+
+Unlabelled = PretrainFrames | UnlabelledTransferFrames
+"""What pre-training may see."""
+
+
+def unlabelled(store: Store | Path | str, role: Literal["pretrain", "transfer"] = "pretrain") -> Unlabelled:
+    """The frames of a role without their labels."""
+    return PretrainFrames(store) if role == "pretrain" else UnlabelledTransferFrames(store)
 
 
 class TransferFrames(Frames):

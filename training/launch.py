@@ -2,19 +2,20 @@
 
     tst pretrain pretrain.yaml
 
-The driver ships tickets (which frames make which batch) as a Ray Dataset; each worker decodes its own from
-the store, which all of them must be able to reach, as they must `out`. A run that was killed goes on when
-started again, with or without Ray."""
+A pre-training may mix stores, `mix` naming each with its share of the samples; transfer houses may be among
+them, never their labels. The driver ships tickets (which frames make which batch) as a Ray Dataset; each
+worker decodes its own from the stores, which all of them must be able to reach, as they must `out`. A run
+that was killed goes on when started again, with or without Ray."""
 
 import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import ray.train
@@ -23,16 +24,29 @@ from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, prepare_model
 from tqdm import tqdm
 
-from engine.access import PretrainFrames
+from engine.access import unlabelled
 from engine.cluster import ray_session
+from engine.mixture import MixedFrames
+from engine.order import View
 from engine.ray_stream import shard_batches, ticket_data_config, ticket_dataset
 from engine.stream import Order, TicketReader
 from training.checkpoint import METRICS, load_tensors, read_json, write_json
 from training.config import Config
 from training.optimiser import pick_device, use_threads
-from training.pretrain import STATE, PretrainConfig, World, build_objective, pretrain
+from training.pretrain import STATE, PretrainConfig, World, build_objective, continue_from, pretrain
 
 PROGRESS = "progress.json"
+
+
+class Source(Config):
+    """A store in a mixture."""
+
+    store: Path
+    """The store."""
+    share: float = Field(gt=0)
+    """Share of the samples."""
+    role: Literal["pretrain", "transfer"] = "pretrain"
+    """Which of its frames; of transfer houses never the labels (the transfer mix-in)."""
 
 
 class PretrainCommand(Config):
@@ -40,6 +54,10 @@ class PretrainCommand(Config):
 
     store: Path
     """The store; its pre-training frames are used, and for mm their tokens."""
+    mix: tuple[Source, ...] = ()
+    """Further stores with their shares of the samples (in YAML); `store` has the rest."""
+    start_from: Path | None = None
+    """Folder of a finished pre-training of ours to go on from; its model must be the same."""
     out: Path
     """Folder of the run."""
     tokenizers: dict[str, Path] = {}
@@ -53,36 +71,50 @@ class PretrainCommand(Config):
 
 
 def pretrain_command(config: PretrainCommand) -> None:
+    rest = 1.0 - sum(s.share for s in config.mix)
+    if rest <= 0:
+        raise ValueError(f"the shares in mix leave nothing for {config.store}: let them sum to less than 1")
     metrics = launch_pretrain(
         config.pretrain,
-        config.store,
+        [Source(store=config.store, share=rest), *config.mix] if config.mix else config.store,
         config.tokenizers,
         config.out,
         use_ray=config.ray,
         workers=config.workers,
+        start_from=config.start_from,
     )
     shown = {k: v for k, v in metrics.items() if k != "curve"}
     print(json.dumps(shown, indent=1))
 
 
+Stores = Path | Sequence[Source | tuple[Path, float] | tuple[Path, float, Literal["pretrain", "transfer"]]]
+"""A store, or several: (store, share of the samples, role), the role being pretrain unless it is said."""
+
+
 def launch_pretrain(
     config: PretrainConfig,
-    store: Path,
+    store: Stores,
     tokenizers: dict[str, Path],
     out: Path,
     *,
     use_ray: bool = True,
     workers: int = 1,
+    start_from: Path | None = None,
 ) -> dict[str, Any]:
-    """`training.pretrain.pretrain` on the store at `store`; returns its metrics.
+    """`training.pretrain.pretrain` on the store at `store`, or on several in proportion; returns its metrics.
 
     Raises what that raises; what a worker raised comes back as the cause of Ray's error.
     """
-    frames = PretrainFrames(store)
+    sources = _sources(store)
+    frames = _frames(sources)
     if not use_ray:
-        return pretrain(config, frames, tokenizers, out)
+        return pretrain(config, frames, tokenizers, out, start_from=start_from)
     local = config.local_frames(workers)
-    build_objective(config, frames, tokenizers)  # what does not fit is said here, not from within a worker
+    # What does not fit is said here, not from within a worker.
+    objective = build_objective(config, frames, tokenizers)
+    if start_from is not None:
+        start_from = Path(start_from).absolute()
+        continue_from(config, objective, start_from)
     if config.start is not None and Path(config.start).exists():  # else a hub id
         config = config.model_copy(update={"start": str(Path(config.start).absolute())})
     out = out.absolute()
@@ -91,13 +123,14 @@ def launch_pretrain(
     done = load_tensors(out / STATE)[1]["step"] if (out / STATE).exists() else 0
     settings = {
         "config": config.model_dump(mode="json"),
-        "store": str(Path(store).absolute()),
+        "sources": [s.model_dump(mode="json") for s in sources],
+        "start_from": None if start_from is None else str(start_from),
         "tokenizers": {k: str(Path(v).absolute()) for k, v in tokenizers.items()},
         "out": str(out),
         "first_batch": done,
     }
     with ray_session(workers + 1), _watch(out / PROGRESS, config, done):
-        order = Order.of(frames, local, config.seed, workers)
+        order = Order.of(frames, local, config.draw_seed, workers)
         trainer = TorchTrainer(
             _worker,
             train_loop_config=settings,
@@ -113,6 +146,22 @@ def launch_pretrain(
     return read_json(out / METRICS)
 
 
+def _sources(store: Stores) -> list[Source]:
+    """Each with an absolute path, so that workers elsewhere find it."""
+    given = [(store, 1.0)] if isinstance(store, str | Path) else store
+    fields = tuple(Source.model_fields)
+    named = [
+        s if isinstance(s, Source) else Source.model_validate(dict(zip(fields, s, strict=False)))
+        for s in given
+    ]
+    return [s.model_copy(update={"store": Path(s.store).absolute()}) for s in named]
+
+
+def _frames(sources: Sequence[Source]) -> View:
+    views = [unlabelled(s.store, s.role) for s in sources]
+    return views[0] if len(views) == 1 else MixedFrames(views, [s.share for s in sources])
+
+
 def _worker(settings: dict[str, Any]) -> None:
     context = ray.train.get_context()
     config = PretrainConfig.model_validate(settings["config"])
@@ -123,12 +172,10 @@ def _worker(settings: dict[str, Any]) -> None:
         )
     rank, size, out = context.get_world_rank(), context.get_world_size(), Path(settings["out"])
 
-    def batches(
-        frames: PretrainFrames, arrays: tuple[str, ...], first: int
-    ) -> Iterator[dict[str, np.ndarray]]:
+    def batches(frames: View, arrays: tuple[str, ...], first: int) -> Iterator[dict[str, np.ndarray]]:
         assert first == settings["first_batch"], "the driver shipped tickets for another step"
         local = config.local_frames(size)
-        reader = TicketReader(frames, arrays, local, seed=config.seed, world_size=size, rank=rank)
+        reader = TicketReader(frames, arrays, local, seed=config.draw_seed, world_size=size, rank=rank)
         return shard_batches(ray.train.get_dataset_shard("tickets"), reader)
 
     world = World(
@@ -139,7 +186,9 @@ def _worker(settings: dict[str, Any]) -> None:
         report=partial(_report, out / PROGRESS, [0.0]) if rank == 0 else lambda step, loss: None,
     )
     tokenizers = {k: Path(v) for k, v in settings["tokenizers"].items()}
-    pretrain(config, PretrainFrames(settings["store"]), tokenizers, out, world)
+    frames = _frames([Source.model_validate(s) for s in settings["sources"]])
+    start_from = settings["start_from"]
+    pretrain(config, frames, tokenizers, out, world, None if start_from is None else Path(start_from))
 
 
 def _report(path: Path, last: list[float], step: int, loss: float) -> None:

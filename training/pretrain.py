@@ -5,7 +5,8 @@
 4M's recipe (arXiv:2312.06647, Tab. 9): AdamW (.9, .95), weight decay .05 on matrices, linear warm-up,
 cosine, lr = base_lr · batch / 256, gradients clipped, bf16. Everything random is a function of (seed, step,
 rank), and a checkpoint holds all the rest, so a run that is killed and started again ends with the same
-bits (on one machine, with the same number of threads). Loss curve and metrics come out in
+bits (on one machine, with the same number of threads). Frames come of one view of a store, or of several in
+proportion (`engine.mixture`); none of them shows a label. Loss curve and metrics come out in
 `<out>/metrics.json`, weights in `model.safetensors`."""
 
 import time
@@ -20,10 +21,23 @@ from pydantic import Field
 from torch import nn
 from tqdm import tqdm
 
-from engine.access import PretrainFrames
+from engine.access import Frames, PretrainFrames, UnlabelledTransferFrames
+from engine.errors import LeakError
+from engine.mixture import MixedFrames
+from engine.order import View
 from engine.stream import TicketReader
 from training.blocks import parameter_counts
-from training.checkpoint import METRICS, load_training, save_model, save_training, write_json
+from training.checkpoint import (
+    CONFIG,
+    METRICS,
+    WEIGHTS,
+    load_tensors,
+    load_training,
+    read_json,
+    save_model,
+    save_training,
+    write_json,
+)
 from training.config import LoopConfig
 from training.encoder import EncoderConfig
 from training.fourm import STORE_NAMES, read_4m, take
@@ -72,7 +86,9 @@ class PretrainConfig(LoopConfig):
     base_lr: float = Field(default=4e-3, gt=0)
     """Learning rate per 256 images of batch."""
     seed: int = 0
-    """Of weights, masks and order."""
+    """Of weights, and of masks and order where `draws` is none."""
+    draws: int | None = None
+    """Seed of masks and order; none: `seed`."""
 
     def local_frames(self, workers: int) -> int:
         """Frames that each worker reads per step. Raises ValueError when the batch cannot be shared out."""
@@ -81,6 +97,10 @@ class PretrainConfig(LoopConfig):
             samples = f", {repeats} samples of each frame" if repeats > 1 else ""
             raise ValueError(f"a batch of {self.batch} does not divide among {workers} workers{samples}")
         return self.batch // (workers * repeats)
+
+    @property
+    def draw_seed(self) -> int:
+        return self.seed if self.draws is None else self.draws
 
     @property
     def peak_lr(self) -> float:
@@ -94,13 +114,13 @@ class World:
     rank: int = 0
     size: int = 1
     join: Callable[[nn.Module], nn.Module] = lambda model: model
-    batches: Callable[[PretrainFrames, tuple[str, ...], int], Iterator[dict[str, np.ndarray]]] | None = None
+    batches: Callable[[View, tuple[str, ...], int], Iterator[dict[str, np.ndarray]]] | None = None
     """(frames, arrays, first batch) to batches; None decodes tickets in this process."""
     report: Callable[[int, float], None] = lambda step, loss: None
     """Called with the number of steps done and the loss, every step of rank 0."""
 
 
-def build_objective(config: PretrainConfig, frames: PretrainFrames, tokenizers: dict[str, Path]) -> Objective:
+def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, Path]) -> Objective:
     """The model that `config` asks for, initialised, for the frames' size and these tokenizers.
 
     Raises ValueError when sizes, modalities or tokenizers do not fit together.
@@ -118,10 +138,12 @@ def build_objective(config: PretrainConfig, frames: PretrainFrames, tokenizers: 
     specs = []
     for name in config.modalities:
         tokenizer, array = load_tokenizer(tokenizers[name]), token_array(tokenizers[name])
-        if array not in frames.modalities:
-            raise ValueError(
-                f"{frames.store_path} has no tokens of {tokenizers[name]} ({array}): tokenize it first"
-            )
+        for view in views_of(frames):
+            if array not in view.modalities:
+                raise ValueError(
+                    f"{view.store_path} has no tokens of {tokenizers[name]} ({array}) for all its frames of "
+                    f"role {view.role}: tokenize it first"
+                )
         grid = frames.frame_shape(array)[0]
         specs.append(TokenSpec(name, array, grid, tokenizer.config.codes, pixels=name == "rgb"))
     return MultimodalObjective(
@@ -136,6 +158,66 @@ def build_objective(config: PretrainConfig, frames: PretrainFrames, tokenizers: 
     )
 
 
+def views_of(frames: View) -> tuple[Frames, ...]:
+    """The views of a mixture, or the only one."""
+    return frames.views if isinstance(frames, MixedFrames) else (frames,)
+
+
+def check_unlabelled(frames: View) -> None:
+    """Raises LeakError where a view could show labels, or frames to judge by."""
+    for view in views_of(frames):
+        if not isinstance(view, PretrainFrames | UnlabelledTransferFrames):
+            raise LeakError(
+                f"pre-training takes PretrainFrames, and to mix in UnlabelledTransferFrames, not "
+                f"{type(view).__name__} of {view.store_path}: what it shows must hold no label"
+            )
+
+
+_SAME = ("objective", "modalities", "encoder", "decoder_depth", "tied")
+"""Fields in which a pre-training agrees with the one that it goes on from."""
+
+
+def continue_from(config: PretrainConfig, objective: Objective, folder: Path) -> dict[str, Any]:
+    """Put the weights of the finished pre-training in `folder` into the objective, all of them; returns what
+    to note of it.
+
+    Raises ValueError naming what differs: a field, the tokens of a modality, or shapes.
+    """
+    facts = read_json(folder / CONFIG)
+    theirs = PretrainConfig.model_validate(facts["pretrain"])
+    differs = [
+        f"{k}: {getattr(theirs, k)!r} there, {getattr(config, k)!r} here"
+        for k in _SAME
+        if getattr(theirs, k) != getattr(config, k)
+    ]
+    known = facts.get("tokens", {})
+    differs += [
+        f"tokens of {m}: {known[m]} there, {array} here (take the tokenizer that it had)"
+        for m, array in _tokens_of(objective).items()
+        if known.get(m, array) != array
+    ]
+    weights, _ = load_tensors(folder / WEIGHTS)
+    mine = objective.state_dict()
+    if not differs:
+        differs += [f"{k} is in one of the two only" for k in sorted(weights.keys() ^ mine.keys())]
+        differs += [
+            f"{k}: shape {list(weights[k].shape)} there, {list(mine[k].shape)} here"
+            for k in sorted(weights.keys() & mine.keys())
+            if weights[k].shape != mine[k].shape
+        ]
+    if differs:
+        raise ValueError(f"pre-training cannot start from {folder}: " + "; ".join(differs[:8]))
+    objective.load_state_dict(weights)
+    return {"from": str(folder), "frames_digest": read_json(folder / METRICS)["frames_digest"]}
+
+
+def _tokens_of(objective: Objective) -> dict[str, str]:
+    """The array that holds each modality's tokens."""
+    if not isinstance(objective, MultimodalObjective):
+        return {}
+    return {s.name: s.array for s in objective.model.specs}
+
+
 def _start(objective: Objective, source: str) -> dict[str, Any]:
     """Put what fits of a 4M checkpoint into the model, say what that was, and return it."""
     if not isinstance(objective, MultimodalObjective):
@@ -147,16 +229,22 @@ def _start(objective: Objective, source: str) -> dict[str, Any]:
 
 def pretrain(
     config: PretrainConfig,
-    frames: PretrainFrames,
+    frames: View,
     tokenizers: dict[str, Path],
     out: Path,
     world: World = World(),
+    start_from: Path | None = None,
 ) -> dict[str, Any]:
     """Run (or go on with) a pre-training in `out`; returns its metrics.
 
-    `tokenizers`: folder by modality, needed for `mm`, whose tokens must be in the store. Raises ValueError
-    for what does not fit, FloatingPointError naming the step when a loss is not finite."""
-    assert isinstance(frames, PretrainFrames), "pre-training sees pre-training frames only"
+    `frames`: PretrainFrames, or a mixture of them and of UnlabelledTransferFrames. `tokenizers`: folder by
+    modality, needed for `mm`, whose tokens must be in every store. `start_from`: folder of a finished
+    pre-training with whose weights this one begins (its optimiser and schedule are its own). Raises
+    ValueError for what does not fit, LeakError for frames that could show labels, FloatingPointError naming
+    the step when a loss is not finite."""
+    check_unlabelled(frames)
+    if config.start is not None and start_from is not None:
+        raise ValueError(f"start from {config.start} or from {start_from}, not from both")
     local = config.local_frames(world.size)
     out.mkdir(parents=True, exist_ok=True)
     threads = use_threads(config.threads)
@@ -174,13 +262,15 @@ def pretrain(
         start = facts["start"]
     elif config.start is not None:
         start = _start(objective, config.start)
+    elif start_from is not None:
+        start = continue_from(config, objective, start_from)
 
     run = world.join(torch.compile(objective) if config.compile else objective)  # pyright: ignore[reportArgumentType]
     if world.batches is not None:
         batches = world.batches(frames, objective.reads, done)
     else:
         reader = TicketReader(
-            frames, objective.reads, local, seed=config.seed, world_size=world.size, rank=world.rank
+            frames, objective.reads, local, seed=config.draw_seed, world_size=world.size, rank=world.rank
         )
         batches = reader.batches(start_batch=done)
     every = max(1, config.steps // 100)  # the curve has about a hundred points, each a mean
@@ -194,7 +284,7 @@ def pretrain(
         asked = time.monotonic()
         arrays = next(batches)
         waited += time.monotonic() - asked
-        rng = np.random.default_rng((config.seed, step, world.rank))
+        rng = np.random.default_rng((config.draw_seed, step, world.rank))
         batch = to_device(objective.prepare(arrays, rng), device)
         set_rate(
             optimiser, warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.peak_lr)
@@ -239,7 +329,8 @@ def pretrain(
     }
     if world.rank == 0:
         size = frames.frame_shape("rgb")[0]
-        save_model(out, objective, {"pretrain": config.model_dump(mode="json"), "image": size})
+        facts = {"pretrain": config.model_dump(mode="json"), "image": size, "tokens": _tokens_of(objective)}
+        save_model(out, objective, facts)
         write_json(out / METRICS, metrics)
         (out / STATE).unlink(missing_ok=True)
     return metrics

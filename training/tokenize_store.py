@@ -1,17 +1,18 @@
 """Tokens of a store, computed once and kept beside the frames, so that pre-training reads tokens.
 
-Only parts of role `pretrain` are tokenized, through `PretrainFrames`.
+Parts of role `pretrain` are tokenized, or for the transfer mix-in those of role `transfer`, through views
+that show no label.
 """
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from engine.access import PretrainFrames
+from engine.access import Unlabelled, unlabelled
 from engine.store import ModalitySpec, Store
 from training.optimiser import pick_device, use_threads
 from training.tokenizer import load_tokenizer, token_array
@@ -24,8 +25,9 @@ def tokenize(
     threads: int = 0,
     device: str = "auto",
     batch: int = 256,
+    role: Literal["pretrain", "transfer"] = "pretrain",
 ) -> dict[str, Any]:
-    """Add the tokens of `modality` to every pre-training part that lacks them, as uint16 [grid, grid] per
+    """Add the tokens of `modality` to every part of `role` that lacks them, as uint16 [grid, grid] per
     frame.
 
     Killed and run again, it goes on with the part it was at. Returns metrics; `array` names the tokens in
@@ -38,7 +40,7 @@ def tokenize(
     model.to(pick_device(device))
     name = token_array(tokenizer)
     store = store if isinstance(store, Store) else Store.open(store)
-    frames = PretrainFrames(store)
+    frames = unlabelled(store, role)
     done = 0
     bar = tqdm(total=len(frames), desc=f"tokens {modality}", unit="frame", mininterval=1.0)
     for part, ids in frames.parts().items():
@@ -65,6 +67,6 @@ def tokenize(
 
 
 @torch.no_grad()
-def _encode(model: Any, frames: PretrainFrames, modality: str, ids: range) -> np.ndarray:
+def _encode(model: Any, frames: Unlabelled, modality: str, ids: range) -> np.ndarray:
     images = frames.read(np.arange(ids.start, ids.stop), [modality])[modality]
     return model.encode(images).cpu().numpy().astype(np.uint16)
