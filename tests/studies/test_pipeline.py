@@ -13,19 +13,22 @@ from engine.access import (
     Frames,
     PretrainFrames,
     TransferFrames,
+    UpperBoundFrames,
     check_held_out,
     check_never_labelled,
-    spaces_under_test,
 )
 from engine.errors import LeakError
 from engine.store import Store
 from scenes.generate import generate_house
 from studies.commands import DEMO
-from studies.config import StudyConfig, load_study
+from studies.config import Seeds, StudyConfig, load_study
 from studies.pipeline import plan
 from studies.report import write_report
-from studies.runner import read_rows, run_study
+from studies.runner import HEAD, STAGES, read_rows, run_study
 from studies.stage import Stage
+from training.encoder import EncoderConfig
+from training.evaluate import EvaluateConfig, evaluate
+from training.transfer import TransferConfig, transfer
 
 
 FIELDS = {
@@ -67,21 +70,25 @@ def store_of(out: Path, role: str) -> Store:
     return Store.open(path / "store")
 
 
-def test_every_method_has_a_row_with_a_score(study: StudyConfig, finished: Path):
+def test_every_arm_has_a_row_with_a_score(study: StudyConfig, finished: Path):
     rows = read_rows(finished)
-    assert [row["method"] for row in rows] == sorted(study.methods)
-    for row in rows:
-        assert 0 <= row["metrics"]["miou"] <= 1
-        assert row["metrics"]["frames"] == study.frames.eval
-        assert row["config"] == study.resolved()
+    assert [row["arm"] for row in rows] == list(study.arms)
+    for row, run in zip(rows, study.runs(), strict=True):
+        assert 0 <= row["metrics"]["test/miou"] <= 1
+        assert row["metrics"]["test/frames"] == run.config.judge["test"]
+        assert row["config"] == run.config.resolved()
         assert row["cost"]["seconds_total"] > 0
+    assert [row["metrics"]["samples_seen"] for row in rows] == [0, 64, 64]
 
 
 def test_run_again_does_nothing(study: StudyConfig, finished: Path):
-    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file() and p.name != ".lock"}
+    def times() -> dict[Path, int]:
+        files = (p for p in finished.rglob("*") if p.is_file() and p.name not in (".lock", HEAD))
+        return {p: p.stat().st_mtime_ns for p in files}
+
+    before = times()
     run_study(study, finished)
-    after = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file() and p.name != ".lock"}
-    assert after == before
+    assert times() == before
 
 
 def test_stages_that_were_lost_come_back_the_same(study: StudyConfig, finished: Path, tmp_path: Path):
@@ -95,21 +102,31 @@ def test_stages_that_were_lost_come_back_the_same(study: StudyConfig, finished: 
     assert results(out) == results(finished)
 
 
+def test_studies_share_a_folder_of_stages(study: StudyConfig, finished: Path, tmp_path: Path):
+    before = {p.name for p in (finished / STAGES).iterdir()}
+    renamed = study.model_copy(update={"name": "another"})
+    run_study(renamed, tmp_path / "another", stages=finished / STAGES)
+    assert {p.name for p in (finished / STAGES).iterdir()} == before, "nothing was done twice"
+    assert [r["metrics"] for r in read_rows(tmp_path / "another")] == [
+        r["metrics"] for r in read_rows(finished)
+    ]
+    with pytest.raises(ValueError, match="is there and is not"):
+        run_study(renamed, tmp_path / "another", stages=tmp_path / "elsewhere")
+
+
 def test_the_page_holds_everything_and_reaches_for_nothing(finished: Path):
     page = write_report(finished, read_rows(finished)).read_text()
-    for heading in ("Was it worth it?", "The test space", "What the body sensed", "Learning", "Predictions"):
-        assert heading in page
     assert page.count("data:image/png;base64,") >= 6
     assert 'src="http' not in page
     assert 'href="http' not in page
 
 
 def test_runs_share_what_they_have_in_common(study: StudyConfig):
-    runs = plan(study.model_copy(update={"seeds": (0, 1)}))
+    runs = plan(study.model_copy(update={"seeds": (Seeds(), Seeds(init=1, draws=1))}))
     stores = {s.key for r in runs for s in r.stages if s.kind == "store"}
     tokenizers = {s.key for r in runs for s in r.stages if s.kind == "tokenizer"}
-    assert (len(runs), len(stores), len(tokenizers)) == (6, 1, 4)
-    assert len({r.evaluation.key for r in runs}) == 6
+    assert (len(runs), len(stores), len(tokenizers)) == (6, 3, 4)
+    assert len({r.key for r in runs}) == 6
 
 
 # --- nothing leaks ---------------------------------------------------------------------------------------
@@ -135,28 +152,27 @@ def test_what_each_stage_reads(study: StudyConfig, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Frames, "read", watched_read)
     monkeypatch.setattr(Stage, "run", watched_run)
     run_study(study, tmp_path)
-    assert {"store", "tokenizer", "tokens", "pretrain", "transfer", "evaluate"} <= seen.keys()
+    assert {"tokenizer", "tokens", "pretrain", "transfer", "evaluate"} <= seen.keys()
     for stage in ("tokenizer", "tokens", "pretrain"):
         assert {role for role, _ in seen[stage]} == {"pretrain"}, stage
         assert not {m for _, m in seen[stage]} & LABELS, stage
     assert {role for role, _ in seen["transfer"]} == {"transfer"}
-    assert {role for role, _ in seen["evaluate"]} == {"eval"}
-    assert {m for _, m in seen["store"]} == {"pose"}, "the making of the store looks at poses alone"
+    judged = {(role, m) for role, m in seen["evaluate"] if m != "pose"}
+    assert {role for role, _ in judged} == {"eval"}, "of other roles, poses alone prove those judged held out"
+    assert "store" not in seen
 
 
 def test_a_model_is_not_judged_where_it_was_labelled(finished: Path):
     """The transfer's own space, passed off as a test space: the evaluation refuses it."""
-    store = store_of(finished)
-    labelled = TransferFrames(store, spaces_under_test(store)).spaces
-    learned = [{"id": "another name", "house_digest": labelled[0].house_digest}]
+    judged = EvalFrames(store_of(finished, "eval"))
+    labelled = TransferFrames(store_of(finished, "transfer"), judged.spaces).spaces
     with pytest.raises(LeakError, match="labelled"):
-        check_never_labelled(
-            EvalFrames(store), [{"id": "x", "house_digest": EvalFrames(store).spaces[0].house_digest}]
-        )
-    check_never_labelled(EvalFrames(store), learned)
+        check_never_labelled(judged, [{"id": "x", "house_digest": judged.spaces[0].house_digest}])
+    check_never_labelled(judged, [{"id": "another name", "house_digest": labelled[0].house_digest}])
     (model,) = list(finished.glob("stages/transfer-*"))[:1]
     facts = json.loads((model / "config.json").read_text())
     assert {s["house_digest"] for s in facts["labelled_spaces"]} == {s.house_digest for s in labelled}
+    assert facts["upper_bound"] is False
 
 
 def test_a_house_cannot_come_back_under_another_name():
@@ -168,50 +184,52 @@ def test_a_house_cannot_come_back_under_another_name():
 
 
 def test_frames_of_the_test_space_hold_no_labels_before_evaluation(finished: Path):
-    store = store_of(finished)
+    store = store_of(finished, "pretrain")
     kinds = {m.name: m.kind for m in store.modalities}
     for part in store.parts:
-        if part.role == "pretrain":
-            assert not any(kinds[m.name] == "label" for m in part.modalities)
-            assert not list((store.path / "parts" / part.part).glob("semantic*"))
+        assert part.role == "pretrain"
+        assert not any(kinds[m.name] == "label" for m in part.modalities)
+        assert not list((store.path / "parts" / part.part).glob("semantic*"))
 
 
 def test_pretraining_cannot_read_labels_or_evaluation_frames(finished: Path):
-    store = store_of(finished)
-    seen = PretrainFrames(store)
+    seen = PretrainFrames(store_of(finished, "pretrain"))
     with pytest.raises(LeakError):
         seen.read(np.arange(2), ["semantic"])
-    with pytest.raises(IndexError):
-        seen.read(np.array([len(seen)]), ["rgb"])
-    evaluation = EvalFrames(store)
+    with pytest.raises(ValueError, match="no frames of role 'pretrain'"):
+        PretrainFrames(store_of(finished, "eval"))
+    evaluation = EvalFrames(store_of(finished, "eval"))
     rgb = {f.tobytes() for f in evaluation.read(np.arange(len(evaluation)), ["rgb"])["rgb"]}
     own = {f.tobytes() for f in seen.read(np.arange(len(seen)), ["rgb"])["rgb"]}
     assert not rgb & own
 
 
-def test_transfer_cannot_hold_the_test_space(study: StudyConfig, finished: Path):
-    store = store_of(finished)
-    tests = PretrainFrames(store).spaces
+def test_transfer_cannot_hold_the_test_space(finished: Path):
+    store = store_of(finished, "transfer")
+    tests = PretrainFrames(store_of(finished, "pretrain")).spaces
     frames = TransferFrames(store, tests)
     assert not {s.house_digest for s in frames.spaces} & {s.house_digest for s in tests}
     with pytest.raises(LeakError):
         TransferFrames(store, [frames.spaces[0]])
-    same = study.test_house.model_copy(update={"count": 2})
-    with pytest.raises(ValueError, match="share a house"):
-        StudyConfig.model_validate(study.resolved() | {"transfer_houses": same.model_dump()})
+
+
+def test_an_upper_bound_says_so_and_is_not_taken_for_a_specialist(finished: Path, tmp_path: Path):
+    judged = store_of(finished, "transfer")
+    frames = UpperBoundFrames(judged)
+    config = TransferConfig(encoder=EncoderConfig(dim=64, depth=1, patch=8), samples=16, batch=16)
+    transfer(config, frames, None, tmp_path / "bound")
+    assert json.loads((tmp_path / "bound" / "config.json").read_text())["upper_bound"] is True
+    with pytest.raises(LeakError, match="upper bound"):
+        evaluate(
+            EvaluateConfig(), EvalFrames(store_of(finished, "eval")), tmp_path / "bound", tmp_path / "scores"
+        )
 
 
 def test_evaluation_poses_are_held_out(finished: Path):
-    store = store_of(finished)
-    distance = check_held_out(PretrainFrames(store), EvalFrames(store))
+    distance = check_held_out(
+        PretrainFrames(store_of(finished, "pretrain")), EvalFrames(store_of(finished, "eval"))
+    )
     assert distance > 0
     for row in read_rows(finished):
-        (stage,) = (s for s in row["stages"].values() if s["kind"] == "store")
-        assert stage["metrics"]["least_distance_eval_to_pretrain_m"] == distance
-
-
-def test_a_row_is_one_json_file(finished: Path):
-    files = sorted((finished / "rows").glob("*.json"))
-    assert len(files) == 3
-    for file in files:
-        assert json.loads(file.read_text())["study"] == "demo"
+        expected = distance if row["config"]["learn"] else None
+        assert row["metrics"].get("test/least_distance_to_learned_m") == expected
