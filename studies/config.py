@@ -1,14 +1,14 @@
 """What a study is: arms and axes over a base, repeated over seeds, in one YAML file with several scales.
 
-    extends: base.yaml            # another file, laid under this one
-    name, question, figure        # what is asked, and the figure of the paper it follows
-    base: {...}                   # fields of a run (studies/run_config.py)
-    arms: {NAME: {...}}           # what is compared: fields laid on the base; `axes:` of its own, if any
-    axes: {NAME: ...}             # crossed with every arm: {LEVEL: {...}, ...}, or {set: [PLACE, ...], to: [...]}
-    seeds: [0, 1, 2]              # repeats; a number, or {houses, poses, init, draws}
-    report: {...}                 # how it is drawn (studies/report_config.py)
-    machine: {...}                # cores and actors, which change no result
-    presets: {NAME: {...}}        # scales: each lays its few differences on all of the above
+extends: base.yaml            # another file, laid under this one
+name, question, figure        # what is asked, and the figure of the paper it follows
+base: {...}                   # fields of a run (studies/run_config.py)
+arms: {NAME: {...}}           # what is compared: fields laid on the base; `axes:` of its own, if any
+axes: {NAME: ...}             # crossed with every arm: {LEVEL: {...}}, or {set: [PLACE], to: [LEVEL]}
+seeds: [0, 1, 2]              # repeats; a number, or {houses, poses, init, draws}
+report: {...}                 # how it is drawn (studies/report_config.py)
+machine: {...}                # cores and actors, which change no result
+presets: {NAME: {...}}        # scales: each lays its few differences on all of the above
 """
 
 import re
@@ -82,15 +82,15 @@ Axes = dict[str, Annotated[Axis, BeforeValidator(_axis)]]
 class MachineConfig(Config):
     """Where it runs. Changes no byte of what is stored and no digit of a result."""
 
-    slots: int | None = Field(None, ge=0)
+    slots: int | None = Field(default=None, ge=0)
     """Stages that run side by side; by default one a core; 0: all in this process, one after another."""
-    actors: int = Field(0, ge=0)
+    actors: int = Field(default=0, ge=0)
     """Ray actors that collect; 0: each collection in the process of its stage."""
     ray_train: bool = False
     """Pre-train in Ray Train workers; false runs the same loop in the stage's own process."""
-    workers: int = Field(1, ge=1)
+    workers: int = Field(default=1, ge=1)
     """Ray Train workers of a pre-training."""
-    gpus: float = Field(0, ge=0)
+    gpus: float = Field(default=0, ge=0)
     """Share of a GPU that a training stage claims, where it trains by itself."""
 
     @property
@@ -132,7 +132,7 @@ class StudyConfig(Config):
     """What is compared."""
     axes: Axes = {}
     """What is varied in every arm."""
-    seeds: tuple[Annotated[Seeds, BeforeValidator(_seeds)], ...] = Field((Seeds(),), min_length=1)
+    seeds: tuple[Annotated[Seeds, BeforeValidator(_seeds)], ...] = Field(default=(Seeds(),), min_length=1)
     """Repeats."""
     report: ReportConfig
     """How the result is drawn."""
@@ -208,7 +208,7 @@ def load_study(
     """The study in the YAML file at `path`, at the scale `preset` (default: the first in the file).
 
     `seeds`: repeats instead of the file's. `fields`: places and values laid on all of it, such as
-    {"base.sensing.size": 32}. Raises ValueError naming the file, the place and the keys or presets that exist.
+    {"base.sensing.size": 32}. Raises ValueError naming the file, the place and the keys or presets there are.
     """
     files = _chain(path)
     own = files[-1][1]

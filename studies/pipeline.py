@@ -245,7 +245,6 @@ def _transfer(
     return Stage("transfer", label, content, (labelled, *learned), work, after=tuple(guarded))
 
 
-
 def _evaluation(config: RunConfig, name: str, store: Stage, tuned: Stage, learned: list[Stage]) -> Stage:
     upper = config.upper_bound
     labelled = [s for s in tuned.needs if s.kind == "store"] if upper else []

@@ -35,7 +35,7 @@ class Day(Config):
 
     seed: int = 0
     """What changes."""
-    strength: float = Field(0.5, ge=0, le=1)
+    strength: float = Field(default=0.5, ge=0, le=1)
     """How much."""
     lights: bool = True
     """Lamps, sky and switches."""
@@ -50,7 +50,7 @@ class Houses(Config):
     """Distribution the houses are drawn from."""
     seed: int
     """Seed of the first house; the others follow by one."""
-    count: int = Field(1, ge=1)
+    count: int = Field(default=1, ge=1)
     """Number of houses."""
     days: tuple[Day, ...] = ()
     """Perturbations, one after the other: the same houses on a later day."""
@@ -68,9 +68,9 @@ class Houses(Config):
 class Sensing(Config):
     """How a body senses: the same for all frames of a run."""
 
-    size: int = Field(64, ge=16)
+    size: int = Field(default=64, ge=16)
     """Height and width [pixels]."""
-    fov_deg: float = Field(90.0, gt=10, lt=150)
+    fov_deg: float = Field(default=90.0, gt=10, lt=150)
     """Field of view [degrees]."""
     sampler: str = "dense"
     """How poses of pre-training are drawn."""
@@ -94,7 +94,7 @@ class Phase(Config):
 
     houses: Annotated[dict[str, float], BeforeValidator(_without_nulls)] = Field(min_length=1)
     """Sets of houses, each with its share of the frames and of the samples."""
-    frames: int | None = Field(None, ge=1)
+    frames: int | None = Field(default=None, ge=1)
     """Frames in all, spread evenly over the houses of each set; none: the run's `frames`."""
     pretrain: dict[str, Any] = {}
     """Fields of the run's `pretrain` that this phase sets otherwise."""
@@ -107,7 +107,7 @@ class RunConfig(Config):
     """Sets of houses by name. By habit `test` is the test space and `transfer` has the labels."""
     sensing: Sensing = Sensing()
     """How frames are made."""
-    frames: int = Field(3000, ge=1)
+    frames: int = Field(default=3000, ge=1)
     """Unlabelled frames of a phase of pre-training."""
     objective: Literal["mm", "mae", "dino"] = "mm"
     """What pre-training minimises."""
@@ -125,7 +125,7 @@ class RunConfig(Config):
     """The set of houses whose labels the task is learned from, with labelled frames of each house."""
     transfer: TransferConfig = TransferConfig()
     """How the task is learned."""
-    protocols: tuple[Protocol, ...] = Field(("finetune",), min_length=1)
+    protocols: tuple[Protocol, ...] = Field(default=("finetune",), min_length=1)
     """Ways to learn the task; each is scored."""
     transfer_by_protocol: dict[Protocol, dict[str, Any]] = {}
     """Fields of `transfer` that a protocol sets otherwise."""
@@ -192,4 +192,3 @@ class RunConfig(Config):
     def resolved(self) -> dict[str, Any]:
         """The configuration as JSON values, every default written out."""
         return self.model_dump(mode="json")
-

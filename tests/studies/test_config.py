@@ -63,7 +63,9 @@ def test_levels_may_set_several_things_and_a_preset_may_take_one_away(tmp_path: 
 
 def test_seeds_of_houses_poses_weights_and_draws_are_apart(tmp_path: Path):
     seeds = [{"houses": 1}, {"poses": 2}, {"init": 3}, {"draws": 4}]
-    a, b, c, d = [r.config for r in load(tmp_path, presets={"smoke": {"seeds": seeds}}).runs() if r.arm == "own"]
+    a, b, c, d = [
+        r.config for r in load(tmp_path, presets={"smoke": {"seeds": seeds}}).runs() if r.arm == "own"
+    ]
     assert a.houses["test"].seed == 1 + HOUSE_STEP
     assert a.houses["transfer"].seed == 1000 + HOUSE_STEP
     assert (b.sensing.seed, b.houses["test"].seed) == (2, 1)

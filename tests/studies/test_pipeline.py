@@ -30,7 +30,6 @@ from training.encoder import EncoderConfig
 from training.evaluate import EvaluateConfig, evaluate
 from training.transfer import TransferConfig, transfer
 
-
 FIELDS = {
     "base.frames": 48,
     "base.tokenizer": {"patch": 8, "codes": 16, "steps": 4, "batch": 16},
