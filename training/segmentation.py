@@ -1,17 +1,21 @@
-"""Semantic segmentation: encoder features to a class per pixel, by a ConvNeXt head of depth 4.
+"""Semantic segmentation: encoder features to a class per pixel, by a ConvNeXt head of depth 4, or a probe.
 
-The head of MultiMAE and 4M (Bachmann et al., ECCV 2022, arXiv:2204.01678; blocks of Liu et al.,
+The head is that of MultiMAE and 4M (Bachmann et al., ECCV 2022, arXiv:2204.01678; blocks of Liu et al.,
 arXiv:2201.03545): each token is projected and unfolded into a square of `upsample`² cells, four ConvNeXt
-blocks mix these, a 1×1 layer gives logits, and bilinear interpolation brings them to the image."""
+blocks mix these, a 1×1 layer gives logits, and bilinear interpolation brings them to the image. The probes
+(`LinearHead` here, `NeighbourHead` in knn.py) say a class per patch and are interpolated likewise."""
+
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
 from training.config import Config
 from training.encoder import Encoder
+from training.knn import NeighbourHead
 
 
 class HeadConfig(Config):
@@ -68,16 +72,47 @@ class Head(nn.Module):
                     nn.init.zeros_(child.bias)
 
 
+class LinearHead(nn.Module):
+    """Linear probe: a batch norm without affine weights, as MAE has before its linear probes (He et al.,
+    arXiv:2111.06377, app. A.1), and one layer from a token's features to logits."""
+
+    def __init__(self, dim: int, classes: int):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(dim, eps=1e-6, affine=False)
+        self.classes = nn.Linear(dim, classes)
+
+    def forward(self, features: Float[Tensor, "b n d"], grid: int) -> Float[Tensor, "b k h w"]:
+        logits = self.classes(self.norm(features.float().flatten(0, 1)))
+        return logits.view(len(features), grid, grid, -1).permute(0, 3, 1, 2)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """As MAE's probes: N(0, 0.01)."""
+        nn.init.normal_(self.classes.weight, std=0.01, generator=generator)
+        nn.init.zeros_(self.classes.bias)
+
+
 class Segmenter(nn.Module):
     """Encoder and head: uint8 images to class logits."""
 
-    def __init__(self, encoder: Encoder, config: HeadConfig, classes: int, seed: int):
+    def __init__(self, encoder: Encoder, head: Head | LinearHead | NeighbourHead):
         super().__init__()
         self.encoder = encoder
-        self.head = Head(encoder.config.dim, config, classes)
-        self.head.initialise(torch.Generator().manual_seed(seed + 2))
+        self.head = head
+        self.inputs = ("rgb",)
 
-    def forward(self, rgb: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b k h w"]:
+    def features(self, images: Mapping[str, Tensor]) -> Float[Tensor, "b n d"]:
+        """Of the patches of RGB, row-major; `images` are as stored: rgb uint8 [b, h, w, 3]."""
+        return self.encoder(images["rgb"])
+
+    def decode(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b k h w"]:
         """Logits [classes] of every pixel."""
-        logits = self.head(self.encoder(rgb), self.encoder.grid).float()
-        return F.interpolate(logits, size=rgb.shape[1:3], mode="bilinear", align_corners=False)
+        grid = self.encoder.grid
+        side = grid * self.encoder.config.patch
+        at_patches = self.head(features, grid).float()
+        logits = F.interpolate(at_patches, size=(side, side), mode="bilinear", align_corners=False)
+        # Votes are mixed as the shares that they are; their logarithms are logits.
+        return logits.clamp_min(1e-6).log() if isinstance(self.head, NeighbourHead) else logits
+
+    def forward(self, images: Mapping[str, Tensor]) -> Float[Tensor, "b k h w"]:
+        """Logits [classes] of every pixel."""
+        return self.decode(self.features(images))
