@@ -7,15 +7,17 @@ blocks mix these, a 1×1 layer gives logits, and bilinear interpolation brings t
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
 from training.config import Config
-from training.encoder import Encoder
+from training.encoder import Encoder, patchify
 from training.knn import NeighbourHead
+from training.signals import signal
 
 
 class HeadConfig(Config):
@@ -72,6 +74,20 @@ class Head(nn.Module):
                     nn.init.zeros_(child.bias)
 
 
+def drop_path(
+    rate: float, depth: int, batch: int, rng: np.random.Generator
+) -> Float[Tensor, "depth 2 batch"] | None:
+    """What `Encoder.run` takes as `keep`: stochastic depth (Huang et al., arXiv:1603.09382), each sample by
+    itself, as in timm.
+
+    A branch is left out with a probability that grows linearly from 0 in the first block to `rate` in the
+    last, and counts 1 / (1 - probability) otherwise. None for a rate of 0."""
+    if rate == 0:
+        return None
+    chance = np.linspace(0, rate, depth)[:, None, None]
+    return torch.from_numpy((rng.random((depth, 2, batch)) >= chance) / (1 - chance)).float()
+
+
 class LinearHead(nn.Module):
     """Linear probe: a batch norm without affine weights, as MAE has before its linear probes (He et al.,
     arXiv:2111.06377, app. A.1), and one layer from a token's features to logits."""
@@ -91,18 +107,47 @@ class LinearHead(nn.Module):
         nn.init.zeros_(self.classes.bias)
 
 
-class Segmenter(nn.Module):
-    """Encoder and head: uint8 images to class logits."""
+class ModalityInput(nn.Module):
+    """A modality that the encoder was not made for, as tokens without their places: patches of what
+    training/signals.py makes of it (depth as its logarithm, and where there is none), through a projection of
+    its own, plus a vector that says which modality it is (MultiMAE, arXiv:2204.01678)."""
 
-    def __init__(self, encoder: Encoder, head: Head | LinearHead | NeighbourHead):
+    def __init__(self, modality: str, dim: int, patch: int):
         super().__init__()
-        self.encoder = encoder
-        self.head = head
-        self.inputs = ("rgb",)
+        self.signal, self.patch = signal(modality), patch
+        self.patches = nn.Linear(self.signal.channels * patch**2, dim, bias=False)
+        self.modality_embedding = nn.Parameter(torch.empty(dim))
 
-    def features(self, images: Mapping[str, Tensor]) -> Float[Tensor, "b n d"]:
-        """Of the patches of RGB, row-major; `images` are as stored: rgb uint8 [b, h, w, 3]."""
-        return self.encoder(images["rgb"])
+    def forward(self, images: Shaped[Tensor, "b h w *c"]) -> Float[Tensor, "b n d"]:
+        values = self.signal.to_input(images).permute(0, 2, 3, 1).contiguous()
+        return self.patches(patchify(values, self.patch)) + self.modality_embedding
+
+
+class Segmenter(nn.Module):
+    """Encoder and head: images as stored to class logits. `inputs`: the modalities it sees, rgb first.
+
+    Tokens of all modalities attend to each other in the encoder. The head reads those of RGB alone: what the
+    others know reaches it through attention, and the head is the same, at the same cost, whatever there is
+    to see."""
+
+    def __init__(
+        self, encoder: Encoder, head: Head | LinearHead | NeighbourHead, inputs: tuple[str, ...] = ("rgb",)
+    ):
+        super().__init__()
+        self.encoder, self.head, self.inputs = encoder, head, inputs
+        config = encoder.config
+        self.further = nn.ModuleDict({m: ModalityInput(m, config.dim, config.patch) for m in inputs[1:]})
+
+    def features(
+        self, images: Mapping[str, Tensor], keep: Float[Tensor, "depth 2 b"] | None = None
+    ) -> Float[Tensor, "b n d"]:
+        """Of the patches of RGB, row-major; `images`: each modality as stored, rgb uint8 [b, h, w, 3].
+        `keep`: of drop path, given in training only."""
+        encoder = self.encoder
+        tokens = encoder.embed(patchify(images["rgb"], encoder.config.patch))
+        patches = tokens.shape[1]
+        further = [embed(images[name]) + encoder.positions for name, embed in self.further.items()]
+        return encoder.run(torch.cat([tokens, *further], dim=1), keep=keep)[:, :patches]
 
     def decode(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b k h w"]:
         """Logits [classes] of every pixel."""
@@ -113,6 +158,8 @@ class Segmenter(nn.Module):
         # Votes are mixed as the shares that they are; their logarithms are logits.
         return logits.clamp_min(1e-6).log() if isinstance(self.head, NeighbourHead) else logits
 
-    def forward(self, images: Mapping[str, Tensor]) -> Float[Tensor, "b k h w"]:
+    def forward(
+        self, images: Mapping[str, Tensor], keep: Float[Tensor, "depth 2 b"] | None = None
+    ) -> Float[Tensor, "b k h w"]:
         """Logits [classes] of every pixel."""
-        return self.decode(self.features(images))
+        return self.decode(self.features(images, keep))

@@ -4,8 +4,11 @@
 
 The encoder comes from a pre-training (TST-MM or TST-MAE: the same module) or from random weights (scratch).
 It is tuned with a fresh head, or stays frozen under a probe (`protocol`); all come out as a folder that
-`tst evaluate` judges alike. Only `TransferFrames` are taken, which refuse the test space."""
+`tst evaluate` judges alike. Only `TransferFrames` are taken, which refuse the test space.
 
+The paper's fine-tuning (Tab. 11) is epochs 64, layer_decay 0.75, drop_path 0.1, flip, and a crop below 1."""
+
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +17,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm import tqdm
 
 from engine.access import TransferFrames
+from training.blocks import initialise
 from training.checkpoint import CONFIG as CONFIG_FILE
 from training.checkpoint import (
     METRICS,
@@ -47,7 +51,8 @@ from training.optimiser import (
     use_threads,
     warmup_cosine,
 )
-from training.segmentation import Head, HeadConfig, LinearHead, Segmenter
+from training.segmentation import Head, HeadConfig, LinearHead, Segmenter, drop_path
+from training.signals import SIGNALS
 
 STATE = "training.safetensors"
 
@@ -59,12 +64,17 @@ class TransferConfig(LoopConfig):
     like them; of the fields below only encoder, knn, balance and seed count, and those of the machine."""
     encoder: EncoderConfig = EncoderConfig()
     """The encoder; must be that of the pre-training where there is one."""
+    inputs: tuple[str, ...] = ("rgb",)
+    """What the model sees, rgb first, then any of depth, normals and edges; evaluation reads them too. Each
+    enters the encoder through a projection of its own, which starts from random weights (finetune)."""
     head: HeadConfig = HeadConfig()
     """The segmentation head (finetune)."""
     knn: NeighbourConfig = NeighbourConfig()
     """The vote of the nearest neighbours (knn)."""
     samples: int = Field(default=16384, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
+    epochs: float | None = Field(default=None, gt=0)
+    """The same budget as passes over the transfer frames; where given, it says what `samples` are."""
     batch: int = Field(default=32, ge=1)
     """Images per step."""
     lr: float = Field(default=5e-4, gt=0)
@@ -72,6 +82,9 @@ class TransferConfig(LoopConfig):
     much."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Factor of the learning rate from each encoder block to the one below it; 1: full rate everywhere."""
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
+    """Probability that a sample skips a branch of the encoder's last block, falling linearly to 0 in the
+    first (finetune); in training only."""
     balance: float = Field(default=0.0, ge=0, le=1)
     """Exponent of the inverse frequency by which a class's pixels weigh in the loss (knn: its votes); 0: all
     alike, 0.5: a class a hundred times rarer weighs ten times as much."""
@@ -84,7 +97,28 @@ class TransferConfig(LoopConfig):
     """Memory for features [GB] (linear, without crops): each frame is then encoded once. Where they take
     more, every batch is encoded anew."""
     seed: int = 0
-    """Of head and scratch weights, augmentation and order, and of which patches the bank of knn has."""
+    """Of head and scratch weights, augmentation, drop path and order, and of which patches the bank of knn
+    has."""
+
+    @model_validator(mode="after")
+    def _inputs_fit(self) -> "TransferConfig":
+        unknown = [name for name in self.inputs if name not in SIGNALS]
+        if self.inputs[:1] != ("rgb",) or unknown or len(set(self.inputs)) < len(self.inputs):
+            raise ValueError(
+                f"inputs {list(self.inputs)}: rgb first, then any others, once each, of {', '.join(SIGNALS)}"
+            )
+        if len(self.inputs) > 1 and self.protocol != "finetune":
+            raise ValueError(
+                f"protocol {self.protocol} trains no projection for {', '.join(self.inputs[1:])}: inputs "
+                "must be rgb alone, or the protocol finetune"
+            )
+        return self
+
+    def for_frames(self, frames: int) -> "TransferConfig":
+        """This, with `samples` of so many epochs where epochs are given."""
+        if self.epochs is None:
+            return self
+        return self.model_copy(update={"samples": math.ceil(self.epochs * frames)})
 
 
 def transfer(
@@ -96,6 +130,7 @@ def transfer(
     Raises ValueError when the encoder asked for is not the one that was pre-trained.
     """
     assert isinstance(frames, TransferFrames), "transfer sees frames of transfer spaces only"
+    config = config.for_frames(len(frames))
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     threads = use_threads(config.threads)
@@ -173,7 +208,7 @@ def _fit(
         waited += time.monotonic() - asked
         set_rate(optimiser, warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.lr))
         with precision(device, config.bf16):
-            logits = run(inputs)
+            logits = run(*inputs)
         # Sum over counted pixels, so that a batch of nothing but void gives 0 and not a division by 0.
         loss = F.cross_entropy(logits, truth, weight, ignore_index=VOID, reduction="sum")
         loss = loss / (truth != VOID).sum().clamp_min(1)
@@ -205,16 +240,21 @@ def _fit(
 
 def _batches(
     config: TransferConfig, model: Segmenter, sources: Sources, device: torch.device, done: int
-) -> Iterator[tuple[Any, Tensor]]:
-    """From the `done`-th batch on: images, or features of a frozen encoder, and int64 classes [b, h, w]."""
+) -> Iterator[tuple[tuple[Any, ...], Tensor]]:
+    """From the `done`-th batch on: what the model takes (images, and what drop path keeps; or features of a
+    frozen encoder), and int64 classes [b, h, w]. What is random is a function of (seed, step)."""
     if config.protocol == "finetune":
-        for images in image_batches(sources, model.inputs, config.crop, config.flip, config.seed, done):
+        batches = image_batches(sources, model.inputs, config.crop, config.flip, config.seed, done)
+        for step, images in enumerate(batches, done):
             truth = torch.from_numpy(images.pop(TRUTH)).to(device).long()
-            yield {name: torch.from_numpy(v).to(device) for name, v in images.items()}, truth
+            rng = np.random.default_rng((config.seed, step, 1))
+            keep = drop_path(config.drop_path, config.encoder.depth, len(truth), rng)
+            given = {name: torch.from_numpy(v).to(device) for name, v in images.items()}
+            yield (given, keep if keep is None else keep.to(device)), truth
     frozen = Frozen(model, device, config.bf16)
     batches = frozen.batches(sources, config.crop, config.flip, config.seed, done, config.keep_gb)
     for features, truth in batches:
-        yield features.to(device).float(), truth.to(device).long()
+        yield (features.to(device).float(),), truth.to(device).long()
 
 
 def _rate_scale(config: TransferConfig) -> Any:
@@ -242,7 +282,9 @@ def build_segmenter(config: TransferConfig, image: int, classes: int, entries: i
     else:
         head = Head(config.encoder.dim, config.head, classes)
     head.initialise(torch.Generator().manual_seed(config.seed + 2))
-    return Segmenter(encoder, head)
+    model = Segmenter(encoder, head, config.inputs)
+    initialise(model.further, torch.Generator().manual_seed(config.seed + 3))
+    return model
 
 
 def load_segmenter(folder: Path) -> tuple[Segmenter, list[str], int]:

@@ -13,12 +13,13 @@ from engine.store import Run, Space, Store
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World
 from tests.training.tiny_world import draw_frames, make_store
 from training import transfer as loop
-from training.encoder import EncoderConfig
+from training.encoder import EncoderConfig, build_encoder
 from training.evaluate import EvaluateConfig, evaluate
 from training.labelled import TRUTH, class_table, mirror_and_zoom
 from training.metrics import VOID, Confusion
 from training.pretrain import pretrain
-from training.transfer import load_segmenter, transfer
+from training.segmentation import drop_path
+from training.transfer import build_segmenter, load_segmenter, transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=4)
 
@@ -65,7 +66,7 @@ def test_starts_from_the_pretrained_encoder(world: World, tmp_path, objective, m
 
 
 def test_killed_and_resumed_gives_the_same_bits(world: World, tmp_path, monkeypatch):
-    config = TINY_TRANSFER.model_copy(update={"crop": 0.7})
+    config = TINY_TRANSFER.model_copy(update={"crop": 0.7, "drop_path": 0.3})
     transfer(config, world.transfer, None, tmp_path / "whole")
 
     class Killed(Exception):
@@ -177,3 +178,50 @@ def test_confusion_is_kept_per_space(tmp_path):
         assert metrics["space_miou"][space] == dict(confusion.scores(metrics["classes"]))["miou_truth"]
     assert saved["spaces"].keys() == metrics["space_miou"].keys() == {"away", "home"}
     np.testing.assert_array_equal(sum(map(np.array, saved["spaces"].values())), saved["matrix"])
+
+
+def test_epochs_are_passes_over_the_transfer_frames(world: World, tmp_path):
+    config = TINY_TRANSFER.model_copy(update={"epochs": 1.5, "samples": 1})
+    metrics = transfer(config, world.transfer, None, tmp_path / "tuned")
+    assert metrics["steps"] == 6  # 1.5 times 64 frames, 16 a batch
+    saved = json.loads((tmp_path / "tuned" / "config.json").read_text())["transfer"]
+    assert (saved["epochs"], saved["samples"]) == (1.5, 96)
+
+
+def test_drop_path_leaves_branches_out_more_often_the_higher_they_are():
+    keep = drop_path(0.4, 5, 2000, np.random.default_rng(0))
+    assert keep is not None
+    dropped = (keep == 0).float().mean(dim=(1, 2))
+    torch.testing.assert_close(dropped, torch.linspace(0, 0.4, 5), atol=0.03, rtol=0)
+    torch.testing.assert_close(keep.mean(dim=2), torch.ones(5, 2), atol=0.06, rtol=0)
+    assert drop_path(0.0, 5, 4, np.random.default_rng(0)) is None
+    again = drop_path(0.4, 5, 2000, np.random.default_rng(0))
+    assert again is not None
+    assert torch.equal(keep, again)
+
+
+def test_drop_path_is_of_each_sample_and_changes_nothing_at_rate_0_or_in_evaluation():
+    encoder = build_encoder(TINY_ENCODER, 32, 0)
+    x = torch.randn(4, 64, 64, generator=torch.Generator().manual_seed(0))
+    plain = encoder.run(x)
+    assert torch.equal(encoder.run(x, keep=torch.ones(2, 2, 4)), plain)
+    keep = torch.ones(2, 2, 4)
+    keep[1, 0, 2] = 0.0
+    dropped = encoder.run(x, keep=keep)
+    changed = (dropped != plain).flatten(1).any(1)
+    assert changed.tolist() == [False, False, True, False]
+    # Nothing of both branches: the block is not there.
+    keep[:, :, 0] = 0.0
+    assert torch.equal(encoder.run(x, keep=keep)[0], encoder.norm(x)[0])
+    # A model draws nothing by itself, in training or not.
+    model = build_segmenter(TINY_TRANSFER.model_copy(update={"drop_path": 0.9}), 32, 4)
+    images = {"rgb": torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)}
+    assert torch.equal(model.train()(images), model.eval()(images))
+
+
+def test_drop_path_reaches_the_training(world: World, tmp_path):
+    losses = []
+    for rate in (0.0, 0.5):
+        config = TINY_TRANSFER.model_copy(update={"drop_path": rate, "samples": 32})
+        losses.append(transfer(config, world.transfer, None, tmp_path / str(rate))["curve"])
+    assert losses[0] != losses[1]
