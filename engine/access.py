@@ -126,6 +126,11 @@ class Frames:
                 place, end, at = here, stop, stop
         return cuts
 
+    def space_of(self, ids: Sequence[int] | Int64[np.ndarray, " n"]) -> list[str]:
+        """Id of the space that each frame is of."""
+        run_of = np.searchsorted(self._starts, np.asarray(ids, dtype=np.int64), side="right") - 1
+        return [self._runs[i].space for i in run_of.tolist()]
+
     def digest(self) -> str:
         """sha256 of which frames the view shows and of every byte behind them, hex."""
         digest = hashlib.sha256(self.role.encode())

@@ -2,9 +2,9 @@
 
     tst study run STUDY --preset P --out DIR --dry-run
 
-Rates are measured, not remembered: for every kind of work that is still to do, a miniature of it (one house, a few
-frames, a few steps of the same model) is done in a folder that is thrown away. First steps are slow ones, so
-short runs are overestimated. Hours are of this machine.
+Rates are measured, not remembered: for every kind of work that is still to do, a miniature of it (one house,
+a few frames, a few steps of the same model) is done in a folder that is thrown away. First steps are slow
+ones, so they tell rather too much than too little. Hours are of this machine.
 """
 
 import json
@@ -152,9 +152,9 @@ def _work_of(stage: Stage) -> str:
     """Stages of the same work differ in how much of it they do, and in nothing else."""
 
     def without(value: Any) -> Any:
-        return (
-            {k: without(v) for k, v in value.items() if k not in _SCALE} if isinstance(value, dict) else value
-        )
+        if not isinstance(value, dict):
+            return value
+        return {k: without(v) for k, v in value.items() if k not in _SCALE}
 
     content: dict[str, Any] = {"kind": stage.kind}
     if stage.kind == "houses":
@@ -251,9 +251,9 @@ def _scaled(fields: dict[str, Any], **scale: Any) -> dict[str, Any]:
 def as_text(study: StudyConfig, found: Bill) -> str:
     """A bill, readable."""
     arms = Counter(run.arm for run in study.runs())
+    of_each = ", ".join(f"{n} of {arm}" for arm, n in arms.items())
     lines = [
-        f"{study.name} ({study.preset}): {found.runs} runs ({', '.join(f'{a} {n}' for a, n in arms.items())}), "
-        f"{found.rows} have a row",
+        f"{study.name} ({study.preset}): {found.runs} runs ({of_each}), {found.rows} of them with a row",
         f"{found.stages} stages, {found.done} done; sharing saves {found.saved} stage runs",
         "",
         f"{'to do':<12}{'stages':>8}{'units':>14}{'core hours':>13}{'PFLOP':>11}{'GB':>10}",

@@ -165,13 +165,13 @@ class RunConfig(Config):
                 a, b = self.houses[label], self.houses[other]
                 if a.shares_a_house(b):
                     raise ValueError(
-                        f"houses.{label}, whose labels are used, and houses.{other} share a house: same family, "
-                        "overlapping seeds; move the seed of one"
+                        f"houses.{label}, whose labels are used, and houses.{other} share a house: same "
+                        "family, overlapping seeds; move the seed of one"
                     )
                 if self.apart and a.shares_assets(b):
                     raise ValueError(
-                        f"houses.{label}, whose labels are used, and houses.{other} are furnished from one pool "
-                        f"({a.family}, {b.family}): take a family of the other pool, or say `apart: false`"
+                        f"houses.{label}, whose labels are used, and houses.{other} are furnished from one "
+                        f"pool ({a.family}, {b.family}): take a family of the other pool, or `apart: false`"
                     )
 
     def frames_of(self, name: str, phase: Phase) -> dict[str, int]:

@@ -116,8 +116,8 @@ def _run_on_ray(
     if failures:
         raise StageFailedError(
             "\n".join(failures)
-            + f"\n{len(waiting)} stages that need them were not begun; mend the cause and run the same command "
-            "again: what is done stays done"
+            + f"\n{len(waiting)} stages that need them were not begun; mend the cause and run the same "
+            "command again: what is done stays done"
         )
 
 

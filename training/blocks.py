@@ -130,7 +130,8 @@ class CrossAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """x += attention(norm x); x += mlp(norm x)."""
+    """x += attention(norm x); x += mlp(norm x). `keep`: factors of these two summands for each sample, 0
+    where drop path leaves one out."""
 
     def __init__(self, dim: int, style: Style):
         super().__init__()
@@ -138,7 +139,15 @@ class Block(nn.Module):
         self.attention = SelfAttention(dim, style)
         self.mlp = mlp(dim, style)
 
-    def forward(self, x: Float[Tensor, "b n d"], allowed: Allowed | None = None) -> Float[Tensor, "b n d"]:
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        allowed: Allowed | None = None,
+        keep: Float[Tensor, "2 b"] | None = None,
+    ) -> Float[Tensor, "b n d"]:
+        if keep is not None:
+            x = x + self.attention(self.norm1(x), allowed) * keep[0, :, None, None]
+            return x + self.mlp(self.norm2(x)) * keep[1, :, None, None]
         x = x + self.attention(self.norm1(x), allowed)
         return x + self.mlp(self.norm2(x))
 

@@ -119,16 +119,20 @@ class Encoder(nn.Module):
         return self.content(patches) + (self.positions + self.rgb_embedding)
 
     def run(
-        self, x: Float[Tensor, "b n d"], allowed: Allowed | None = None, whole: bool = False
+        self,
+        x: Float[Tensor, "b n d"],
+        allowed: Allowed | None = None,
+        whole: bool = False,
+        keep: Float[Tensor, "depth 2 b"] | None = None,
     ) -> Float[Tensor, "b m d"]:
         """Features of embedded tokens; `whole`: those of the registers too, in front. `allowed` says who may
-        look at which of the n tokens; all may look at registers."""
+        look at which of the n tokens; all may look at registers. `keep`: of drop path, for every block."""
         registers = self.config.registers
         if self.register_embedding is not None:
             x = torch.cat([self.register_embedding.expand(len(x), -1, -1), x], dim=1)
             allowed = None if allowed is None else F.pad(allowed, (registers, 0), value=True)
-        for block in self.blocks:
-            x = block(x, allowed)
+        for i, block in enumerate(self.blocks):
+            x = block(x, allowed, None if keep is None else keep[i])
         return self.norm(x if whole else x[:, registers:])
 
     def forward(self, rgb: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b n d"]:

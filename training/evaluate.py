@@ -3,7 +3,8 @@ value).
 
     tst evaluate evaluate.yaml
 
-Reads what `EvalFrames` show, learns nothing from it, and refuses a model tuned on labels of the space.
+Reads what `EvalFrames` show, learns nothing from it, and refuses a model tuned on labels of the space,
+whatever the protocol was: every one leaves the spaces in the folder whose labels it has used.
 """
 
 import io
@@ -23,10 +24,11 @@ from engine.manifest import write_atomically
 from engine.stream import TicketReader
 from training.checkpoint import CONFIG, METRICS, read_json, write_json
 from training.config import Config
+from training.labelled import class_table
 from training.metrics import VOID, Confusion
 from training.optimiser import pick_device, precision, use_threads
 from training.segmentation import Segmenter
-from training.transfer import class_table, load_segmenter
+from training.transfer import load_segmenter
 
 PREDICTIONS = "predictions.npz"
 
@@ -49,10 +51,14 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score the finished transfer in `model_dir` on `frames`; writes and returns metrics.
 
+    Scores are of one confusion matrix over all frames; `space_miou` has for each space the mean IoU over the
+    classes that are there (in its truth), a space of nothing but void left out. `<out>/confusion.json` has
+    the matrices, rows truth, columns prediction: `matrix` of all and `spaces` by space id.
     `<out>/predictions.npz`: rgb uint8 [n, h, w, 3], truth and prediction uint8 [n, h, w], 0 for void, else
-    class + 1. `upper_bound`: the model was tuned on labels of the judged space and is wanted as such. Raises
-    LeakError for a model that is a bound and not asked for, or has seen labels of the space, ValueError when the store's classes or image size are not those the model was tuned
-    on."""
+    class + 1. `upper_bound`: the model was tuned on labels of the judged space and is wanted as such.
+
+    Raises LeakError for a model that has seen labels of the space, or is an upper bound and not asked for as
+    one; ValueError when the store's classes or image size are not those the model was tuned on."""
     assert isinstance(frames, EvalFrames), "scores are taken on evaluation frames only"
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -75,11 +81,13 @@ def evaluate(
             f"{model_dir} was tuned on {image} px, the frames have {frames.frame_shape('rgb')[0]} px"
         )
     model.to(device)
-    confusion = Confusion(len(classes))
+    confusion = {s.id: Confusion(len(classes)) for s in frames.spaces}
     wanted = set(np.linspace(0, len(frames) - 1, min(config.pictures, len(frames))).astype(int).tolist())
     kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for ids, rgb, truth, prediction in predict(model, frames, table, config, device):
-        confusion.add(truth, prediction)
+        spaces = np.array(frames.space_of(ids))
+        for space in np.unique(spaces).tolist():
+            confusion[space].add(truth[spaces == space], prediction[spaces == space])
         # Void is a fact of the truth, so the picture shows it in the truth alone.
         kept += [
             (rgb[i], np.where(truth[i] == VOID, 0, truth[i] + 1), prediction[i] + 1)
@@ -87,8 +95,10 @@ def evaluate(
             if frame in wanted
         ]
     seconds = time.monotonic() - started
-    metrics: dict[str, Any] = dict(confusion.scores(classes))
+    total = Confusion.sum(confusion.values())
+    metrics: dict[str, Any] = dict(total.scores(classes))
     metrics |= {
+        "space_miou": {s: c.miou_of_present() for s, c in confusion.items() if c.matrix.any()},
         "classes": classes,
         "frames": len(frames),
         "wall_seconds": seconds,
@@ -100,7 +110,10 @@ def evaluate(
             out / PREDICTIONS,
             dict(zip(("rgb", "truth", "prediction"), map(_stack, zip(*kept, strict=True)), strict=True)),
         )
-    write_json(out / "confusion.json", {"classes": classes, "matrix": confusion.matrix.tolist()})
+    matrices = {space: c.matrix.tolist() for space, c in confusion.items()}
+    write_json(
+        out / "confusion.json", {"classes": classes, "matrix": total.matrix.tolist(), "spaces": matrices}
+    )
     write_json(out / METRICS, metrics)
     return metrics
 
@@ -110,11 +123,11 @@ def predict(
     model: Segmenter, frames: EvalFrames, table: np.ndarray, config: EvaluateConfig, device: torch.device
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """(ids, rgb, true classes, predicted classes) of every frame once, in batches."""
-    reader = TicketReader(frames, ["rgb", "semantic"], config.batch)
+    reader = TicketReader(frames, [*model.inputs, "semantic"], config.batch)
     bar = tqdm(total=len(frames), desc="evaluate", unit="frame", mininterval=1.0)
     for batch in reader.evaluation():
         with precision(device, config.bf16):
-            logits = model(torch.from_numpy(batch["rgb"]).to(device))
+            logits = model({name: torch.from_numpy(batch[name]).to(device) for name in model.inputs})
         yield batch["id"], batch["rgb"], table[batch["semantic"]], logits.argmax(1).byte().cpu().numpy()
         bar.update(len(batch["id"]))
     bar.close()

@@ -1,6 +1,6 @@
 """Segmentation scores from one confusion matrix over a whole data set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from jaxtyping import Int
@@ -21,6 +21,18 @@ class Confusion:
         counted = truth != VOID
         pairs = truth[counted].astype(np.int64) * n + prediction[counted]
         self.matrix += np.bincount(pairs, minlength=n * n).reshape(n, n)
+
+    @classmethod
+    def sum(cls, parts: "Iterable[Confusion]") -> "Confusion":
+        """Of parts of a data set (at least one), that of the whole."""
+        matrices = [part.matrix for part in parts]
+        whole = cls(len(matrices[0]))
+        whole.matrix = np.sum(matrices, axis=0)
+        return whole
+
+    def miou_of_present(self) -> float:
+        """Mean IoU over the classes in the truth, in [0, 1]: `miou_truth` of `scores`."""
+        return dict(self.scores([]))["miou_truth"]
 
     def scores(self, names: list[str]) -> Iterator[tuple[str, float]]:
         """(name, value), values in [0, 1].

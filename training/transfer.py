@@ -1,25 +1,28 @@
-"""Transfer: tune an encoder and a fresh head to semantic segmentation, on labelled frames of other houses.
+"""Transfer: give an encoder a task, semantic segmentation, on labelled frames of other houses.
 
     tst transfer transfer.yaml
 
 The encoder comes from a pre-training (TST-MM or TST-MAE: the same module) or from random weights (scratch).
-Only `TransferFrames` are taken, which refuse the test space. Classes are the groups of the store's label
-table; the group "void" is ignored."""
+It is tuned with a fresh head, or stays frozen under a probe (`protocol`); all come out as a folder that
+`tst evaluate` judges alike. Only `TransferFrames` are taken, which refuse the test space.
 
+The paper's fine-tuning (Tab. 11) is epochs 64, layer_decay 0.75, drop_path 0.1, flip, and a crop below 1."""
+
+import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import UInt8
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm import tqdm
 
-from engine.access import Frames, TransferFrames, UpperBoundFrames
-from engine.stream import TicketReader
+from engine.access import TransferFrames, UpperBoundFrames
+from training.blocks import initialise
 from training.checkpoint import CONFIG as CONFIG_FILE
 from training.checkpoint import (
     METRICS,
@@ -34,6 +37,9 @@ from training.checkpoint import (
 from training.checkpoint import WEIGHTS as WEIGHTS_FILE
 from training.config import LoopConfig
 from training.encoder import EncoderConfig, build_encoder
+from training.frozen import Frozen
+from training.knn import NeighbourConfig, NeighbourHead
+from training.labelled import TRUTH, Labelled, Sources, class_table, class_weights, image_batches
 from training.metrics import VOID
 from training.optimiser import (
     check_finite,
@@ -45,48 +51,80 @@ from training.optimiser import (
     use_threads,
     warmup_cosine,
 )
-from training.segmentation import HeadConfig, Segmenter
+from training.segmentation import Head, HeadConfig, LinearHead, Segmenter, drop_path
+from training.signals import SIGNALS
 
 STATE = "training.safetensors"
 
 
 class TransferConfig(LoopConfig):
+    protocol: Literal["finetune", "linear", "knn"] = "finetune"
+    """finetune: encoder and head are tuned. linear: the encoder stays as it is, and one linear layer on its
+    patches is trained. knn: nothing is trained, patches take the class of the labelled patches that look most
+    like them; of the fields below only encoder, knn, balance and seed count, and those of the machine."""
     encoder: EncoderConfig = EncoderConfig()
     """The encoder; must be that of the pre-training where there is one."""
+    inputs: tuple[str, ...] = ("rgb",)
+    """What the model sees, rgb first, then any of depth, normals and edges; evaluation reads them too. Each
+    enters the encoder through a projection of its own, which starts from random weights (finetune)."""
     head: HeadConfig = HeadConfig()
-    """The segmentation head."""
+    """The segmentation head (finetune)."""
+    knn: NeighbourConfig = NeighbourConfig()
+    """The vote of the nearest neighbours (knn)."""
     samples: int = Field(default=16384, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
+    epochs: float | None = Field(default=None, gt=0)
+    """The same budget as passes over the transfer frames; where given, it says what `samples` are."""
     batch: int = Field(default=32, ge=1)
     """Images per step."""
     lr: float = Field(default=5e-4, gt=0)
-    """Peak learning rate of the head and of the encoder's last block."""
+    """Peak learning rate of the head and of the encoder's last block; linear probes want some ten times as
+    much."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Factor of the learning rate from each encoder block to the one below it; 1: full rate everywhere."""
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
+    """Probability that a sample skips a branch of the encoder's last block, falling linearly to 0 in the
+    first (finetune); in training only."""
     balance: float = Field(default=0.0, ge=0, le=1)
-    """Exponent of the inverse frequency by which a class's pixels weigh in the loss; 0: all pixels alike,
-    0.5: a class a hundred times rarer weighs ten times as much."""
+    """Exponent of the inverse frequency by which a class's pixels weigh in the loss (knn: its votes); 0: all
+    alike, 0.5: a class a hundred times rarer weighs ten times as much."""
     flip: bool = True
     """Mirror half of the images left to right."""
     crop: float = Field(default=1.0, gt=0, le=1)
     """Smallest side of a random square crop, as a share of the image, scaled back to full size; 1: no
     crops."""
+    keep_gb: float = Field(default=2.0, ge=0)
+    """Memory for features [GB] (linear, without crops): each frame is then encoded once. Where they take
+    more, every batch is encoded anew."""
     seed: int = 0
-    """Of head and scratch weights, augmentation and order."""
+    """Of head and scratch weights."""
+    draws: int | None = None
+    """Of augmentation, drop path and order, and of which patches the bank of knn has; none: as seed."""
 
+    @model_validator(mode="after")
+    def _inputs_fit(self) -> "TransferConfig":
+        unknown = [name for name in self.inputs if name not in SIGNALS]
+        if self.inputs[:1] != ("rgb",) or unknown or len(set(self.inputs)) < len(self.inputs):
+            raise ValueError(
+                f"inputs {list(self.inputs)}: rgb first, then any others, once each, of {', '.join(SIGNALS)}"
+            )
+        if len(self.inputs) > 1 and self.protocol != "finetune":
+            raise ValueError(
+                f"protocol {self.protocol} trains no projection for {', '.join(self.inputs[1:])}: inputs "
+                "must be rgb alone, or the protocol finetune"
+            )
+        return self
 
-def class_table(frames: Frames) -> tuple[list[str], UInt8[np.ndarray, "256"]]:
-    """Names of the classes (groups of the label table in order of appearance) and the map from label id to
-    class.
+    @property
+    def draw_seed(self) -> int:
+        """What all draws but those of weights are seeded with."""
+        return self.seed if self.draws is None else self.draws
 
-    Void, and ids that are in no table, map to VOID.
-    """
-    names = [g for g in dict.fromkeys(row["group"] for row in frames.labels) if g != "void"]
-    table = np.full(256, VOID, dtype=np.uint8)
-    for row in frames.labels:
-        if row["group"] != "void":
-            table[row["id"]] = names.index(row["group"])
-    return names, table
+    def for_frames(self, frames: int) -> "TransferConfig":
+        """This, with `samples` of so many epochs where epochs are given."""
+        if self.epochs is None:
+            return self
+        return self.model_copy(update={"samples": math.ceil(self.epochs * frames)})
 
 
 def transfer(
@@ -98,50 +136,88 @@ def transfer(
     Raises ValueError when the encoder asked for is not the one that was pre-trained.
     """
     assert isinstance(frames, TransferFrames), "transfer sees frames of transfer spaces only"
+    config = config.for_frames(len(frames))
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     threads = use_threads(config.threads)
     device = pick_device(config.device)
     image = frames.frame_shape("rgb")[0]
     classes, table = class_table(frames)
-    encoder = build_encoder(config.encoder, image, config.seed)
+    source = Labelled(frames, table)
+    model = build_segmenter(config, image, len(classes))
     if checkpoint is not None:
         trained = EncoderConfig.model_validate(read_json(checkpoint / CONFIG_FILE)["pretrain"]["encoder"])
         if trained != config.encoder:
             raise ValueError(
                 f"{checkpoint} holds {trained!r}, the transfer asks for {config.encoder!r}: make them equal"
             )
-        encoder.load_state_dict(encoder_weights(checkpoint))
-    model = Segmenter(encoder, config.head, len(classes), config.seed).to(device)
-    optimiser = make_adamw(model, config.weight_decay, _rate_scale(config))
+        model.encoder.load_state_dict(encoder_weights(checkpoint))
+    model.to(device)
+    weight = class_weights(source, len(classes), config.balance)
+    if config.protocol == "knn":
+        model.head = Frozen(model, device, config.bf16).neighbours(
+            source, config.knn, weight, config.draw_seed
+        )
+        metrics = {"entries": len(model.head.keys), "wall_seconds": time.monotonic() - started}
+    else:
+        metrics = _fit(config, model, [(source, config.batch)], weight.to(device), out, started)
+    metrics |= {
+        "frames": len(frames),
+        "classes": classes,
+        "from": "scratch" if checkpoint is None else str(checkpoint),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "threads": threads,
+        "device": str(device),
+        "frames_digest": frames.digest(),
+    }
+    labelled = [
+        {"id": s.id, "house_digest": s.house_digest, "layout_digest": s.layout_digest} for s in frames.spaces
+    ]
+    facts = {"transfer": config.model_dump(mode="json"), "image": image, "classes": classes}
+    upper_bound = isinstance(frames, UpperBoundFrames)
+    save_model(out, model, {**facts, "labelled_spaces": labelled, "upper_bound": upper_bound})
+    write_json(out / METRICS, metrics)
+    (out / STATE).unlink(missing_ok=True)
+    return metrics
+
+
+def _fit(
+    config: TransferConfig,
+    model: Segmenter,
+    sources: Sources,
+    weight: Tensor,
+    out: Path,
+    started: float,
+) -> dict[str, Any]:
+    """Train what the protocol trains, or go on with it; returns metrics of the training."""
+    device = weight.device
+    # What is tuned, and what is run on a batch of `_batches`.
+    tuned, forward = (model, model) if config.protocol == "finetune" else (model.head, model.decode)
+    optimiser = make_adamw(tuned, config.weight_decay, _rate_scale(config))
     done, curve, recent, seconds = 0, [], [], 0.0
     if (out / STATE).exists():
-        facts = load_training(out / STATE, model, optimiser)
+        facts = load_training(out / STATE, tuned, optimiser)
         done, curve, recent, seconds = (facts[k] for k in ("step", "curve", "recent", "seconds"))
-    run = torch.compile(model) if config.compile else model
-    parameters = list(model.parameters())
-    weight = class_weights(frames, table, len(classes), config.balance).to(device)
-    batches = TicketReader(frames, ["rgb", "semantic"], config.batch, seed=config.seed).batches(done)
+    run = torch.compile(forward) if config.compile else forward
+    parameters = list(tuned.parameters())
+    batches = _batches(config, model, sources, device, done)
     every = max(1, config.steps // 100)
     fresh_start, waited = time.monotonic(), 0.0
     bar = tqdm(
         range(done, config.steps),
         initial=done,
         total=config.steps,
-        desc="transfer",
+        desc=f"transfer {config.protocol}",
         unit="step",
         mininterval=1.0,
     )
     for step in bar:
         asked = time.monotonic()
-        arrays = next(batches)
+        inputs, truth = next(batches)
         waited += time.monotonic() - asked
-        rng = np.random.default_rng((config.seed, step))
-        rgb, truth = augment(arrays["rgb"], table[arrays["semantic"]], config, rng)
-        rgb, truth = rgb.to(device), truth.to(device)
         set_rate(optimiser, warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.lr))
         with precision(device, config.bf16):
-            logits = run(rgb)
+            logits = run(*inputs)
         # Sum over counted pixels, so that a batch of nothing but void gives 0 and not a division by 0.
         loss = F.cross_entropy(logits, truth, weight, ignore_index=VOID, reduction="sum")
         loss = loss / (truth != VOID).sum().clamp_min(1)
@@ -158,48 +234,36 @@ def transfer(
         if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
             spent = seconds + time.monotonic() - started
             facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent}
-            save_training(out / STATE, model, optimiser, facts)
+            save_training(out / STATE, tuned, optimiser, facts)
     this_time = time.monotonic() - fresh_start
-    metrics = {
+    return {
         "loss": curve[-1][1],
         "curve": curve,
         "steps": config.steps,
-        "frames": len(frames),
-        "classes": classes,
-        "from": "scratch" if checkpoint is None else str(checkpoint),
         "wall_seconds": seconds + time.monotonic() - started,
         "samples_per_second": (config.steps - done) * config.batch / this_time,
-        "data_wait_seconds": waited,
-        "parameters": sum(p.numel() for p in parameters),
-        "threads": threads,
-        "device": str(device),
-        "frames_digest": frames.digest(),
+        "data_wait_seconds": waited,  # with linear probes, what encoding takes
+        "tuned_parameters": sum(p.numel() for p in parameters),
     }
-    labelled = [
-        {"id": s.id, "house_digest": s.house_digest, "layout_digest": s.layout_digest} for s in frames.spaces
-    ]
-    facts = {"transfer": config.model_dump(mode="json"), "image": image, "classes": classes}
-    upper_bound = isinstance(frames, UpperBoundFrames)
-    save_model(out, model, {**facts, "labelled_spaces": labelled, "upper_bound": upper_bound})
-    write_json(out / METRICS, metrics)
-    (out / STATE).unlink(missing_ok=True)
-    return metrics
 
 
-def class_weights(
-    frames: TransferFrames, table: UInt8[np.ndarray, "256"], classes: int, balance: float
-) -> Tensor:
-    """Weight of each class, float32 [classes]: frequency^-balance, scaled so that the mean pixel weighs 1.
-
-    A class that no frame shows weighs as much as one with a single pixel; it has none to weigh.
-    """
-    counts = np.zeros(256, dtype=np.int64)
-    for first in range(0, len(frames), 512):
-        ids = np.arange(first, min(first + 512, len(frames)))
-        counts += np.bincount(table[frames.read(ids, ["semantic"])["semantic"]].ravel(), minlength=256)
-    share = np.maximum(counts[:classes], 1) / max(1, counts[:classes].sum())
-    weight = share**-balance
-    return torch.from_numpy(weight / (share * weight).sum()).float()
+def _batches(
+    config: TransferConfig, model: Segmenter, sources: Sources, device: torch.device, done: int
+) -> Iterator[tuple[tuple[Any, ...], Tensor]]:
+    """From the `done`-th batch on: what the model takes (images, and what drop path keeps; or features of a
+    frozen encoder), and int64 classes [b, h, w]. What is random is a function of (draws, step)."""
+    if config.protocol == "finetune":
+        batches = image_batches(sources, model.inputs, config.crop, config.flip, config.draw_seed, done)
+        for step, images in enumerate(batches, done):
+            truth = torch.from_numpy(images.pop(TRUTH)).to(device).long()
+            rng = np.random.default_rng((config.draw_seed, step, 1))
+            keep = drop_path(config.drop_path, config.encoder.depth, len(truth), rng)
+            given = {name: torch.from_numpy(v).to(device) for name, v in images.items()}
+            yield (given, keep if keep is None else keep.to(device)), truth
+    frozen = Frozen(model, device, config.bf16)
+    batches = frozen.batches(sources, config.crop, config.flip, config.draw_seed, done, config.keep_gb)
+    for features, truth in batches:
+        yield (features.to(device).float(),), truth.to(device).long()
 
 
 def _rate_scale(config: TransferConfig) -> Any:
@@ -217,40 +281,19 @@ def _rate_scale(config: TransferConfig) -> Any:
     return scale
 
 
-def augment(
-    rgb: UInt8[np.ndarray, "b h w 3"],
-    truth: UInt8[np.ndarray, "b h w"],
-    config: TransferConfig,
-    rng: np.random.Generator,
-) -> tuple[UInt8[Tensor, "b h w 3"], Tensor]:
-    """Random mirrors and crops, the same for image (bilinear) and classes (nearest). Returns uint8 and
-    int64 tensors."""
-    flip = rng.random(len(rgb)) < 0.5 if config.flip else np.zeros(len(rgb), dtype=bool)
-    images, classes = torch.from_numpy(rgb), torch.from_numpy(truth)
-    if flip.any():
-        chosen = torch.from_numpy(flip)[:, None, None]
-        images = torch.where(chosen[..., None], images.flip(2), images)
-        classes = torch.where(chosen, classes.flip(2), classes)
-    if config.crop < 1:
-        side = rng.uniform(config.crop, 1.0, len(rgb))
-        shift = (rng.random((len(rgb), 2)) * 2 - 1) * (1 - side)[:, None]
-        matrix = torch.zeros(len(rgb), 2, 3)
-        matrix[:, 0, 0] = matrix[:, 1, 1] = torch.from_numpy(side)
-        matrix[:, :, 2] = torch.from_numpy(shift)
-        grid = F.affine_grid(matrix, [len(rgb), 1, *rgb.shape[1:3]], align_corners=False)
-        sampled = F.grid_sample(
-            images.permute(0, 3, 1, 2).float(),
-            grid,
-            mode="bilinear",
-            padding_mode="border",
-            align_corners=False,
-        )
-        images = sampled.round().byte().permute(0, 2, 3, 1)
-        nearest = F.grid_sample(
-            classes[:, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
-        )
-        classes = nearest[:, 0]
-    return images, classes.long()
+def build_segmenter(config: TransferConfig, image: int, classes: int, entries: int = 0) -> Segmenter:
+    """A fresh model as the protocol has it; `entries`: size of the bank of a knn that is to be loaded."""
+    encoder = build_encoder(config.encoder, image, config.seed)
+    if config.protocol == "knn":
+        return Segmenter(encoder, NeighbourHead(config.knn, config.encoder.dim, classes, entries))
+    if config.protocol == "linear":
+        head = LinearHead(config.encoder.dim, classes)
+    else:
+        head = Head(config.encoder.dim, config.head, classes)
+    head.initialise(torch.Generator().manual_seed(config.seed + 2))
+    model = Segmenter(encoder, head, config.inputs)
+    initialise(model.further, torch.Generator().manual_seed(config.seed + 3))
+    return model
 
 
 def load_segmenter(folder: Path) -> tuple[Segmenter, list[str], int]:
@@ -258,7 +301,8 @@ def load_segmenter(folder: Path) -> tuple[Segmenter, list[str], int]:
     is not."""
     facts = read_json(folder / CONFIG_FILE)
     config = TransferConfig.model_validate(facts["transfer"])
-    encoder = build_encoder(config.encoder, facts["image"], config.seed)
-    model = Segmenter(encoder, config.head, len(facts["classes"]), config.seed)
-    model.load_state_dict(load_tensors(folder / WEIGHTS_FILE)[0])
+    tensors, _ = load_tensors(folder / WEIGHTS_FILE)
+    entries = len(tensors["head.keys"]) if config.protocol == "knn" else 0
+    model = build_segmenter(config, facts["image"], len(facts["classes"]), entries)
+    model.load_state_dict(tensors)
     return model.eval(), facts["classes"], facts["image"]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.augment import crop_and_flip
+from agents.modalities import MODALITIES
+from engine.augment import _has_pixels, crop_and_flip
 
 
 @pytest.fixture
@@ -73,3 +74,8 @@ def test_what_cannot_be_cropped_is_refused(batch):
             crop_and_flip(batch, size, np.random.default_rng(0))
     with pytest.raises(ValueError, match="tok"):
         crop_and_flip(batch | {"tok": np.zeros((40, 8, 8), np.uint16)}, 16, np.random.default_rng(0))
+
+
+def test_what_has_pixels_is_what_the_table_says():
+    for name, modality in MODALITIES.items():
+        assert _has_pixels(name, modality.empty(1, 8, 8)) == (modality.kind != "camera"), name

@@ -78,9 +78,9 @@ def test_frames_fall_evenly_to_houses_or_not_at_all(tmp_path: Path):
     learn = {"first": {"houses": {"test": 1, "iid": 3}}}
     config = load(tmp_path, arms={"own": {"houses": houses, "learn": learn}}).runs()[0].config
     assert config.frames_of("first", config.learn["first"]) == {"test": 16, "iid": 16}
+    odd = load(tmp_path, arms={"own": {"houses": {"iid": houses["iid"] | {"count": 5}}, "learn": learn}})
     with pytest.raises(ValueError, match=r"64 frames do not fall evenly to the 5 houses of 'iid'"):
-        odd = {"iid": houses["iid"] | {"count": 5}}
-        load(tmp_path, arms={"own": {"houses": odd, "learn": learn}}).runs()
+        odd.runs()
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from engine.access import TransferFrames
+from engine.access import EvalFrames, TransferFrames
 from engine.errors import LeakError
+from engine.store import Run, Space, Store
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World
+from tests.training.tiny_world import draw_frames, make_store
 from training import transfer as loop
-from training.encoder import EncoderConfig
+from training.encoder import EncoderConfig, build_encoder
 from training.evaluate import EvaluateConfig, evaluate
-from training.metrics import VOID
+from training.labelled import TRUTH, class_table, mirror_and_zoom
+from training.metrics import VOID, Confusion
 from training.pretrain import pretrain
-from training.transfer import augment, class_table, load_segmenter, transfer
+from training.segmentation import drop_path
+from training.transfer import build_segmenter, load_segmenter, transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=4)
 
@@ -30,6 +34,9 @@ def test_learns_the_boxes_and_says_how_well(world: World, tmp_path):
     assert metrics["miou"] == pytest.approx(np.mean(ious))
     assert json.loads((tmp_path / "eval" / "metrics.json").read_text()) == metrics
     matrix = np.array(json.loads((tmp_path / "eval" / "confusion.json").read_text())["matrix"])
+    saved = json.loads((tmp_path / "eval" / "confusion.json").read_text())
+    assert saved["spaces"] == {"home": saved["matrix"]}
+    assert metrics["space_miou"] == {"home": metrics["miou_truth"]}
     truth = class_table(world.eval)[1][world.eval.read(np.arange(32), ["semantic"])["semantic"]]
     np.testing.assert_array_equal(matrix.sum(1), np.bincount(truth[truth != VOID], minlength=4))
     with np.load(tmp_path / "eval" / "predictions.npz") as kept:
@@ -59,7 +66,7 @@ def test_starts_from_the_pretrained_encoder(world: World, tmp_path, objective, m
 
 
 def test_killed_and_resumed_gives_the_same_bits(world: World, tmp_path, monkeypatch):
-    config = TINY_TRANSFER.model_copy(update={"crop": 0.7})
+    config = TINY_TRANSFER.model_copy(update={"crop": 0.7, "drop_path": 0.3})
     transfer(config, world.transfer, None, tmp_path / "whole")
 
     class Killed(Exception):
@@ -108,24 +115,31 @@ def test_labels_become_groups_and_void_is_left_out(world: World):
 def test_mirrors_move_image_and_classes_alike():
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (32, 8, 8, 3)).astype(np.uint8)
-    truth = rgb[..., 0] % 5
-    images, classes = augment(rgb, truth, TINY_TRANSFER, np.random.default_rng(1))
-    np.testing.assert_array_equal(images[..., 0].numpy() % 5, classes.numpy())
-    mirrored = [bool((images[i].numpy() == rgb[i, :, ::-1]).all()) for i in range(32)]
-    same = [bool((images[i].numpy() == rgb[i]).all()) for i in range(32)]
+    batch = {"rgb": rgb, TRUTH: rgb[..., 0] % 5}
+    out = mirror_and_zoom(batch, 1.0, True, np.random.default_rng(1))
+    np.testing.assert_array_equal(out["rgb"][..., 0] % 5, out[TRUTH])
+    mirrored = [bool((out["rgb"][i] == rgb[i, :, ::-1]).all()) for i in range(32)]
+    same = [bool((out["rgb"][i] == rgb[i]).all()) for i in range(32)]
     assert all(m != s for m, s in zip(mirrored, same, strict=True))
     assert 8 < sum(mirrored) < 24
 
 
 def test_crops_zoom_into_image_and_classes_alike():
-    config = TINY_TRANSFER.model_copy(update={"flip": False, "crop": 0.4})
     columns = np.broadcast_to(np.arange(64, dtype=np.uint8), (16, 64, 64))
     rgb = np.repeat((columns * 3)[..., None], 3, axis=-1)
-    images, classes = augment(rgb, columns.copy(), config, np.random.default_rng(2))
-    spans = (classes[:, 0, -1] - classes[:, 0, 0]).numpy()
+    batch = {"rgb": rgb, "depth": columns.astype(np.uint16), TRUTH: columns}
+    out = mirror_and_zoom(batch, 0.4, False, np.random.default_rng(2))
+    assert {name: (v.shape, v.dtype) for name, v in out.items()} == {
+        name: (v.shape, v.dtype) for name, v in batch.items()
+    }
+    classes = out[TRUTH].astype(int)
+    spans = classes[:, 0, -1] - classes[:, 0, 0]
     assert spans.min() >= 0.35 * 64
     assert spans.max() < 64
-    assert (images[..., 0].float() / 3 - classes).abs().max() <= 1.5
+    assert len(np.unique(spans)) > 4  # every frame has a scale of its own
+    assert np.abs(out["rgb"][..., 0] / 3 - classes).max() <= 1.5
+    np.testing.assert_array_equal(out["depth"], out[TRUTH])  # to the nearest pixel, nothing in between
+    assert set(np.unique(classes)) <= set(range(64))
 
 
 def test_layer_decay_scales_the_rate_from_the_top():
@@ -139,3 +153,75 @@ def test_layer_decay_scales_the_rate_from_the_top():
     )
     assert scale("encoder.blocks.0.mlp.out.weight") == 0.5
     assert scale("encoder.patches.weight") == scale("encoder.rgb_embedding") == 0.25
+
+
+def test_confusion_is_kept_per_space(tmp_path):
+    """Two spaces of evaluation frames: their matrices are of their own frames, and sum to the whole."""
+    store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16)
+    new = Space("away", "synthetic", "away" * 8, 0, "dense", "boxes", "drawn by a test")
+    arrays = draw_frames(16, 32, np.random.default_rng(5))
+    arrays["semantic"][:] = np.where(arrays["semantic"] == 3, 1, arrays["semantic"])  # no bed in here
+    store.write_part("eval-1", arrays, [Run("away", "eval", "eval-1", 0, 16)], [new], "0" * 8, [{"seed": 7}])
+    frames = EvalFrames(Store.open(tmp_path / "store"))
+    assert sorted(set(frames.space_of(range(len(frames))))) == ["away", "home"]
+    learned = TransferFrames(store, [frames])
+    transfer(TINY_TRANSFER, learned, None, tmp_path / "tuned")
+    metrics = evaluate(CPU, frames, tmp_path / "tuned", tmp_path / "eval")
+    saved = json.loads((tmp_path / "eval" / "confusion.json").read_text())
+    _, table = class_table(frames)
+    for space, matrix in saved["spaces"].items():
+        own = EvalFrames(frames.store_path, spaces=[space])
+        truth = table[own.read(np.arange(16), ["semantic"])["semantic"]]
+        np.testing.assert_array_equal(np.sum(matrix, 1), np.bincount(truth[truth != VOID], minlength=4))
+        confusion = Confusion(4)
+        confusion.matrix = np.array(matrix)
+        assert metrics["space_miou"][space] == dict(confusion.scores(metrics["classes"]))["miou_truth"]
+    assert saved["spaces"].keys() == metrics["space_miou"].keys() == {"away", "home"}
+    np.testing.assert_array_equal(sum(map(np.array, saved["spaces"].values())), saved["matrix"])
+
+
+def test_epochs_are_passes_over_the_transfer_frames(world: World, tmp_path):
+    config = TINY_TRANSFER.model_copy(update={"epochs": 1.5, "samples": 1})
+    metrics = transfer(config, world.transfer, None, tmp_path / "tuned")
+    assert metrics["steps"] == 6  # 1.5 times 64 frames, 16 a batch
+    saved = json.loads((tmp_path / "tuned" / "config.json").read_text())["transfer"]
+    assert (saved["epochs"], saved["samples"]) == (1.5, 96)
+
+
+def test_drop_path_leaves_branches_out_more_often_the_higher_they_are():
+    keep = drop_path(0.4, 5, 2000, np.random.default_rng(0))
+    assert keep is not None
+    dropped = (keep == 0).float().mean(dim=(1, 2))
+    torch.testing.assert_close(dropped, torch.linspace(0, 0.4, 5), atol=0.03, rtol=0)
+    torch.testing.assert_close(keep.mean(dim=2), torch.ones(5, 2), atol=0.06, rtol=0)
+    assert drop_path(0.0, 5, 4, np.random.default_rng(0)) is None
+    again = drop_path(0.4, 5, 2000, np.random.default_rng(0))
+    assert again is not None
+    assert torch.equal(keep, again)
+
+
+def test_drop_path_is_of_each_sample_and_changes_nothing_at_rate_0_or_in_evaluation():
+    encoder = build_encoder(TINY_ENCODER, 32, 0)
+    x = torch.randn(4, 64, 64, generator=torch.Generator().manual_seed(0))
+    plain = encoder.run(x)
+    assert torch.equal(encoder.run(x, keep=torch.ones(2, 2, 4)), plain)
+    keep = torch.ones(2, 2, 4)
+    keep[1, 0, 2] = 0.0
+    dropped = encoder.run(x, keep=keep)
+    changed = (dropped != plain).flatten(1).any(1)
+    assert changed.tolist() == [False, False, True, False]
+    # Nothing of both branches: the block is not there.
+    keep[:, :, 0] = 0.0
+    assert torch.equal(encoder.run(x, keep=keep)[0], encoder.norm(x)[0])
+    # A model draws nothing by itself, in training or not.
+    model = build_segmenter(TINY_TRANSFER.model_copy(update={"drop_path": 0.9}), 32, 4)
+    images = {"rgb": torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)}
+    assert torch.equal(model.train()(images), model.eval()(images))
+
+
+def test_drop_path_reaches_the_training(world: World, tmp_path):
+    losses = []
+    for rate in (0.0, 0.5):
+        config = TINY_TRANSFER.model_copy(update={"drop_path": rate, "samples": 32})
+        losses.append(transfer(config, world.transfer, None, tmp_path / str(rate))["curve"])
+    assert losses[0] != losses[1]

@@ -1,0 +1,164 @@
+"""Probes of a frozen encoder: they learn, leave the encoder alone, and are judged like any other model."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.access import EvalFrames
+from engine.errors import LeakError
+from engine.store import Run
+from tests.training.conftest import TINY_TRANSFER, World
+from tests.training.tiny_world import draw_frames, make_store
+from training import transfer as loop
+from training.encoder import build_encoder
+from training.evaluate import EvaluateConfig, evaluate
+from training.frozen import Frozen, Kept
+from training.knn import NeighbourConfig, NeighbourHead, choose_entries, patch_classes
+from training.labelled import TRUTH, Labelled, class_table
+from training.metrics import VOID
+from training.segmentation import LinearHead
+from training.transfer import build_segmenter, load_segmenter, transfer
+
+CPU = EvaluateConfig(threads=1, device="cpu", pictures=0)
+CONFIGS = {
+    "linear": TINY_TRANSFER.model_copy(update={"protocol": "linear", "samples": 960, "lr": 1e-2}),
+    "knn": TINY_TRANSFER.model_copy(update={"protocol": "knn"}),
+}
+
+
+@pytest.mark.parametrize("protocol", CONFIGS)
+def test_probes_tell_the_boxes_apart_and_leave_the_encoder_as_it_was(world: World, tmp_path, protocol: str):
+    """Colours suffice here, so that features of random weights do."""
+    config = CONFIGS[protocol]
+    metrics = transfer(config, world.transfer, None, tmp_path / "tuned")
+    assert metrics["classes"] == ["wall", "floor", "bed", "seat"]
+    assert evaluate(CPU, world.eval, tmp_path / "tuned", tmp_path / "eval")["pixel_accuracy"] > 0.7
+    model, _, _ = load_segmenter(tmp_path / "tuned")
+    fresh = build_encoder(config.encoder, 32, config.seed).state_dict()
+    assert all(torch.equal(v, fresh[k]) for k, v in model.encoder.state_dict().items())
+    assert isinstance(model.head, LinearHead if protocol == "linear" else NeighbourHead)
+    assert not model.training
+
+
+@pytest.mark.parametrize("protocol", CONFIGS)
+def test_probes_are_not_judged_where_their_labels_are_from(tmp_path, protocol: str):
+    store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16)
+    frames = World(store, {}).transfer
+    arrays = draw_frames(16, 32, np.random.default_rng(5))
+    spaces = [s for s in frames.spaces if s.id == "o0"]
+    store.write_part("eval-1", arrays, [Run("o0", "eval", "eval-1", 0, 16)], spaces, "0" * 8, [{"seed": 7}])
+    config = CONFIGS[protocol].model_copy(update={"samples": 16})
+    transfer(config, frames, None, tmp_path / "tuned")
+    with pytest.raises(LeakError, match="o0"):
+        evaluate(CPU, EvalFrames(store), tmp_path / "tuned", tmp_path / "eval")
+
+
+def test_kept_features_are_those_of_each_frame_and_its_mirror_image(world: World):
+    config = CONFIGS["linear"]
+    model = build_segmenter(config, 32, 4)
+    frozen, source = (
+        Frozen(model, torch.device("cpu"), False),
+        Labelled(world.transfer, class_table(world.transfer)[1]),
+    )
+    kept = Kept(frozen, source, flip=True)
+    assert kept.features.shape == (2, 64, 64, 64)
+    size = kept.features.numel() * 2 + kept.truth.numel()
+    assert Kept.gigabytes(model, source, True) == pytest.approx(size / 1e9)
+    ids = np.array([5, 63, 5, 17, 40, 2, 9, 33])
+    features, truth = kept.take(ids, np.random.default_rng(0))
+    arrays = world.transfer.read(ids, ["rgb", "semantic"])
+    seen = set()
+    for i in range(len(ids)):
+        mirrored = not np.array_equal(truth[i].numpy(), source.table[arrays["semantic"][i]])
+        seen.add(mirrored)
+        step = -1 if mirrored else 1
+        np.testing.assert_array_equal(truth[i].numpy(), source.table[arrays["semantic"][i]][:, ::step])
+        image = np.ascontiguousarray(arrays["rgb"][i : i + 1, :, ::step])
+        torch.testing.assert_close(frozen.encode({"rgb": image})[0], features[i], atol=2e-3, rtol=2e-3)
+    assert seen == {True, False}
+
+
+def test_kept_or_encoded_anew_the_probe_is_nearly_the_same(world: World, tmp_path):
+    config = CONFIGS["linear"].model_copy(update={"samples": 96, "flip": False, "bf16": False})
+    weights = []
+    for name, gigabytes in (("kept", 1.0), ("anew", 0.0)):
+        transfer(config.model_copy(update={"keep_gb": gigabytes}), world.transfer, None, tmp_path / name)
+        weights.append(load_segmenter(tmp_path / name)[0].head.state_dict())
+    torch.testing.assert_close(*weights, atol=1e-3, rtol=1e-2)
+
+
+@pytest.mark.parametrize("crop", [1.0, 0.7])
+def test_a_linear_probe_killed_and_resumed_gives_the_same_bits(world: World, tmp_path, monkeypatch, crop):
+    config = CONFIGS["linear"].model_copy(update={"samples": 96, "crop": crop})
+    transfer(config, world.transfer, None, tmp_path / "whole")
+    rate = loop.warmup_cosine
+
+    def die(step: int, *rest: Any) -> float:
+        if step == 3:
+            raise InterruptedError
+        return rate(step, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "warmup_cosine", die)
+        with pytest.raises(InterruptedError):
+            transfer(config, world.transfer, None, tmp_path / "cut")
+    transfer(config, world.transfer, None, tmp_path / "cut")
+    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
+    assert weights[0] == weights[1]
+
+
+def test_neighbours_vote_by_their_nearness():
+    """Against the definition, term by term."""
+    rng = np.random.default_rng(0)
+    keys, queries = rng.normal(size=(40, 8)), rng.normal(size=(1, 4, 8))
+    classes = rng.integers(0, 3, 40).astype(np.uint8)
+    weight = np.array([1.0, 2.0, 0.5], dtype=np.float32)
+    head = NeighbourHead(NeighbourConfig(k=5, temperature=0.2), 8, 3, 40)
+    head.fill(torch.from_numpy(keys), torch.from_numpy(classes), torch.from_numpy(weight))
+    shares = head(torch.from_numpy(queries), 2)
+    assert shares.shape == (1, 3, 2, 2)
+    for i, query in enumerate(queries[0]):
+        cosine = keys @ query / np.linalg.norm(keys, axis=1) / np.linalg.norm(query)
+        votes = np.zeros(3)
+        for n in np.argsort(-cosine)[:5]:
+            votes[classes[n]] += np.exp(cosine[n] / 0.2) * weight[classes[n]]
+        np.testing.assert_allclose(shares[0, :, i // 2, i % 2], votes / votes.sum(), atol=5e-3)
+
+
+def test_a_patch_has_the_class_of_most_of_its_pixels():
+    truth = np.full((1, 4, 4), 1, dtype=np.uint8)
+    truth[0, :2, :2] = [[2, 2], [2, 0]]
+    truth[0, :2, 2:] = [[VOID, VOID], [VOID, 0]]
+    assert patch_classes(truth, 2, 3).tolist() == [[2, VOID, 1, 1]]
+
+
+def test_the_bank_is_thinned_by_lot_and_holds_no_void(world: World, tmp_path):
+    classes = np.array([[0, VOID, 1], [2, 2, VOID]], dtype=np.uint8)
+    assert choose_entries(classes, 9, np.random.default_rng(0)).tolist() == [0, 2, 3, 4]
+    few = [tuple(choose_entries(classes, 2, np.random.default_rng(s))) for s in range(20)]
+    assert len(set(few)) > 2
+    assert all(len(set(f)) == 2 for f in few)
+    config = CONFIGS["knn"].model_copy(update={"knn": NeighbourConfig(entries=100)})
+    banks = []
+    for name in ("a", "b"):
+        assert transfer(config, world.transfer, None, tmp_path / name)["entries"] == 100
+        banks.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert banks[0] == banks[1]
+    # The classes kept are those of the patches kept.
+    model, _, _ = load_segmenter(tmp_path / "a")
+    assert isinstance(model.head, NeighbourHead)
+    images = world.transfer.read(np.arange(64), ["rgb"])
+    features = Frozen(model, torch.device("cpu"), True).encode(images)
+    near = torch.nn.functional.normalize(features.float(), dim=-1).flatten(0, 1) @ model.head.keys.float().T
+    source = Labelled(world.transfer, class_table(world.transfer)[1])
+    labels = np.concatenate([patch_classes(t, 4, 4) for t in source.truths(64)]).ravel()
+    agree = labels[near.argmax(0).numpy()] == model.head.values.numpy()
+    assert agree.mean() > 0.97  # some patches look all alike
+
+
+def test_truth_is_an_array_of_its_own(world: World):
+    source = Labelled(world.transfer, class_table(world.transfer)[1])
+    batch = source.named({"id": np.arange(2), **world.transfer.read([0, 1], source.reads(("rgb",)))})
+    assert batch.keys() == {"rgb", TRUTH}
