@@ -159,7 +159,7 @@ def _stores(config: RunConfig, name: str, phase: Phase, machine: MachineConfig) 
     return {houses: _store(config, houses, "pretrain", frames, machine) for houses, frames in each.items()}
 
 
-def _view(stores: list[Path], shares: list[float]) -> Frames | MixedFrames:
+def _view(stores: list[Path], shares: list[float]) -> PretrainFrames | MixedFrames:
     views = [PretrainFrames(Store.open(path / "store")) for path in stores]
     return views[0] if len(views) == 1 else MixedFrames(views, shares)
 

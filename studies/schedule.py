@@ -73,7 +73,7 @@ def _run_on_ray(
     failures: list[str] = []
     lost: dict[str, int] = {}  # how often a stage's process died
     status = _Status(total)
-    task = ray.remote(_work).options(num_cpus=0, max_retries=0)
+    task = ray.remote(_work)
     try:
         while waiting or running:
             ready = [s for s in waiting.values() if all(n.done(out) is not None for n in s.waits_for)]
@@ -82,7 +82,7 @@ def _run_on_ray(
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")
                 gpus = study.machine.gpus if stage.kind in _TRAINS else 0
-                handle = task.options(num_gpus=gpus).remote(stage, str(out.absolute()))
+                handle = task.options(num_cpus=0, num_gpus=gpus, max_retries=0).remote(stage, str(out.absolute()))
                 running[handle] = (stage, time.monotonic())
             if not running:
                 break  # what waits rests on what failed

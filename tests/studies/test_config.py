@@ -19,7 +19,7 @@ TINY = {
 
 def study(tmp_path: Path, **fields: object) -> Path:
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(TINY | fields))
+    path.write_text(yaml.safe_dump(TINY | fields, sort_keys=False))
     return path
 
 
