@@ -1,237 +1,231 @@
-"""The page of a study: one self-contained HTML file drawn from rows and the stage folders they name."""
+"""The page of a study: one self-contained HTML file drawn from rows, with CSV and JSON beside it.
 
-import base64
-import html
+`write_report(out, rows)` writes `report.html`, `report.csv` (a line a run) and `report.json` (summaries,
+claims, laws). Pictures come from the stage folders that rows name; where only rows are left, the page has
+none.
+"""
+
 import json
-from itertools import combinations
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from engine.manifest import write_atomically
-from engine.show import contact_sheet
-from engine.store import Store
-from scenes.credits import CREDITS
-from scenes.house import House
-from scenes.plan import draw_plan
-from studies import figures
-from studies.statistics import by_method, verdict
+from studies import forms
+from studies.claims import Claim, at_point, claims, columns, scope
+from studies.laws import Laws, law_text, laws, worth_text
+from studies.metrics_text import gain, label, mean_sd, signed, span
+from studies.page import bullets, folded, heading, image, paragraph, table, write_page
+from studies.report_config import ReportConfig
+from studies.report_files import findings_json, rows_csv, scalars
+from studies.report_pictures import frames, learning, predictions, test_space
+from studies.report_runs import configuration, cost
+from studies.rows import Row, Table
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:#222}
-h1{margin-bottom:0}h2{margin-top:2em;border-bottom:1px solid #ddd}img{max-width:100%}
-table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ddd;padding:.25em .6em;text-align:right}
-td:first-child,th:first-child{text-align:left}.q{color:#555;font-size:1.1em}
-pre{background:#f6f6f6;padding:1em;overflow:auto;font-size:12px}.note{color:#666}
-.key{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 .9em;vertical-align:-.1em}
-"""
-_METRICS = (("miou", "mIoU [%]"), ("pixel_accuracy", "pixel accuracy [%]"))
+_OVER = "95 % interval of the mean, Student's t over repeats."
+_CAPTIONS = {
+    "bars": f"Bars: mean over repeats. Dots: repeats. Whiskers: {_OVER}",
+    "curve": f"Lines: mean over repeats; level lines: arms that do not vary over the axis. Small dots: "
+    f"repeats. Bands: {_OVER}",
+    "paths": f"Lines: mean over repeats; colours are arms, dashes are metrics. Small dots: repeats. "
+    f"Bands: {_OVER}",
+    "heatmap": "Mean ± standard deviation over repeats. Boxed: judged where it was learned.",
+}
+_RULE = (
+    "Differences are paired: repeat by repeat, and house by house where single houses were scored. Each has "
+    "at least two 95 % intervals: Student's t over repeats, and a bootstrap over repeats (and houses), which "
+    "by itself is too sure with few repeats. A claim is printed only where every interval excludes zero; "
+    "where only those over repeats do, it is shown for the judged houses and claimed of no others."
+)
 
 
-def write_report(out: Path, rows: list[dict[str, Any]]) -> Path:
-    """Draw `<out>/report.html` from the rows of one study at one scale.
+def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None) -> Path:
+    """Draw the page of the rows of one study at one preset and return its path.
 
-    Raises ValueError when there are no rows, or rows of several studies.
+    `report` stands in for what the rows ask for, where the study's file was changed since. Raises ValueError
+    when there are no rows, or rows that make no one page.
     """
-    studies = {row["study"] for row in rows}
-    if len(studies) != 1:
-        raise ValueError(f"{out}: a report needs the rows of one study, found {sorted(studies)}")
-    study, preset = rows[0]["study"], rows[-1]["preset"]
+    data = Table(rows, report)
+    answers, found = claims(data), laws(data)
     sections = [
-        _head(study, preset, rows),
-        _result(rows),
-        _house(out, rows),
-        _frames(out, rows),
-        _training(rows),
-        _predictions(out, rows),
-        _classes(rows),
-        _cost(rows),
-        _provenance(out, rows),
+        _head(data),
+        _result(data, found),
+        _claims(answers),
+        _laws(data, found),
+        _paper(data),
+        _points(data),
+        _classes(data),
+        learning(data),
+        predictions(out, data),
+        test_space(out, data),
+        frames(out, data),
+        cost(data),
+        configuration(out, data),
     ]
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(study)}</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
+    write_atomically(out / "report.csv", rows_csv(data).encode())
+    write_atomically(
+        out / "report.json",
+        (json.dumps(findings_json(data, answers, found), indent=1, allow_nan=False) + "\n").encode(),
     )
-    path = out / "report.html"
-    write_atomically(path, page.encode())
-    return path
+    return write_page(out / "report.html", f"{data.study} ({data.preset})", sections)
 
 
-def _head(study: str, preset: str, rows: list[dict[str, Any]]) -> str:
-    row = rows[0]
-    seeds = sorted({r["seed"] for r in rows})
-    test, other = row["config"]["test_house"], row["config"]["transfer_houses"]
+def _head(data: Table) -> str:
+    after = f" After {data.figure} of the paper." if data.figure else ""
     return (
-        f'<h1>{html.escape(study)}</h1><p class="q">{html.escape(row["question"])}</p>'
-        f'<p class="note">Preset {html.escape(preset)}; seeds {", ".join(map(str, seeds))}; test space: '
-        f"house {test['seed']} of family {html.escape(test['family'])}; labels from {other['count']} houses "
-        f"of family {html.escape(other['family'])}.</p>"
+        heading(data.study, 1)
+        + paragraph(data.question, "q")
+        + paragraph(f"Preset {data.preset}; {len(data.rows)} runs.{after} {scope(data)}", "note")
     )
 
 
-def _result(rows: list[dict[str, Any]]) -> str:
-    summaries = {label: by_method(rows, name) for name, label in _METRICS}
-    methods = [m for m in _methods(rows) if m in summaries["mIoU [%]"]]
-    head = "".join(f"<th>{html.escape(label)}</th>" for label in summaries)
-    body = "".join(
-        f"<tr><td>{html.escape(m)}</td>"
-        + "".join(f"<td>{s[m].text() if m in s else ''}</td>" for s in summaries.values())
-        + "</tr>"
-        for m in methods
-    )
-    claims = "".join(
-        f"<li>{html.escape(verdict(rows, 'miou', b, a))}</li>" for a, b in combinations(methods, 2)
-    )
-    bars = {m: [100 * v for v in summaries["mIoU [%]"][m].values] for m in methods}
+def _result(data: Table, found: Laws) -> str:
+    wanted = columns(data)
+    if not any(data.values(point, metric) for point in data.points for metric in wanted):
+        return heading("Result") + paragraph(f"No row has any of {', '.join(wanted)} yet.")
+    caption = _CAPTIONS[data.report.form]
+    if found.fits:
+        caption += " Dashed, in the curve's colour: the fitted law, over the measured levels only."
+    if data.report.form != "heatmap":
+        caption += " Arms are compared by the paired differences below, not by whether intervals overlap."
     return (
-        "<h2>Was it worth it?</h2><p>Semantic segmentation of held-out views of the test space. "
-        "Mean ± standard deviation over seeds; the seeds change initialisation, masks and batch order, and "
-        f"not the houses or the poses.</p><table><tr><th>method</th>{head}</tr>{body}</table>"
-        f"<ul>{claims}</ul>{_img(figures.method_bars(bars, 'mIoU [%]'))}"
+        heading("Result") + image(forms.draw(data, found.fits), alt="the result") + paragraph(caption, "note")
     )
 
 
-def _house(out: Path, rows: list[dict[str, Any]]) -> str:
-    plans = []
-    for stage in _stages(rows, "houses"):
-        if not stage["label"].startswith("test"):
-            continue
-        for file in sorted((out / stage["folder"] / "houses").glob("*.json")):
-            plans.append(_img(figures.png(draw_plan(House.load(file), 700)), width=520))
-    return "<h2>The test space</h2>" + "".join(plans) if plans else ""
-
-
-def _frames(out: Path, rows: list[dict[str, Any]]) -> str:
-    (stage,) = _stages(rows, "store")
-    store = Store.open(out / stage["folder"] / "store")
-    sheets = [
-        f"<h3>{role}</h3>" + _img(figures.png(contact_sheet(store, 16, role=role)))
-        for role in ("pretrain", "transfer")
+def _claims(answers: list[Claim]) -> str:
+    if not answers:
+        return ""
+    head = ["comparison", "metric", "difference", "intervals", "repeats", "stands among all", "verdict"]
+    body = [
+        [
+            f"{c.a} against {c.b}",
+            label(c.metric, where="{x}" not in c.metric),
+            signed(c.summary.mean, c.metric),
+            "; ".join(f"{span(i, c.metric, sign=True)} ({i.kind})" for i in c.summary.intervals),
+            str(c.summary.n),
+            "yes" if c.stands_among_all else "no",
+            c.verdict,
+        ]
+        for c in answers
     ]
-    counts = ", ".join(f"{n:,} {role}" for role, n in stage["metrics"]["frames"].items())
-    distance = stage["metrics"]["least_distance_eval_to_pretrain_m"]
+    kinds = ["claim" if c.summary.verdict == "claim" else "" for c in answers]
+    many = (
+        f"Comparisons made here: {len(answers)}, each at 5 %; stands among all: Student's t still "
+        "excludes zero when all of them are held to 5 % together (Holm)."
+    )
+    sentences = bullets(_with_metric(c) for c in answers if c.better is not None)
     return (
-        f"<h2>What the body sensed</h2><p>Frames: {counts} ({stage['metrics']['bytes'] / 1e6:.0f} MB). The "
-        f"nearest evaluation camera stands {distance * 100:.1f} cm from a pre-training camera. "
-        f"Pre-training frames carry no labels.</p>{''.join(sheets)}"
+        heading("What may be claimed")
+        + (sentences or paragraph("Nothing may be claimed."))
+        + paragraph(f"{_RULE} {many}", "note")
+        + table(head, body, kinds)
     )
 
 
-def _training(rows: list[dict[str, Any]]) -> str:
-    curves: dict[str, list[Any]] = {}
-    for row in rows:
-        for stage in row["stages"].values():
-            if stage["kind"] == "pretrain" and "curve" in stage["metrics"]:
-                curves.setdefault(row["method"], []).append(stage["metrics"]["curve"])
-    tuned: dict[str, list[Any]] = {}
-    for row in rows:
-        for stage in row["stages"].values():
-            if stage["kind"] == "transfer" and "curve" in stage["metrics"]:
-                tuned.setdefault(row["method"], []).append(stage["metrics"]["curve"])
-    parts = ["<h2>Learning</h2>"]
-    if curves:
-        parts += ["<h3>Pre-training loss, a line per seed</h3>", _img(figures.loss_curves(curves))]
-    if tuned:
-        parts += ["<h3>Transfer loss, a line per seed</h3>", _img(figures.loss_curves(tuned))]
-    if tokenizers := _stages(rows, "tokenizer"):
-        body = "".join(
-            f"<tr><td>{html.escape(t['label'])}</td><td>{t['metrics']['reconstruction_error']:.3g}</td>"
-            f"<td>{html.escape(t['metrics']['error_unit'])}</td><td>{t['metrics']['usage']:.3g}</td>"
-            f"<td>{t['metrics']['perplexity']:.1f}</td></tr>"
-            for t in tokenizers
-        )
+def _with_metric(claim: Claim) -> str:
+    return f"{claim.text.removesuffix('.')}: {gain(claim.summary.mean, claim.metric)}."
+
+
+def _laws(data: Table, found: Laws) -> str:
+    axis = (data.report.x or "x").replace("_", " ")
+    lines = [law_text(series, metric, fit, axis) for (series, metric), fit in found.fits.items()]
+    worths = [worth_text(data, series, metric, w) for (series, metric), w in found.worths.items()]
+    if not lines and not worths and not found.left_out:
+        return ""
+    parts = [heading("The law, and what it is worth" if worths else "The law")]
+    if lines:
         parts.append(
-            "<h3>Tokenizers, trained on the pre-training frames alone</h3><table><tr><th></th>"
-            "<th>reconstruction error</th><th>unit</th><th>share of codes used</th><th>perplexity</th></tr>"
-            f"{body}</table>"
+            paragraph(
+                "Least squares through the means of all repeats, over the measured levels only.", "note"
+            )
+        )
+    parts += [paragraph(line) for line in [*lines, *found.left_out]]
+    if worths:
+        parts.append(heading(f"What {data.report.worth_of} is worth", 3))
+        parts += [paragraph(line) for line in worths]
+        parts.append(
+            paragraph(
+                "A bootstrap over few repeats is too narrow; what each says by itself stands beside it.",
+                "note",
+            )
         )
     return "".join(parts)
 
 
-def _predictions(out: Path, rows: list[dict[str, Any]]) -> str:
-    first: dict[str, dict[str, np.ndarray]] = {}
-    names: list[str] = []
-    for row in rows:
-        path = out / row["evaluation"] / "predictions.npz"
-        if row["method"] not in first and path.exists():
-            first[row["method"]] = figures.read_npz(path)
-            names = row["metrics"].get("classes", [])
-    if not first:
+def _paper(data: Table) -> str:
+    paper, expect = data.report.paper, data.report.expect
+    if paper is None and not expect:
         return ""
-    any_method = next(iter(first.values()))
-    image = figures.predictions(
-        any_method["rgb"], any_method["truth"], {m: p["prediction"] for m, p in first.items()}
-    )
-    colors = figures.class_colors(np.arange(1, len(names) + 1))
-    key = "".join(
-        f'<span class="key" style="background:rgb{tuple(int(v) for v in c)}"></span>{html.escape(n)}'
-        for c, n in zip(colors, names, strict=True)
-    )
-    seed = rows[0]["seed"]
-    return f"<h2>Predictions beside truth</h2><p>Seed {seed}. {key}</p>{_img(image)}"
+    parts = [heading("The paper's, beside ours")]
+    if expect:
+        parts.append(paragraph(f"What the paper found: {expect}"))
+    if paper is not None:
+        body = [["" if cell is None else str(cell) for cell in row] for row in paper.rows]
+        parts.append(
+            paragraph(f"The paper's own numbers ({paper.source}), from its data and at its scale:", "note")
+        )
+        parts.append(table(paper.columns, body))
+    return f'<div class="paper">{"".join(parts)}</div>'
 
 
-def _classes(rows: list[dict[str, Any]]) -> str:
-    methods = _methods(rows)
-    names = sorted({k for row in rows for k in row["metrics"] if k.startswith("iou/")})
-    if not names:
+def _points(data: Table) -> str:
+    head = [
+        "point",
+        "metric",
+        "mean ± SD",
+        "95 %, Student's t over repeats",
+        "95 %, other intervals",
+        "repeats",
+    ]
+    body = []
+    for metric in columns(data):
+        for point in data.points:
+            summary = at_point(data, point, metric)
+            if summary is None:
+                continue
+            others = "; ".join(f"{span(i, metric)} ({i.kind})" for i in summary.intervals[1:])
+            body.append(
+                [
+                    point.label,
+                    label(metric),
+                    mean_sd(summary, metric),
+                    span(summary.students, metric),
+                    others,
+                    str(summary.n),
+                ]
+            )
+    parts = [
+        heading("Every point"),
+        paragraph(
+            "Ours. SD: standard deviation over repeats (n − 1). A point that no row has is not here.", "note"
+        ),
+        table(head, body),
+    ]
+    rest = [m for m in scalars(data) if m not in columns(data) and "/iou/" not in f"/{m}"]
+    if rest:
+        cells = [[label(m), *(mean_sd(at_point(data, p, m), m) for p in data.points)] for m in rest]
+        parts.append(
+            folded(
+                f"{len(rest)} other numbers of the rows, mean ± SD",
+                table(["", *(p.label for p in data.points)], cells),
+            )
+        )
+    return "".join(parts)
+
+
+def _classes(data: Table) -> str:
+    places = list(dict.fromkeys(m.rpartition("/")[0] for m in columns(data)))
+    parts = []
+    for place in places:
+        prefix = f"{place}/iou/" if place else "iou/"
+        names = [m for m in scalars(data) if m.startswith(prefix)]
+        if not names:
+            continue
+        cells = [
+            [m.removeprefix(prefix), *(mean_sd(at_point(data, p, m), m) for p in data.points)] for m in names
+        ]
+        shown = table(["class", *(p.label for p in data.points)], cells)
+        title = place.replace("_", " ").replace("/", ", ") or "all"
+        parts.append(shown if len(places) == 1 else folded(title, shown))
+    if not parts:
         return ""
-    summaries = {n: by_method(rows, n) for n in names}
-    body = "".join(
-        f"<tr><td>{html.escape(n.removeprefix('iou/'))}</td>"
-        + "".join(f"<td>{s[m].text() if m in s else ''}</td>" for m in methods)
-        + "</tr>"
-        for n, s in summaries.items()
-    )
-    head = "".join(f"<th>{html.escape(m)}</th>" for m in methods)
-    return f"<h2>IoU of each class [%]</h2><table><tr><th>class</th>{head}</tr>{body}</table>"
-
-
-def _cost(rows: list[dict[str, Any]]) -> str:
-    body = "".join(
-        f"<tr><td>{html.escape(row['method'])}, seed {row['seed']}</td>"
-        f"<td>{sum(s for label, s in row['cost']['seconds'].items() if _own(label)):.0f}</td>"
-        f"<td>{sum(s for label, s in row['cost']['seconds'].items() if not _own(label)):.0f}</td>"
-        f"<td>{html.escape(row['code_version'])}</td></tr>"
-        for row in rows
-    )
-    seconds: dict[str, float] = {}
-    for row in rows:
-        seconds |= row["cost"]["seconds"]
-    stages = "".join(f"<tr><td>{html.escape(k)}</td><td>{v:.0f}</td></tr>" for k, v in seconds.items())
-    return (
-        "<h2>Cost</h2><p>Shared stages are done once and count in full for each run that rests on them.</p>"
-        "<table><tr><th>run</th><th>own stages [s]</th><th>shared stages [s]</th><th>code</th></tr>"
-        f"{body}</table><details><summary>every stage [s]</summary><table>{stages}</table></details>"
-    )
-
-
-def _own(label: str) -> bool:
-    return "seed" in label
-
-
-def _provenance(out: Path, rows: list[dict[str, Any]]) -> str:
-    (stage,) = _stages(rows, "store")
-    credits = (out / stage["folder"] / "store" / CREDITS).read_text()
-    config = json.dumps(rows[0]["config"], indent=1)
-    return (
-        "<h2>Configuration and credits</h2>"
-        f"<details><summary>resolved configuration</summary><pre>{html.escape(config)}</pre></details>"
-        f"<details><summary>authors of the 3D models</summary><pre>{html.escape(credits)}</pre></details>"
-    )
-
-
-def _methods(rows: list[dict[str, Any]]) -> list[str]:
-    """Every method in the order of the study's file."""
-    return list(dict.fromkeys(name for row in rows for name in row["config"]["methods"]))
-
-
-def _stages(rows: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    """Every distinct stage of a kind that the rows rest on."""
-    return list({k: s for row in rows for k, s in row["stages"].items() if s["kind"] == kind}.values())
-
-
-def _img(data: bytes, width: int | None = None) -> str:
-    size = f' width="{width}"' if width else ""
-    return f'<p><img{size} src="data:image/png;base64,{base64.b64encode(data).decode()}"></p>'
+    return heading("IoU of each class [%]") + paragraph("Mean ± SD over repeats.", "note") + "".join(parts)

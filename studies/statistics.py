@@ -1,68 +1,188 @@
-"""Statistics of a study's rows: means, spread over seeds, and paired differences."""
+"""Statistics of a study: means with intervals, and paired differences that may or may not be claimed.
 
+A study repeats each point a few times (three, often), and a bootstrap over three values is too sure of
+itself. So a difference is given several intervals, and it is a claim only where every one excludes zero:
+
+- Student's t over repeats: honest with few repeats, blind to which houses were judged;
+- a bootstrap over repeats and over the judged houses at once, where scores of single houses are there;
+- Student's t over houses, where all repeats judged the same ones.
+
+Where the last two hold zero and the repeats do not, the difference is shown for these houses and no others.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+LEVEL = 0.95
+REPLICATES = 4000
+_STILL = 1e-12  # a spread below this is no spread: the repeats did not vary anything
+
+Values = Mapping[int, float]
+Houses = Mapping[int, Mapping[str, float]]
+Verdict = Literal["claim", "these houses only", "no claim"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    low: float
+    high: float
+    kind: str
+    """What it is, in words."""
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
 
 @dataclass(frozen=True)
 class Summary:
-    """One metric of one method over its seeds."""
+    """A quantity over repeats: of one point, or of a difference between two."""
 
     values: tuple[float, ...]
+    """One a repeat."""
+    houses: int
+    """Houses that were resampled; 0 where no scores of single houses are there."""
+    intervals: tuple[Interval, ...]
+    """95 % each, all that can be given; the first is Student's t over repeats. None with one repeat."""
+    of_repeats: Interval | None
+    """The bootstrap over repeats alone."""
+
+    @property
+    def n(self) -> int:
+        return len(self.values)
 
     @property
     def mean(self) -> float:
         return float(np.mean(self.values))
 
     @property
-    def spread(self) -> float | None:
-        """Standard deviation over seeds (n - 1); None for a single seed."""
-        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+    def sd(self) -> float | None:
+        """Standard deviation over repeats (n - 1); None for a single repeat."""
+        return float(np.std(self.values, ddof=1)) if self.n > 1 else None
 
-    def text(self, factor: float = 100.0, digits: int = 1) -> str:
-        if self.spread is None:
-            return f"{self.mean * factor:.{digits}f} (one seed)"
-        return f"{self.mean * factor:.{digits}f} ± {self.spread * factor:.{digits}f}"
+    @property
+    def students(self) -> Interval | None:
+        return self.intervals[0] if self.intervals else None
+
+    @property
+    def still(self) -> bool:
+        """Whether the repeats show no spread: one repeat, or several that vary nothing."""
+        return self.sd is None or self.sd <= _STILL * max(1.0, abs(self.mean))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether it is shown to differ from zero; see the head of this file."""
+        if self.still:
+            return "no claim"
+        if all(i.excludes_zero for i in self.intervals):
+            return "claim"
+        over_repeats = (self.intervals[0], self.of_repeats)
+        if self.houses > 1 and all(i is not None and i.excludes_zero for i in over_repeats):
+            return "these houses only"
+        return "no claim"
+
+    @property
+    def p_value(self) -> float:
+        """Of Student's t over repeats, two-sided, against a mean of zero; 1 with a single repeat."""
+        if self.sd is None or self.still:
+            return 1.0
+        return float(2 * stats.t.sf(abs(self.mean) / (self.sd / self.n**0.5), self.n - 1))
 
 
-def by_method(rows: list[dict[str, Any]], metric: str) -> dict[str, Summary]:
-    """`metric` of each method, seeds in order. A row without the metric is left out, never guessed."""
-    values: dict[str, list[float]] = {}
-    for row in rows:
-        if metric in row["metrics"]:
-            values.setdefault(row["method"], []).append(row["metrics"][metric])
-    return {method: Summary(tuple(v)) for method, v in values.items()}
+def summarise(values: Values, houses: Houses, rng: np.random.Generator) -> Summary | None:
+    """Mean and intervals of `values`, one a repeat; `houses` has the same quantity of each judged house, a
+    mapping a repeat. Houses count only where every repeat has at least two.
 
-
-def paired_difference(rows: list[dict[str, Any]], metric: str, a: str, b: str) -> tuple[float, float] | None:
-    """Mean of (a - b) over seeds that both have, and half the width of its 95 % interval (Student's t).
-
-    None when fewer than two seeds are shared: then nothing can be claimed.
+    None when there are no values.
     """
-    of = {
-        m: {r["seed"]: r["metrics"][metric] for r in rows if r["method"] == m and metric in r["metrics"]}
-        for m in (a, b)
-    }
-    seeds = sorted(of[a].keys() & of[b].keys())
-    if len(seeds) < 2:
+    if not values:
         return None
-    differences = np.array([of[a][s] - of[b][s] for s in seeds])
-    half = stats.t.ppf(0.975, len(seeds) - 1) * differences.std(ddof=1) / np.sqrt(len(seeds))
-    return float(differences.mean()), float(half)
+    repeats = sorted(values)
+    ys = np.array([values[r] for r in repeats])
+    per_house = [houses.get(r, {}) for r in repeats]
+    if any(len(h) < 2 for h in per_house):
+        per_house = []
+    count = len({house for h in per_house for house in h})
+    if len(ys) < 2:
+        return Summary(tuple(ys.tolist()), count, (), None)
+    alone = _percentiles(_resampled(ys, [], rng), f"bootstrap over {len(ys)} repeats")
+    intervals = [students_interval(ys)]
+    if per_house:
+        kind = f"bootstrap over {len(ys)} repeats and {count} houses"
+        intervals.append(_percentiles(_resampled(ys, per_house, rng), kind))
+        if all(h.keys() == per_house[0].keys() for h in per_house):
+            means = np.mean([[h[name] for name in sorted(per_house[0])] for h in per_house], axis=0)
+            half = _half_width(means)
+            center = float(ys.mean())
+            kind = f"Student's t over {count} houses"
+            intervals.append(Interval(center - half, center + half, kind))
+    else:
+        intervals.append(alone)
+    return Summary(tuple(ys.tolist()), count, tuple(intervals), alone)
 
 
-def verdict(rows: list[dict[str, Any]], metric: str, a: str, b: str) -> str:
-    """One sentence on a against b; a claim only when the interval excludes zero."""
-    difference = paired_difference(rows, metric, a, b)
-    if difference is None:
-        return f"{a} against {b}: one seed, so no claim."
-    mean, half = difference
-    numbers = (
-        f"{mean * 100:+.1f} points, 95 % interval {(mean - half) * 100:+.1f} to {(mean + half) * 100:+.1f}"
-    )
-    if abs(mean) <= half:
-        return f"{a} against {b}: {numbers}; the interval holds zero, so no claim."
-    return f"{a} is {'better' if mean > 0 else 'worse'} than {b}: {numbers}."
+def difference(
+    a: Values, b: Values, a_houses: Houses, b_houses: Houses, rng: np.random.Generator
+) -> Summary | None:
+    """a - b, paired: repeat by repeat where both have one, house by house where both were judged in it.
+
+    None when no repeat is shared.
+    """
+    shared = sorted(a.keys() & b.keys())
+    houses = {}
+    for r in shared:
+        ours, theirs = a_houses.get(r, {}), b_houses.get(r, {})
+        if ours.keys() == theirs.keys():
+            houses[r] = {house: ours[house] - theirs[house] for house in ours}
+    return summarise({r: a[r] - b[r] for r in shared}, houses, rng)
+
+
+def students_interval(values: np.ndarray) -> Interval:
+    """Of the mean of `values` [repeats], two or more."""
+    mean, half = float(values.mean()), _half_width(values)
+    return Interval(mean - half, mean + half, f"Student's t over {len(values)} repeats")
+
+
+def holm(p_values: Sequence[float], level: float = LEVEL) -> list[bool]:
+    """Which of several tests stand when all are asked at once (Holm's step-down)."""
+    stands = [False] * len(p_values)
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        if p_values[i] > (1 - level) / (len(p_values) - rank):
+            break
+        stands[i] = True
+    return stands
+
+
+def _half_width(values: np.ndarray) -> float:
+    return float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+
+
+def _resampled(
+    ys: np.ndarray, per_house: Sequence[Mapping[str, float]], rng: np.random.Generator
+) -> np.ndarray:
+    """Means of resampled repeats, [REPLICATES].
+
+    The score of a repeat is counted over all its houses together, so drawing houses moves it by what the
+    mean over single houses moves. Repeats that judged the same houses share the draw: their luck with the
+    houses is the same luck. The draws are widened by √(k / (k - 1)), by which k of them are too narrow.
+    """
+    moved = np.tile(ys, (REPLICATES, 1))
+    draws: dict[tuple[str, ...], np.ndarray] = {}
+    for i, houses in enumerate(per_house):
+        names = tuple(sorted(houses))
+        k = len(names)
+        if names not in draws:
+            draws[names] = rng.multinomial(k, np.full(k, 1 / k), size=REPLICATES) / k
+        scores = np.array([houses[name] for name in names])
+        moved[:, i] += (draws[names] @ scores - scores.mean()) * (k / (k - 1)) ** 0.5
+    picks = rng.integers(len(ys), size=(REPLICATES, len(ys)))
+    return np.take_along_axis(moved, picks, axis=1).mean(axis=1)
+
+
+def _percentiles(replicates: np.ndarray, kind: str) -> Interval:
+    low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high), kind)
