@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("training.commands:evaluate", "score held-out frames of the test space (CONFIG.yaml)"),
     "study run": ("studies.commands:run", "a study, resumable, then its report (STUDY.yaml)"),
     "study report": ("studies.commands:report", "the page of a study from its rows"),
+    "study compare": ("studies.commands:compare", "two runs of a study side by side"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
     "bench collect": (

@@ -82,7 +82,8 @@ def _run_on_ray(
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")
                 gpus = study.machine.gpus if stage.kind in _TRAINS else 0
-                handle = task.options(num_cpus=0, num_gpus=gpus, max_retries=0).remote(stage, str(out.absolute()))
+                on_ray = task.options(num_cpus=0, num_gpus=gpus, max_retries=0)
+                handle = on_ray.remote(stage, str(out.absolute()))
                 running[handle] = (stage, time.monotonic())
             if not running:
                 break  # what waits rests on what failed
