@@ -1,0 +1,216 @@
+"""The studies that come along: nothing leaks in any of their runs at any scale, and all of them run.
+
+`leaks` goes by the stages of a run and not by what its configuration says of itself, so it would find what
+the checks of the configuration let through. Nothing is run but in the slow test.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scenes.family import load_family
+from studies import pipeline
+from studies.commands import STUDIES, StudyRunConfig, run
+from studies.config import load_study
+from studies.pipeline import RunPlan, plan, plan_run
+from studies.run_config import Houses, RunConfig
+from studies.runner import saved_by_sharing
+from studies.stage import Stage
+
+FILES = sorted(p for p in STUDIES.glob("*.yaml") if p.name != "base.yaml")
+SCALES = ("smoke", "laptop", "gpu", "paper")
+
+
+def presets(path: Path) -> list[str]:
+    """The four scales of every study, and those that one has besides."""
+    return list(dict.fromkeys((*SCALES, *yaml.safe_load(path.read_text())["presets"])))
+
+
+EVERY = [pytest.param(f, p, id=f"{f.stem}-{p}") for f in FILES for p in presets(f)]
+
+
+def upstream(stage: Stage) -> dict[str, Stage]:
+    """The stage and all whose results go into its own; not those that a guard looks at (`after`)."""
+    found = {stage.key: stage}
+    for need in stage.needs:
+        found |= upstream(need)
+    return found
+
+
+def stores(stages: dict[str, Stage], role: str) -> list[Stage]:
+    return [s for s in stages.values() if s.kind == "store" and s.config["role"] == role]
+
+
+def houses(store: Stage) -> Houses:
+    """The houses that a store is of, by what their stage makes and not by their name."""
+    return Houses.model_validate({k: store.needs[0].config[k] for k in Houses.model_fields})
+
+
+def pool(store: Stage) -> str:
+    return load_family(houses(store).family).pool
+
+
+def leaks(planned: RunPlan) -> list[str]:
+    """Everything in a run that a specialist must not have known. None: it is one."""
+    every = {s.key: s for s in planned.stages}
+    upper, apart = planned.run.config.upper_bound, planned.run.config.apart
+    found = []
+    for stage in every.values():
+        if stage.kind == "evaluate":
+            continue
+        known = upstream(stage)
+        if stage.kind != "store" and stores(known, "eval"):
+            found.append(f"{stage.label}: learns from frames that are judged by")
+        if stage.kind in ("tokenizer", "tokens", "pretrain") and stores(known, "transfer"):
+            found.append(f"{stage.label}: learns from a store that has labels")
+    tuned = [s for s in every.values() if s.kind == "transfer"]
+    labelled = [s for stage in tuned for s in stores(upstream(stage), "transfer")]
+    same = {s.needs[0].key for s in labelled}  # these very houses, sensed anew without labels
+    others = [s for s in stores(every, "pretrain") if s.needs[0].key not in same] + stores(every, "eval")
+    for label in labelled:
+        for other in others:
+            if houses(label).shares_a_house(houses(other)) and not upper:
+                found.append(f"labels of {label.label}: a house of {other.label}, and no upper bound")
+            if pool(label) == pool(other) and apart and not upper:
+                found.append(f"labels of {label.label}: furnished as {other.label}, and nothing says so")
+    for stage in (*tuned, *planned.evaluations.values()):
+        if stage.config["upper_bound"] != upper:
+            found.append(f"{stage.label}: is not marked as the upper bound that it is")
+    for stage in tuned:
+        if {s.key for s in others} - {s.key for s in stage.waits_for} and not upper:
+            found.append(f"{stage.label}: its guard does not know all spaces that are judged or learned")
+    for stage in planned.evaluations.values():
+        if {s.key for s in stores(every, "pretrain")} - {s.key for s in stage.needs}:
+            found.append(f"{stage.label}: its poses are not held against all that were learned")
+    return list(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize(("path", "preset"), EVERY)
+def test_nothing_leaks(path: Path, preset: str):
+    study = load_study(path, preset)
+    plans = plan(study)
+    assert plans
+    for planned in plans:
+        assert not leaks(planned), planned.run.label
+        for run_store in stores({s.key: s for s in planned.stages}, "pretrain"):
+            assert "semantic" not in json.dumps(run_store.config), "labels are no sensory modality"
+    study.report.check(
+        {p.run.arm: tuple(p.run.point) for p in plans}, {a: tuple(v) for a, v in study.levels.items()}
+    )
+
+
+@pytest.mark.parametrize(("path", "preset"), EVERY)
+def test_what_is_compared_is_of_one_distribution(path: Path, preset: str):
+    for planned in plan(load_study(path, preset)):
+        every = {s.key: s for s in planned.stages}
+        labelled = {h for s in stores(every, "transfer") for h in [houses(s).family]}
+        learned = {houses(s).family for s in (*stores(every, "pretrain"), *stores(every, "eval"))}
+        assert len(learned - labelled) <= 1, f"{planned.run.label}: {sorted(learned)}"
+
+
+def smoke_run(name: str, arm: str) -> Any:
+    return next(r for r in load_study(STUDIES / f"{name}.yaml", "smoke").runs() if r.arm == arm)
+
+
+def planted(**changed: Any) -> list[str]:
+    """Leaks of a good run with fields changed behind the back of the configuration's own checks."""
+    study = load_study(STUDIES / "demo.yaml", "smoke")
+    good = next(r for r in study.runs() if r.arm == "tst-mm")
+    assert not leaks(plan_run(good, study.machine))
+    config = RunConfig.model_copy(good.config, update=changed)
+    return leaks(plan_run(good.model_copy(update={"config": config}), study.machine))
+
+
+def with_houses(name: str, **fields: Any) -> dict[str, Houses]:
+    sets = smoke_run("demo", "tst-mm").config.houses
+    return {**sets, name: sets[name].model_copy(update=fields)}
+
+
+def test_labels_of_the_test_house_are_found():
+    assert any("no upper bound" in leak for leak in planted(labels={"test": 16}))
+    later = with_houses("transfer", family="apartment", seed=0, count=3)
+    assert any("no upper bound" in leak for leak in planted(houses=later))
+
+
+def test_furniture_of_the_test_house_is_found():
+    elsewhere = with_houses("transfer", family="apartment", seed=500)
+    found = planted(houses=elsewhere)
+    assert found
+    assert all("nothing says so" in leak for leak in found)
+    assert not planted(houses=elsewhere, apart=False)
+
+
+@pytest.mark.parametrize(
+    ("role", "words"), [("eval", "judged by"), ("transfer", "learns from a store that has labels")]
+)
+def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, role: str, words: str):
+    right = pipeline._store
+
+    def wrong(config: RunConfig, name: str, asked: str, *rest: Any) -> Stage:
+        return right(config, name, role if asked == "pretrain" else asked, *rest)  # pyright: ignore[reportArgumentType]
+
+    study = load_study(STUDIES / "demo.yaml", "smoke")
+    good = next(r for r in study.runs() if r.arm == "tst-mm")
+    assert not leaks(plan_run(good, study.machine))
+    monkeypatch.setattr(pipeline, "_store", wrong)
+    found = leaks(plan_run(good, study.machine))
+    for kind in ("tokenizer rgb", "tokens depth", "pre-training mm"):
+        assert any(leak.startswith(kind) and words in leak for leak in found), found
+
+
+def test_a_bound_that_is_not_marked_is_found():
+    study = load_study(STUDIES / "bounds.yaml", "smoke")
+    bound = next(r for r in study.runs() if r.arm == "tst-mm-supervised")
+    assert bound.config.upper_bound
+    hidden = RunConfig.model_copy(bound.config, update={"upper_bound": False})
+    assert leaks(plan_run(bound.model_copy(update={"config": hidden}), study.machine))
+    marked = {r.arm for r in study.runs() if r.config.upper_bound}
+    assert marked == {"supervised", "tst-mm-supervised"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_a_file_opens_with_how_to_run_it(path: Path):
+    head = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert any(f"tst study run {path.stem} " in line for line in head)
+    assert load_study(path, "smoke").question.endswith("?")
+    assert load_study(path, "smoke").name == path.stem
+
+
+def test_studies_are_listed():
+    page = (STUDIES.parent / "docs" / "studies.md").read_text()
+    assert all(f"studies/{path.name}" in page for path in FILES)
+
+
+def test_studies_share_stages(capsys: pytest.CaptureFixture[str]):
+    plans = [p for path in FILES for p in plan(load_study(path, "smoke"))]
+    asked, saved = sum(len(p.stages) for p in plans), saved_by_sharing(plans)
+    with capsys.disabled():
+        print(
+            f"\nsmoke: {len(FILES)} studies, {len(plans)} runs ask for {asked} stages; "
+            f"{asked - saved} are done, {saved} saved by sharing"
+        )
+    assert saved > asked / 2
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of stages for all studies: what one has done the next one finds."""
+    return tmp_path_factory.mktemp("shared") / "stages"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_every_study_runs(path: Path, stages: Path, tmp_path: Path):
+    out = tmp_path / path.stem
+    run(StudyRunConfig(study=path, out=out, preset="smoke", stages=stages, set=("machine.slots=0",)))
+    planned = plan(load_study(path, "smoke"))
+    rows = [json.loads(p.read_text()) for p in sorted((out / "rows").glob("*.json"))]
+    assert len(rows) == len(planned)
+    for row in rows:
+        assert all(0 <= v <= 1 for k, v in row["metrics"].items() if k.endswith("/miou"))
+        assert row["upper_bound"] == row["config"]["upper_bound"]
+    page = (out / "report.html").read_text()
+    assert load_study(path, "smoke").question.split()[0] in page
