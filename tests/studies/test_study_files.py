@@ -184,6 +184,22 @@ def test_studies_are_listed():
     assert all(f"studies/{path.name}" in page for path in FILES)
 
 
+def test_the_study_of_the_documentation_is_one(tmp_path: Path):
+    page = (STUDIES.parent / "docs" / "write-a-study.md").read_text()
+    text = page.split("```yaml\n")[1].split("```")[0]
+    assert len(text.splitlines()) < 20
+    (tmp_path / "studies").symlink_to(STUDIES)
+    (tmp_path / "depth-sensor.yaml").write_text(text)
+    for preset in SCALES:
+        study = load_study(tmp_path / "depth-sensor.yaml", preset)
+        plans = plan(study)
+        assert study.name == "depth-sensor"
+        assert not [leak for p in plans for leak in leaks(p)]
+        study.report.check(
+            {p.run.arm: tuple(p.run.point) for p in plans}, {a: tuple(v) for a, v in study.levels.items()}
+        )
+
+
 def test_studies_share_stages(capsys: pytest.CaptureFixture[str]):
     plans = [p for path in FILES for p in plan(load_study(path, "smoke"))]
     asked, saved = sum(len(p.stages) for p in plans), saved_by_sharing(plans)
