@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tokenizer train": ("training.commands:train_tokenizer", "a tokenizer for one modality (CONFIG.yaml)"),
     "pretrain": ("training.launch:pretrain_command", "masked pre-training on a store (CONFIG.yaml)"),
     "transfer": ("training.commands:transfer", "tune a task head on transfer houses (CONFIG.yaml)"),
+    "propagate": ("training.commands:propagate", "labels by a tuned model, for a student (CONFIG.yaml)"),
     "evaluate": ("training.commands:evaluate", "score held-out frames of the test space (CONFIG.yaml)"),
     "study run": ("studies.commands:run", "a study, resumable, then its report (STUDY.yaml)"),
     "study report": ("studies.commands:report", "the page of a study from its rows"),

@@ -290,7 +290,7 @@ def spaces_under_test(store: Store | Path | str) -> tuple[Space, ...]:
     return tuple(s for s in opened.spaces if s.id in ids)
 
 
-def check_never_labelled(frames: EvalFrames, learned: Iterable[Mapping[str, str]]) -> None:
+def check_never_labelled(frames: Frames, learned: Iterable[Mapping[str, str]]) -> None:
     """`learned`: id, house_digest and layout_digest of every space whose labels a model was tuned on.
 
     Raises LeakError if the frames are of one of them, or of one on another day: the score would be of labels

@@ -63,10 +63,11 @@ def table(
 
 
 def image(data: bytes, width: int | None = None, alt: str = "") -> str:
-    """A PNG inside the page."""
+    """A PNG or JPEG inside the page."""
     size = f' width="{width}"' if width else ""
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
     encoded = base64.b64encode(data).decode()
-    return f'<p><img{size} alt="{html.escape(alt)}" src="data:image/png;base64,{encoded}"></p>'
+    return f'<p><img{size} alt="{html.escape(alt)}" src="data:image/{kind};base64,{encoded}"></p>'
 
 
 def folded(summary: str, content: str) -> str:

@@ -70,10 +70,12 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
 
 def _head(data: Table) -> str:
     after = f" After {data.figure} of the paper." if data.figure else ""
+    bounds = list(dict.fromkeys(row["arm"] for row in data.rows if row.get("upper_bound")))
+    told = f" As a bound, tuned on labels of where it is judged: {', '.join(bounds)}." if bounds else ""
     return (
         heading(data.study, 1)
         + paragraph(data.question, "q")
-        + paragraph(f"Preset {data.preset}; {len(data.rows)} runs.{after} {scope(data)}", "note")
+        + paragraph(f"Preset {data.preset}; {len(data.rows)} runs.{after} {scope(data)}{told}", "note")
     )
 
 
@@ -122,7 +124,8 @@ def _claims(answers: list[Claim]) -> str:
 
 
 def _with_metric(claim: Claim) -> str:
-    return f"{claim.text.removesuffix('.')}: {gain(claim.summary.mean, claim.metric)}."
+    alone = "" if claim.stands_among_all else " By itself; not when all comparisons are held to 5 % together."
+    return f"{claim.text.removesuffix('.')}: {gain(claim.summary.mean, claim.metric)}.{alone}"
 
 
 def _laws(data: Table, found: Laws) -> str:

@@ -15,11 +15,12 @@ from engine.store import Store
 from scenes.house import House
 from scenes.plan import draw_plan
 from studies import figures
-from studies.page import heading, image, paragraph, table
+from studies.page import folded, heading, image, paragraph, table
 from studies.rows import Point, Table
 
 _COLUMNS = 6  # predictions side by side
 _PLANS = 4
+_STORES = 8  # more are folded away
 _ROLES = ("pretrain", "transfer", "eval")
 
 
@@ -95,7 +96,7 @@ def test_space(out: Path, data: Table) -> str:
     judged = {name.partition("/")[0] for row in data.rows for name in row["evaluations"]}
     plans = []
     for folder, stage in stages(data, "houses"):
-        if any(name.replace("_", " ") in stage["label"].replace("_", " ") for name in judged):
+        if judged & set(stage["label"].partition(":")[0].split()):
             plans += sorted((out / folder / "houses").glob("*.json"))
     if not plans:
         return ""
@@ -109,17 +110,12 @@ def frames(out: Path, data: Table) -> str:
     parts, rows = [], []
     shown: set[str] = set()
     for folder, stage in stages(data, "store"):
-        metrics = stage["metrics"]
-        count = metrics.get("frames")
-        total = sum(count.values()) if isinstance(count, dict) else count
-        size = metrics.get("bytes")
-        distance = metrics.get("least_distance_eval_to_pretrain_m")
+        count, size = stage["metrics"].get("frames"), stage["metrics"].get("bytes")
         rows.append(
             [
                 stage["label"],
-                "" if total is None else f"{total:,}",
+                "" if count is None else f"{count:,}",
                 "" if size is None else f"{size / 1e6:,.1f}",
-                "" if distance is None else f"{100 * distance:.1f}",
             ]
         )
         if len(shown) == len(_ROLES) or not (out / folder / "store").is_dir():
@@ -128,18 +124,21 @@ def frames(out: Path, data: Table) -> str:
         for role in _ROLES:
             if role not in shown and any(run.role == role for run in store.runs):
                 shown.add(role)
-                sheet = figures.png(contact_sheet(store, 8, role=role))
+                sheet = figures.jpeg(contact_sheet(store, 8, role=role))
                 parts += [heading(f"{role}: {stage['label']}", 3), image(sheet, alt=f"frames for {role}")]
     if not rows:
         return ""
-    head = ["store", "frames", "MB", "nearest eval to pre-training camera [cm]"]
     note = "Frames for pre-training carry no labels." if parts else ""
     return (
         heading("What the body sensed")
         + (paragraph(note, "note") if note else "")
-        + table(head, rows)
+        + (table(["store", "frames", "MB"], rows) if len(rows) <= _STORES else _stores(rows))
         + "".join(parts)
     )
+
+
+def _stores(rows: list[list[str]]) -> str:
+    return folded(f"all {len(rows)} stores", table(["store", "frames", "MB"], rows))
 
 
 def stages(data: Table, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

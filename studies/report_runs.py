@@ -9,19 +9,18 @@ from studies.differing import differing
 from studies.metrics_text import digits
 from studies.page import folded, heading, paragraph, preformatted, table
 from studies.report_pictures import stages
-from studies.rows import Row, Table
+from studies.rows import Table
 
 
 def cost(data: Table) -> str:
     """Every run with its cost, and what sharing stages saved."""
-    users = Counter(key for row in data.rows for key in row["stages"])
-    seconds: dict[str, tuple[str, float]] = {}
+    users = Counter(stage for row in data.rows for stage in row["cost"]["seconds"])
+    seconds: dict[str, float] = {}
     body = []
     metric = data.report.metrics[0]
     for row in data.rows:
-        spent = _seconds(row)
-        seconds |= spent
-        own = sum(s for key, (_, s) in spent.items() if users[key] == 1)
+        seconds |= row["cost"]["seconds"]
+        own = sum(s for stage, s in row["cost"]["seconds"].items() if users[stage] == 1)
         score = row["metrics"].get(metric)
         body.append(
             [
@@ -35,10 +34,10 @@ def cost(data: Table) -> str:
                 f"{row['cost']['machine']}, torch {row['cost']['torch']}",
             ]
         )
-    once = sum(s for _, s in seconds.values())
+    once = sum(seconds.values())
     alone = sum(row["cost"]["seconds_total"] for row in data.rows)
     head = ["run", "point", "seeds", metric, "own stages [s]", "all it rests on [s]", "code", "machine"]
-    every = sorted(seconds.values(), key=lambda pair: -pair[1])
+    every = sorted(seconds.items(), key=lambda pair: -pair[1])
     return (
         heading("Runs and their cost")
         + paragraph(
@@ -79,12 +78,6 @@ def configuration(out: Path, data: Table) -> str:
     if lines:
         parts.append(folded("authors of the 3D models", preformatted("\n".join(sorted(lines)))))
     return "".join(parts)
-
-
-def _seconds(row: Row) -> dict[str, tuple[str, float]]:
-    """key -> (label, seconds) of each stage of a row that has its time."""
-    times = row["cost"]["seconds"]
-    return {k: (s["label"], times[s["label"]]) for k, s in row["stages"].items() if s["label"] in times}
 
 
 def _hours(seconds: float) -> str:

@@ -7,18 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from studies.report_config import ReportConfig
 
 Level = int | float | str
 Row = dict[str, Any]
-
-
-def read_rows(out: Path) -> list[Row]:
-    """All rows under `out`, in the order of their files; `file` is the name of each row's file."""
-    return [json.loads(p.read_text()) | {"file": p.name} for p in sorted((out / "rows").glob("*.json"))]
 
 
 @dataclass(frozen=True)

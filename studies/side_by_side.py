@@ -13,7 +13,8 @@ import numpy as np
 
 from studies.claims import SEED, Claim, at_point, better, columns
 from studies.differing import differing
-from studies.rows import Point, Row, Table, read_rows
+from studies.rows import Point, Row, Table
+from studies.runner import read_rows
 from studies.statistics import Summary, difference, holm
 
 
@@ -90,7 +91,7 @@ def compare(a: Path, b: Path) -> Comparison:
 def _table(folder: Path) -> Table:
     rows = read_rows(folder)
     if not rows:
-        raise ValueError(f"{folder}: no rows here; give the folder of a run (the one that holds rows/)")
+        raise ValueError(f"{folder}: no rows yet; run the study again (tst study run): it goes on")
     return Table(rows)
 
 

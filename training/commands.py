@@ -1,4 +1,5 @@
-"""`tst tokenizer train`, `tst transfer`, `tst evaluate`, a stage each; `tst pretrain` is in launch.py.
+"""`tst tokenizer train`, `tst transfer`, `tst propagate` and `tst evaluate`, a stage each; `tst pretrain` is
+in launch.py.
 
 Every stage opens the store through the view of its role, so none can be pointed at what it must not see.
 """
@@ -11,6 +12,8 @@ from engine.access import EvalFrames, PretrainFrames, TransferFrames, spaces_und
 from training.config import Config
 from training.evaluate import EvaluateConfig
 from training.evaluate import evaluate as run_evaluation
+from training.propagate import PropagateConfig
+from training.propagate import propagate as run_propagation
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig
 from training.tokenizer import train_tokenizer as run_tokenizer
@@ -42,8 +45,24 @@ class TransferCommand(Config):
     """Folder of the run."""
     checkpoint: Path | None = None
     """Folder of a pre-training; none: from random weights."""
+    pseudo: Path | None = None
+    """Folder of `tst propagate` with pseudo-labels of the pre-training frames in test_store, to tune on
+    too."""
     transfer: TransferConfig = TransferConfig()
     """The fine-tuning."""
+
+
+class PropagateCommand(Config):
+    """What `tst propagate` needs to know."""
+
+    store: Path
+    """The store whose pre-training frames get pseudo-labels."""
+    teacher: Path
+    """Folder of a finished transfer, which gives them."""
+    out: Path
+    """Folder of the pseudo-labels."""
+    propagate: PropagateConfig = PropagateConfig()
+    """The labelling."""
 
 
 class EvaluateCommand(Config):
@@ -66,9 +85,19 @@ def train_tokenizer(config: TokenizerCommand) -> None:
 
 
 def transfer(config: TransferCommand) -> None:
-    """Tune a segmentation head, and the encoder with it, on the transfer frames of a store."""
+    """Tune a segmentation head, and the encoder with it, or probe it, on the transfer frames of a store."""
     frames = TransferFrames(config.store, spaces_under_test(config.test_store))
-    _print(run_transfer(config.transfer, frames, config.checkpoint, config.out))
+    guessed = None if config.pseudo is None else PretrainFrames(config.test_store)
+    metrics = run_transfer(
+        config.transfer, frames, config.checkpoint, config.out, pseudo=config.pseudo, pseudo_frames=guessed
+    )
+    _print(metrics)
+
+
+def propagate(config: PropagateCommand) -> None:
+    """Let a tuned model label the unlabelled frames of a store, for a student to be tuned on."""
+    frames = PretrainFrames(config.store)
+    _print(run_propagation(config.propagate, config.teacher, frames, config.out))
 
 
 def evaluate(config: EvaluateCommand) -> None:

@@ -4,7 +4,9 @@ value).
     tst evaluate evaluate.yaml
 
 Reads what `EvalFrames` show, learns nothing from it, and refuses a model tuned on labels of the space,
-whatever the protocol was: every one leaves the spaces in the folder whose labels it has used.
+whatever the protocol was: every one leaves in its folder the spaces whose labels it has used, as
+`labelled_spaces`. `pseudo_labelled_spaces` are no bar: of those the model has seen a teacher's guesses (label
+propagation, training/propagate.py) and no label, and to judge it there is the point.
 """
 
 import io

@@ -1,10 +1,13 @@
 """Labelled frames for a task: which class every pixel is of, how rare each class is, mirrors and crops.
 
+The class is that of the store's labels, or a pseudo-label that training/propagate.py left in a folder.
 Classes are the groups of the store's label table; the group "void" is ignored."""
 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from engine.access import Frames
+from engine.access import Frames, PretrainFrames
 from engine.augment import crop_and_flip
 from engine.stream import Batch, TicketReader
+from training.checkpoint import CONFIG, read_json
 from training.metrics import VOID
 
+PSEUDO_LABELS = "labels.npy"
 TRUTH = "truth"
 """The array of a batch that holds the class of every pixel, uint8 [b, h, w], VOID where there is none."""
 
@@ -35,27 +40,50 @@ def class_table(frames: Frames) -> tuple[list[str], UInt8[np.ndarray, "256"]]:
     return names, table
 
 
+def facts_of_spaces(frames: Frames) -> list[dict[str, str]]:
+    """What the spaces of a view are known by, as a model's config.json keeps it."""
+    return [
+        {"id": s.id, "house_digest": s.house_digest, "layout_digest": s.layout_digest} for s in frames.spaces
+    ]
+
+
 @dataclass(frozen=True)
 class Labelled:
-    """Frames, and the class of each of their pixels: by `table` from the store's labels."""
+    """Frames, and the class of each of their pixels: by `table` from the store's labels, or `pseudo`."""
 
     frames: Frames
     table: UInt8[np.ndarray, "256"]
+    pseudo: UInt8[np.ndarray, "n h w"] | None = None
 
     def reads(self, inputs: tuple[str, ...]) -> list[str]:
         """What must be read of the store."""
-        return [*inputs, "semantic"]
+        return [*inputs] if self.pseudo is not None else [*inputs, "semantic"]
 
     def named(self, batch: Batch) -> Batch:
         """A batch that was read, with its classes as TRUTH."""
-        images = {name: v for name, v in batch.items() if name not in ("id", "semantic")}
-        return {**images, TRUTH: self.table[batch["semantic"]]}
+        truth = self.pseudo[batch["id"]] if self.pseudo is not None else self.table[batch["semantic"]]
+        return {**{name: v for name, v in batch.items() if name not in ("id", "semantic")}, TRUTH: truth}
 
     def truths(self, at_once: int) -> Iterator[UInt8[np.ndarray, "b h w"]]:
         """Classes of all frames in order, so many frames at a time."""
         for first in range(0, len(self.frames), at_once):
             ids = np.arange(first, min(first + at_once, len(self.frames)))
             yield self.named({"id": ids, **self.frames.read(ids, self.reads(()))})[TRUTH]
+
+
+def pseudo_labelled(folder: Path, frames: PretrainFrames) -> tuple[Labelled, dict[str, Any]]:
+    """Frames with the pseudo-labels in `folder`, and what its config.json says. The labels stay on disk.
+
+    Raises ValueError when they are not of these frames."""
+    assert isinstance(frames, PretrainFrames), "pseudo-labels are of pre-training frames only"
+    facts = read_json(folder / CONFIG)
+    if facts["frames_digest"] != frames.digest():
+        raise ValueError(
+            f"{folder} has pseudo-labels of other frames than those of {frames.store_path}: propagate again, "
+            "or give the view that was labelled"
+        )
+    labels = np.load(folder / PSEUDO_LABELS, mmap_mode="r", allow_pickle=False)
+    return Labelled(frames, class_table(frames)[1], labels), facts
 
 
 Sources = Sequence[tuple[Labelled, int]]

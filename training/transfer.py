@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm import tqdm
 
-from engine.access import TransferFrames, UpperBoundFrames
+from engine.access import PretrainFrames, TransferFrames, UpperBoundFrames
 from training.blocks import initialise
 from training.checkpoint import CONFIG as CONFIG_FILE
 from training.checkpoint import (
@@ -39,7 +39,16 @@ from training.config import LoopConfig
 from training.encoder import EncoderConfig, build_encoder
 from training.frozen import Frozen
 from training.knn import NeighbourConfig, NeighbourHead
-from training.labelled import TRUTH, Labelled, Sources, class_table, class_weights, image_batches
+from training.labelled import (
+    TRUTH,
+    Labelled,
+    Sources,
+    class_table,
+    class_weights,
+    facts_of_spaces,
+    image_batches,
+    pseudo_labelled,
+)
 from training.metrics import VOID
 from training.optimiser import (
     check_finite,
@@ -74,7 +83,8 @@ class TransferConfig(LoopConfig):
     samples: int = Field(default=16384, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
     epochs: float | None = Field(default=None, gt=0)
-    """The same budget as passes over the transfer frames; where given, it says what `samples` are."""
+    """The same budget as passes over the transfer frames; where given, it says what `samples` are. With
+    pseudo-labels, as many images are seen in all, of both kinds together."""
     batch: int = Field(default=32, ge=1)
     """Images per step."""
     lr: float = Field(default=5e-4, gt=0)
@@ -93,6 +103,9 @@ class TransferConfig(LoopConfig):
     crop: float = Field(default=1.0, gt=0, le=1)
     """Smallest side of a random square crop, as a share of the image, scaled back to full size; 1: no
     crops."""
+    pseudo_share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of each batch that are frames of the test space with pseudo-labels, where such are given (all but
+    knn); the rest are transfer frames."""
     keep_gb: float = Field(default=2.0, ge=0)
     """Memory for features [GB] (linear, without crops): each frame is then encoded once. Where they take
     more, every batch is encoded anew."""
@@ -126,14 +139,38 @@ class TransferConfig(LoopConfig):
             return self
         return self.model_copy(update={"samples": math.ceil(self.epochs * frames)})
 
+    @property
+    def pseudo_count(self) -> int:
+        """Frames with pseudo-labels in a batch, if there are any. Raises ValueError where there can be
+        none."""
+        count = round(self.pseudo_share * self.batch)
+        if self.protocol == "knn" or not 0 < count < self.batch:
+            raise ValueError(
+                "pseudo-labels need a protocol that trains (not knn) and at least one frame of either kind "
+                f"in a batch: protocol {self.protocol}, batch {self.batch}, pseudo_share {self.pseudo_share}"
+            )
+        return count
+
 
 def transfer(
-    config: TransferConfig, frames: TransferFrames, checkpoint: Path | None, out: Path
+    config: TransferConfig,
+    frames: TransferFrames,
+    checkpoint: Path | None,
+    out: Path,
+    *,
+    pseudo: Path | None = None,
+    pseudo_frames: PretrainFrames | None = None,
 ) -> dict[str, Any]:
     """Tune in `out` (or go on there) and return the metrics; `checkpoint`: folder of a pre-training, None
     for scratch.
 
-    Raises ValueError when the encoder asked for is not the one that was pre-trained.
+    `pseudo`: folder of training/propagate.py with pseudo-labels of `pseudo_frames`, which are
+    `config.pseudo_share` of every batch. The folder says `labelled_spaces`, whose labels the model, or the
+    teacher of its pseudo-labels, was tuned on, and `pseudo_labelled_spaces`, of which it has seen what a
+    teacher thought, and no label: it may be judged there.
+
+    Raises ValueError when the encoder asked for is not the one that was pre-trained, or pseudo-labels are of
+    other frames.
     """
     assert isinstance(frames, TransferFrames), "transfer sees frames of transfer spaces only"
     config = config.for_frames(len(frames))
@@ -144,6 +181,20 @@ def transfer(
     image = frames.frame_shape("rgb")[0]
     classes, table = class_table(frames)
     source = Labelled(frames, table)
+    sources, labelled, guessed = [(source, config.batch)], facts_of_spaces(frames), []
+    if (pseudo is None) != (pseudo_frames is None):
+        raise ValueError("give the folder of pseudo-labels and the frames that they are of, or neither")
+    if pseudo is not None and pseudo_frames is not None:
+        taught, about = pseudo_labelled(pseudo, pseudo_frames)
+        if about["classes"] != classes or about["image"] != image:
+            raise ValueError(
+                f"{pseudo} has the classes {about['classes']} at {about['image']} px, the transfer frames "
+                f"{classes} at {image} px: use stores of one label table and one size"
+            )
+        count = config.pseudo_count
+        sources = [(source, config.batch - count), (taught, count)]
+        labelled += [s for s in about["labelled_spaces"] if s not in labelled]
+        guessed = about["pseudo_labelled_spaces"]
     model = build_segmenter(config, image, len(classes))
     if checkpoint is not None:
         trained = EncoderConfig.model_validate(read_json(checkpoint / CONFIG_FILE)["pretrain"]["encoder"])
@@ -160,7 +211,7 @@ def transfer(
         )
         metrics = {"entries": len(model.head.keys), "wall_seconds": time.monotonic() - started}
     else:
-        metrics = _fit(config, model, [(source, config.batch)], weight.to(device), out, started)
+        metrics = _fit(config, model, sources, weight.to(device), out, started)
     metrics |= {
         "frames": len(frames),
         "classes": classes,
@@ -169,13 +220,11 @@ def transfer(
         "threads": threads,
         "device": str(device),
         "frames_digest": frames.digest(),
+        "pseudo_frames": 0 if pseudo_frames is None else len(pseudo_frames),
     }
-    labelled = [
-        {"id": s.id, "house_digest": s.house_digest, "layout_digest": s.layout_digest} for s in frames.spaces
-    ]
     facts = {"transfer": config.model_dump(mode="json"), "image": image, "classes": classes}
-    upper_bound = isinstance(frames, UpperBoundFrames)
-    save_model(out, model, {**facts, "labelled_spaces": labelled, "upper_bound": upper_bound})
+    facts |= {"labelled_spaces": labelled, "pseudo_labelled_spaces": guessed}
+    save_model(out, model, {**facts, "upper_bound": isinstance(frames, UpperBoundFrames)})
     write_json(out / METRICS, metrics)
     (out / STATE).unlink(missing_ok=True)
     return metrics

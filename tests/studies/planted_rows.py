@@ -32,7 +32,7 @@ def row(
         },
         "houses": {
             "kind": "houses",
-            "label": "test: 1 of apartment",
+            "label": "houses test: 1 of apartment",
             "folder": "stages/houses-0",
             "metrics": {"houses": 1},
             "needs": [],
@@ -53,12 +53,13 @@ def row(
         "stages": stages,
         "evaluations": {"test": f"stages/evaluate-{name}"},
         "cost": {
-            "seconds": {f"transfer {name}": 60.0, "test: 1 of apartment": 2.0},
+            "seconds": {f"transfer {name}": 60.0, "houses test: 1 of apartment": 2.0},
             "seconds_total": 62.0,
             "measured": {},
             "machine": "x86_64, Linux",
             "torch": "2.13.0",
         },
+        "upper_bound": False,
         "code_version": "abc1234",
         "config": {"arm": arm, "pretrain": {"samples": 1024, "lr": 0.001}, "seeds": repeat},
         "report": report or {},

@@ -5,14 +5,20 @@ from typing import Any
 import pytest
 
 from studies.compare import compare_runs
+from studies.runner import HEAD
 from studies.side_by_side import compare
 from tests.studies.planted_rows import bars, curve
 
 
 def write(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    """As a runner leaves it: what all rows have in common in one file, the rest of each in its own."""
     (folder / "rows").mkdir(parents=True)
+    common = ("study", "question", "figure", "preset", "arms", "axes", "report")
+    head = {k: rows[0][k] for k in common} | {"rows": [row["file"] for row in rows]}
+    (folder / HEAD).write_text(json.dumps(head))
     for row in rows:
-        (folder / "rows" / row["file"]).write_text(json.dumps(row))
+        own = {k: v for k, v in row.items() if k not in (*common, "file")}
+        (folder / "rows" / row["file"]).write_text(json.dumps(own))
     return folder
 
 
@@ -89,5 +95,5 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path):
     b = write(tmp_path / "b", [r for r in bars() if r["arm"] == "tst-mm"])
     with pytest.raises(ValueError, match="no point in common"):
         compare(a, b)
-    with pytest.raises(ValueError, match="no rows here"):
+    with pytest.raises(ValueError, match="no study was run here"):
         compare(a, tmp_path)

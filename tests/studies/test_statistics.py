@@ -1,10 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 from scipy import stats
 
-from studies.rows import Point, Table, read_rows
+from studies.rows import Point, Table
 from studies.statistics import Summary, difference, holm, summarise
 from tests.studies.planted_rows import bars, curve, row, scores
 
@@ -34,13 +32,6 @@ def test_points_come_in_the_order_of_the_file():
     assert table.repeats() == [0, 1, 2]
     assert table.varied() == (["init", "draws"], ["houses", "poses"])
     assert table.points[2].named("houses") == "iid@1"
-
-
-def test_rows_are_read_with_their_file(tmp_path):
-    (tmp_path / "rows").mkdir()
-    one = bars()[0]
-    (tmp_path / "rows" / "x.json").write_text(json.dumps(one))
-    assert read_rows(tmp_path) == [one | {"file": "x.json"}]
 
 
 def test_a_missing_metric_stays_missing():

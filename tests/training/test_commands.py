@@ -6,9 +6,11 @@ from tests.training.conftest import TINY_TRANSFER
 from tests.training.tiny_world import make_store
 from training.commands import (
     EvaluateCommand,
+    PropagateCommand,
     TokenizerCommand,
     TransferCommand,
     evaluate,
+    propagate,
     train_tokenizer,
     transfer,
 )
@@ -16,13 +18,20 @@ from training.evaluate import EvaluateConfig
 from training.tokenizer import TokenizerConfig
 
 
-def test_tokenizer_transfer_evaluate(tmp_path, capsys):
+def test_tokenizer_transfer_propagate_evaluate(tmp_path, capsys):
     store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16).path
     small = TokenizerConfig(patch=4, codes=8, width=16, depth=1, steps=2, batch=16, threads=1, device="cpu")
     train_tokenizer(TokenizerCommand(store=store, modality="edges", out=tmp_path / "tok", tokenizer=small))
     assert '"array": "tok_edges_' in capsys.readouterr().out
     once = TINY_TRANSFER.model_copy(update={"samples": 16})
     transfer(TransferCommand(store=store, test_store=store, out=tmp_path / "tuned", transfer=once))
+    propagate(PropagateCommand(store=store, teacher=tmp_path / "tuned", out=tmp_path / "guessed"))
+    assert '"kept": ' in capsys.readouterr().out
+    student = TransferCommand(
+        store=store, test_store=store, out=tmp_path / "student", pseudo=tmp_path / "guessed", transfer=once
+    )
+    transfer(student)
+    assert json.loads((tmp_path / "student" / "metrics.json").read_text())["pseudo_frames"] == 16
     capsys.readouterr()
     judge = EvaluateConfig(threads=1, device="cpu")
     evaluate(EvaluateCommand(store=store, model=tmp_path / "tuned", out=tmp_path / "eval", evaluate=judge))
