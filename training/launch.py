@@ -17,23 +17,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import ray.train
+import torch
 from pydantic import Field
 from ray.train import RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer, prepare_model
+from ray.train.torch import TorchTrainer, get_device
 from tqdm import tqdm
 
 from engine.access import unlabelled
 from engine.cluster import ray_session
 from engine.mixture import MixedFrames
 from engine.order import View
-from engine.ray_stream import shard_batches, ticket_data_config, ticket_dataset
-from engine.stream import Order, TicketReader
+from engine.ray_stream import shard_tickets, ticket_data_config, ticket_dataset
 from training.checkpoint import METRICS, load_tensors, read_json, write_json
 from training.config import Config
+from training.feed import Tickets
 from training.optimiser import pick_device, use_threads
-from training.pretrain import STATE, PretrainConfig, World, build_objective, continue_from, pretrain
+from training.pretrain import STATE, PretrainConfig, World, build_objective, pretrain
+from training.start import continue_from
 
 PROGRESS = "progress.json"
 
@@ -109,7 +110,7 @@ def launch_pretrain(
     frames = _frames(sources)
     if not use_ray:
         return pretrain(config, frames, tokenizers, out, start_from=start_from)
-    local = config.local_frames(workers)
+    config.split.check(workers)
     # What does not fit is said here, not from within a worker.
     objective = build_objective(config, frames, tokenizers)
     if start_from is not None:
@@ -130,7 +131,7 @@ def launch_pretrain(
         "first_batch": done,
     }
     with ray_session(workers + 1), _watch(out / PROGRESS, config, done):
-        order = Order.of(frames, local, config.draw_seed, workers)
+        order = config.split.order(frames)
         trainer = TorchTrainer(
             _worker,
             train_loop_config=settings,
@@ -172,19 +173,13 @@ def _worker(settings: dict[str, Any]) -> None:
         )
     rank, size, out = context.get_world_rank(), context.get_world_size(), Path(settings["out"])
 
-    def batches(frames: View, arrays: tuple[str, ...], first: int) -> Iterator[dict[str, np.ndarray]]:
-        assert first == settings["first_batch"], "the driver shipped tickets for another step"
-        local = config.local_frames(size)
-        reader = TicketReader(frames, arrays, local, seed=config.draw_seed, world_size=size, rank=rank)
-        return shard_batches(ray.train.get_dataset_shard("tickets"), reader)
+    def tickets(lanes: Sequence[int], step: int) -> Tickets:
+        return shard_tickets(ray.train.get_dataset_shard("tickets"), lanes, step - settings["first_batch"])
 
-    world = World(
-        rank,
-        size,
-        join=prepare_model if size > 1 else lambda model: model,  # pyright: ignore[reportArgumentType]
-        batches=batches,
-        report=partial(_report, out / PROGRESS, [0.0]) if rank == 0 else lambda step, loss: None,
-    )
+    if pick_device(config.device).type == "cuda":
+        torch.cuda.set_device(get_device())
+    report = partial(_report, out / PROGRESS, [0.0]) if rank == 0 else lambda step, loss: None
+    world = World(rank, size, tickets, report)
     tokenizers = {k: Path(v) for k, v in settings["tokenizers"].items()}
     frames = _frames([Source.model_validate(s) for s in settings["sources"]])
     start_from = settings["start_from"]

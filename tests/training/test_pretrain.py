@@ -12,6 +12,7 @@ from engine.errors import LeakError
 from tests.training.conftest import TINY_PRETRAIN, World
 from training import pretrain as loop
 from training.encoder import EncoderConfig
+from training.feed import Lanes
 from training.masking import ALL_TO_ALL, Component, MaskingConfig
 from training.modality import TokenSpec
 from training.objectives import MultimodalObjective
@@ -95,23 +96,20 @@ def test_outputs_and_metrics(world: World, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(world: World, tmp_path, monkeypatch):
-    build = loop.build_objective
+    build, models = loop.build_objective, []
 
-    def poisoned(*args: Any) -> Any:
-        model = build(*args)
-        prepare = model.prepare
-        calls = iter(range(100))
+    def keep(*args: Any) -> Any:
+        models.append(build(*args))
+        return models[-1]
 
-        def spoil(arrays: Any, rng: Any) -> Any:
-            if next(calls) == 3:
-                with torch.no_grad():
-                    model.encoder.norm.weight.fill_(float("nan"))
-            return prepare(arrays, rng)
+    def spoil_at_step_3(*args: Any) -> float:
+        if args[0] == 3:
+            with torch.no_grad():
+                models[0].encoder.norm.weight.fill_(float("nan"))
+        return warmup_cosine(*args)
 
-        model.prepare = spoil
-        return model
-
-    monkeypatch.setattr(loop, "build_objective", poisoned)
+    monkeypatch.setattr(loop, "build_objective", keep)
+    monkeypatch.setattr(loop, "warmup_cosine", spoil_at_step_3)
     with pytest.raises(FloatingPointError, match="step 3"):
         pretrain(config("mae"), world.pretrain, {}, tmp_path)
     assert not (tmp_path / "metrics.json").exists()
@@ -136,12 +134,13 @@ def test_what_does_not_fit_is_said(world: World, tmp_path):
         PretrainConfig(stepps=3)  # pyright: ignore[reportCallIssue]
 
 
-def test_a_batch_counts_samples_and_workers_read_frames():
+def test_a_batch_counts_samples_and_lanes_read_frames():
     masking = MaskingConfig(repeats=4)
-    assert PretrainConfig(batch=64, masking=masking).local_frames(2) == 8
-    assert PretrainConfig(batch=64, masking=masking, objective="mae").local_frames(2) == 32
-    with pytest.raises(ValueError, match="4 samples of each frame"):
-        PretrainConfig(batch=18, masking=masking).local_frames(1)
+    assert PretrainConfig(batch=64, masking=masking).split == Lanes(8, 2, 0)
+    assert PretrainConfig(batch=64, masking=masking, objective="mae", draws=3).split == Lanes(8, 8, 3)
+    assert PretrainConfig(batch=36, lanes=6).split == Lanes(6, 6, 0)
+    with pytest.raises(ValueError, match="4 samples of each"):
+        PretrainConfig(batch=18, masking=masking).split  # noqa: B018
 
 
 def test_schedule_rises_linearly_and_ends_at_nothing():
