@@ -1,6 +1,10 @@
 """Pre-training: it learns, resumes to the same bits, stops when it blows up, and sees only what it may."""
 
 import json
+import os
+import secrets
+import signal
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from engine.access import PretrainFrames
 from engine.errors import LeakError
 from tests.training.conftest import TINY_PRETRAIN, World
+from training import checkpoint
 from training import pretrain as loop
 from training.encoder import EncoderConfig
 from training.feed import Lanes
@@ -77,6 +83,59 @@ def test_killed_and_resumed_gives_the_same_bits(world: World, objective: str, tm
     weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
     assert weights[0] == weights[1]
     assert not (tmp_path / "cut" / loop.STATE).exists()
+
+
+def train_and_die(store: Path, tokenizers: dict[str, Path], out: Path, step: int) -> None:
+    """What a process of its own does: it is killed, as it stands, at a step."""
+    torch.set_num_threads(1)
+    rate = loop.warmup_cosine
+
+    def die(*args: Any) -> float:
+        if args[0] == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rate(*args)
+
+    loop.warmup_cosine = die
+    pretrain(config("mm", checkpoint_every=1), PretrainFrames(store), tokenizers, out)
+
+
+def test_killed_at_any_step_it_gives_the_same_bits(world: World, tmp_path):
+    """Also while a checkpoint is being written, which then does not count."""
+    step = secrets.randbelow(6)
+    arguments = (world.store.path, world.tokenizers, tmp_path / "cut", step)
+    process = get_context("spawn").Process(target=train_and_die, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    every = config("mm", checkpoint_every=1)
+    cut = pretrain(every, world.pretrain, world.tokenizers, tmp_path / "cut")
+    whole = pretrain(every, world.pretrain, world.tokenizers, tmp_path / "whole")
+    assert cut["curve"] == whole["curve"], f"killed at step {step}"
+    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
+    assert weights[0] == weights[1], f"killed at step {step}"
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_the_run(world: World, tmp_path, monkeypatch):
+    def full(*_args: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_tensors", full)
+    with pytest.raises(OSError, match="no space left"):
+        pretrain(config("mae"), world.pretrain, {}, tmp_path)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_snapshot_is_of_one_moment(world: World, tmp_path):
+    model = build_objective(config("mae"), world.pretrain, {})
+    optimiser = make_adamw(model, 0.0)
+    tensors = checkpoint.snapshot(model, optimiser)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    with checkpoint.Writer(tmp_path / "state") as writer:
+        writer.save(tensors, {"step": 1})
+    assert checkpoint.load_training(tmp_path / "state", model, optimiser) == {"step": 1}
+    assert all(p.abs().sum() > 0 for n, p in model.named_parameters() if n.endswith("weight"))
 
 
 def test_another_seed_gives_another_run(world: World, tmp_path):
