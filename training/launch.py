@@ -20,7 +20,7 @@ from typing import Any, Literal
 import ray.train
 import torch
 from pydantic import Field
-from ray.train import RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device
 from tqdm import tqdm
 
@@ -69,6 +69,10 @@ class PretrainCommand(Config):
     """Through Ray Train; false runs in this process."""
     workers: int = Field(default=1, ge=1)
     """Ray Train workers; the batch is divided among them."""
+    min_workers: int | None = Field(default=None, ge=1)
+    """Go on with as few as these where there is no room for more (elastic); none: with all or not at all."""
+    retries: int = Field(default=0, ge=0)
+    """Times that workers are started again, at the last checkpoint, after one or its machine was lost."""
 
 
 def pretrain_command(config: PretrainCommand) -> None:
@@ -83,6 +87,8 @@ def pretrain_command(config: PretrainCommand) -> None:
         use_ray=config.ray,
         workers=config.workers,
         start_from=config.start_from,
+        min_workers=config.min_workers,
+        retries=config.retries,
     )
     shown = {k: v for k, v in metrics.items() if k != "curve"}
     print(json.dumps(shown, indent=1))
@@ -101,8 +107,13 @@ def launch_pretrain(
     use_ray: bool = True,
     workers: int = 1,
     start_from: Path | None = None,
+    min_workers: int | None = None,
+    retries: int = 0,
 ) -> dict[str, Any]:
     """`training.pretrain.pretrain` on the store at `store`, or on several in proportion; returns its metrics.
+
+    `min_workers`, `retries`: with Ray, workers that are lost are started again so often, `workers` of them or
+    as many as there is room for but no fewer than `min_workers`; they go on at the last checkpoint.
 
     Raises what that raises; what a worker raised comes back as the cause of Ray's error.
     """
@@ -111,6 +122,8 @@ def launch_pretrain(
     if not use_ray:
         return pretrain(config, frames, tokenizers, out, start_from=start_from)
     config.split.check(workers)
+    if min_workers is not None and min_workers > workers:
+        raise ValueError(f"min_workers {min_workers} must not be above workers {workers}")
     # What does not fit is said here, not from within a worker.
     objective = build_objective(config, frames, tokenizers)
     if start_from is not None:
@@ -138,9 +151,12 @@ def launch_pretrain(
             datasets={"tickets": ticket_dataset(order, config.steps, done)},
             dataset_config=ticket_data_config(),
             scaling_config=ScalingConfig(
-                num_workers=workers, use_gpu=pick_device(config.device).type == "cuda"
+                num_workers=workers if min_workers is None else (min_workers, workers),
+                use_gpu=pick_device(config.device).type == "cuda",
             ),
-            run_config=RunConfig(name="ray", storage_path=str(out)),
+            run_config=RunConfig(
+                name="ray", storage_path=str(out), failure_config=FailureConfig(max_failures=retries)
+            ),
         )
         trainer.fit()
     shutil.rmtree(out / "ray", ignore_errors=True)  # Ray's own notes; the weights are in `out`
