@@ -8,7 +8,6 @@ time of this process, divided by its threads, so that other work on the machine 
 row has a process of its own: `memory_mb` is the most that it held."""
 
 import json
-import resource
 import statistics
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from pydantic import Field
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from training.config import Config
@@ -28,7 +28,16 @@ from training.feed import Lanes, Step, steps
 from training.masking import Component, MaskingConfig
 from training.modality import TokenSpec
 from training.objectives import MultimodalObjective
-from training.optimiser import clip, make_adamw, peak_flops, pick_device, set_rate, use_threads
+from training.optimiser import (
+    clip,
+    make_adamw,
+    memory_mb,
+    peak_flops,
+    pick_device,
+    precision,
+    set_rate,
+    use_threads,
+)
 from training.pretrain import backward
 
 PAPER_TOKENS = (100e9, 500e9)
@@ -52,8 +61,9 @@ class BenchTrainConfig(Config):
     """Samples per forward pass; None: all."""
     image: int = Field(default=224, ge=16)
     """Side of a frame [pixels]."""
-    rounds: int = Field(default=5, ge=1)
-    """Steps that are timed, products in turn with them; medians count."""
+    rounds: int = Field(default=5, ge=0)
+    """Steps that are timed, products in turn with them; medians count. 0: parameters, FLOPs and memory are
+    counted and nothing is computed."""
     threads: int = Field(default=1, ge=0)
     """CPU threads; 0: all cores."""
     device: str = "auto"
@@ -71,9 +81,51 @@ def bench(config: BenchTrainConfig) -> dict[str, Any]:
     """A row for every combination of sizes, budgets and dtypes."""
     rows = []
     for case in [(s, b, d) for s in config.sizes for b in config.budgets for d in config.dtypes]:
+        if not config.rounds:
+            rows.append(count(config, *case))
+            continue
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             rows.append(pool.submit(time_steps, config, *case).result())
     return {"torch": torch.__version__, "config": config.model_dump(mode="json"), "rows": rows}
+
+
+def count(config: BenchTrainConfig, size: str, budget: int, dtype: str) -> dict[str, Any]:
+    """What a step on a CPU needs, counted on tensors without content.
+
+    Memory is `model_mb`, weights, gradients and two moments, and for the backward pass `kept_mb` (weights in
+    bf16) and `kept_mb_per_sample`."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        objective = make_objective(size, budget, config.image)
+        number = sum(p.numel() for p in objective.parameters())
+        one, two = (_kept(objective, config, batch, dtype == "bf16") for batch in (4, 8))
+    return {
+        "size": size,
+        "budgets": [budget, budget],
+        "dtype": dtype,
+        "parameters": number,
+        "gflop_per_sample": objective.train_flops() / 1e9,
+        "model_mb": 16 * number / 1e6,
+        "kept_mb": (2 * one - two) / 1e6,
+        "kept_mb_per_sample": (two - one) / 4 / 1e6,
+    }
+
+
+def _kept(objective: MultimodalObjective, config: BenchTrainConfig, batch: int, bf16: bool) -> int:
+    """Bytes that a forward pass keeps for the backward pass, but for the model's own."""
+    found: dict[int, torch.UntypedStorage] = {}  # held, so that no two have one address
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        found[storage._cdata] = storage
+        return tensor
+
+    own = {p.untyped_storage()._cdata for p in (*objective.parameters(), *objective.buffers())}
+    frames = draw_frames(objective, batch, config.image)
+    step = pack(objective, frames, config.model_copy(update={"batch": batch, "micro_batch": None}))
+    hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor)
+    with hooks, precision(torch.device("cpu"), bf16):
+        kept = objective(step.passes[0][0])  # noqa: F841 - holds the graph
+    return sum(storage.nbytes() for key, storage in found.items() if key not in own)
 
 
 def time_steps(config: BenchTrainConfig, size: str, budget: int, dtype: str) -> dict[str, Any]:
@@ -101,7 +153,7 @@ def time_steps(config: BenchTrainConfig, size: str, budget: int, dtype: str) -> 
     for _ in range(2):  # kernels are made and moments come to be
         gradients()
         update()
-    held = _memory(device)
+    held = memory_mb(device)
     products.make(device)
     clock = Clock(device, threads)
     timed = [(clock(gradients), clock(update), clock(products)) for _ in range(config.rounds)]
@@ -224,10 +276,3 @@ class Clock:
     def _wait(self) -> None:
         if self.cuda:
             torch.cuda.synchronize()
-
-
-def _memory(device: torch.device) -> float:
-    """The most that was held [MB]."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

@@ -62,6 +62,11 @@ class Objective(nn.Module, ABC):
         is a mean over samples."""
         return {}
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of a sample, seen and predicted; here: all patches of an image."""
+        return self.encoder.grid**2
+
     @abstractmethod
     def flops(self) -> dict[str, float]:
         """Forward FLOPs of one sample by part; the mean over masks where it depends on them."""
@@ -104,6 +109,10 @@ class MultimodalObjective(Objective):
     @property
     def encoder(self) -> Encoder:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.model.encoder
+
+    @property
+    def tokens(self) -> int:
+        return self.masker.config.inputs + self.masker.config.targets
 
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))

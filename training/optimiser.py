@@ -1,6 +1,8 @@
 """AdamW with 4M's settings, its schedule, and what every training loop here needs of the machine."""
 
 import math
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -75,6 +77,14 @@ def precision(device: torch.device, bf16: bool) -> AbstractContextManager[object
 def clip(parameters: Iterable[Tensor], limit: float) -> Tensor:
     """Scale gradients to a norm of at most `limit`; returns the norm before."""
     return nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
+
+
+def memory_mb(device: torch.device) -> float:
+    """The most memory that this process has held so far [MB], on a GPU that of the card."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kB elsewhere
 
 
 _PEAKS = {"H200": (989e12, 67e12), "H100": (989e12, 67e12), "A100": (312e12, 19.5e12), "L4": (121e12, 30e12)}

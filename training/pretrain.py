@@ -8,12 +8,13 @@ lane), and a checkpoint holds all the rest, so a run that is killed and started 
 bits (on one machine, with the same number of threads), and with another number of workers its losses stay the
 same but for rounding. Frames come of one view of a store, or of several in
 proportion (`engine.mixture`); none of them shows a label. Loss curve and metrics come out in
-`<out>/metrics.json`, weights in `model.safetensors`."""
+`<out>/metrics.json`, weights in `model.safetensors`, and while it runs TensorBoard's event files in
+`tensorboard`."""
 
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from engine.errors import LeakError
 from engine.mixture import MixedFrames
 from engine.order import View
 from training.blocks import parameter_counts
+from training.board import Board, Meter
 from training.checkpoint import (
     CONFIG,
     METRICS,
@@ -86,6 +88,8 @@ class PretrainConfig(LoopConfig):
     """Share of patches masked (mae)."""
     samples: int = Field(default=32768, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
+    tokens: float | None = Field(default=None, gt=0)
+    """Tokens seen and predicted in all, instead of samples (mm); a sample has masking.inputs + targets."""
     batch: int = Field(default=64, ge=1)
     """Samples per step, over all workers and forward passes."""
     lanes: int = Field(default=8, ge=1)
@@ -113,6 +117,14 @@ class PretrainConfig(LoopConfig):
         frames = self.batch // repeats
         number = math.gcd(frames, self.lanes)
         return Lanes(number, frames // number, self.draw_seed)
+
+    @property
+    def steps(self) -> int:
+        if self.tokens is None:
+            return super().steps
+        if self.objective != "mm":
+            raise ValueError(f"tokens are a length of objective mm; {self.objective} wants samples")
+        return math.ceil(self.tokens / ((self.masking.inputs + self.masking.targets) * self.batch))
 
     @property
     def draw_seed(self) -> int:
@@ -244,7 +256,13 @@ def pretrain(
         range(done, config.steps), initial=done, total=config.steps, desc=f"pretrain {config.objective}",
         unit="step", mininterval=1.0, disable=world.rank > 0,
     )  # fmt: skip
-    with closing(ahead(made)) as feed, Writer(out / STATE) as writer:
+    meter = Meter(objective, config.batch, device, config.bf16, world.size)
+    with ExitStack() as stack:
+        feed = stack.enter_context(closing(ahead(made)))
+        writer = stack.enter_context(Writer(out / STATE))
+        board = Board(out, meter, done, max(1, config.steps // 1000)) if world.rank == 0 else None
+        if board is not None:
+            stack.callback(board.close)
         for step in bar:
             asked = time.monotonic()
             ready = next(feed)
@@ -259,6 +277,8 @@ def pretrain(
             optimiser.step()
             objective.after_step(step + 1, config.steps)
             writer.check()
+            if board is not None:
+                board.add(step + 1, losses, rate, norm.item(), waited)
             world.report(step + 1, losses["total"])
             if (step + 1) % every == 0 or step + 1 == config.steps:
                 last = {k: float(np.mean([r[k] for r in recent if k in r])) for r in recent for k in r}
@@ -281,6 +301,7 @@ def pretrain(
         "wall_seconds": seconds + this_time,
         "samples_per_second": fresh / this_time if fresh else None,
         "data_wait_seconds": waited,
+        **(meter.used(config.steps - done, this_time, waited) if fresh else {}),
         "gflop_per_sample": objective.train_flops() / 1e9,
         "forward_flop_by_part": objective.flops(),
         "parameters": sum(p.numel() for p in parameters),

@@ -1,4 +1,4 @@
-"""A machine goes away while one collects or trains, as spot machines do: it goes on, and nothing is missing."""
+"""A machine goes away while one collects or trains, as spot machines do: all goes on, nothing is missing."""
 
 import json
 import os

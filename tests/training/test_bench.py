@@ -25,3 +25,14 @@ def test_a_row(dtype):
     assert 0.8 < row["product_gflop_per_sample"] / row["gflop_per_sample"] <= 1.05
     assert row["mfu"] is None
     assert row["memory_mb"] > 0
+
+
+def test_memory_is_counted_without_computing(capsys):
+    bench.bench_train(bench.BenchTrainConfig(sizes=("Ti",), budgets=(8, 16), rounds=0, image=64))
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    cases = [(r["budgets"][0], r["dtype"]) for r in rows]
+    assert cases == [(b, d) for b in (8, 16) for d in ("bf16", "fp32")]
+    by = {(r["budgets"][0], r["dtype"]): r["kept_mb_per_sample"] for r in rows}
+    assert by[8, "bf16"] < by[8, "fp32"] < by[16, "fp32"]
+    assert 1.8 < by[16, "fp32"] / by[8, "fp32"] < 4  # attention's part grows with the square
+    assert rows[0]["model_mb"] == pytest.approx(16e-6 * rows[0]["parameters"])

@@ -4,6 +4,8 @@ import json
 import os
 import secrets
 import signal
+import struct
+from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboardX.proto import event_pb2
 
 from engine.access import PretrainFrames
 from engine.errors import LeakError
@@ -152,6 +155,33 @@ def test_outputs_and_metrics(world: World, tmp_path):
     assert set(metrics["losses"]) == {"total", "rgb", "depth", "normals", "edges"}
     saved = json.loads((tmp_path / "config.json").read_text())
     assert PretrainConfig.model_validate(saved["pretrain"]) == config("mm")
+
+
+def test_metrics_of_every_step_are_there_for_tensorboard(world: World, tmp_path):
+    metrics = pretrain(config("mm"), world.pretrain, world.tokenizers, tmp_path)
+    assert 0 < metrics["mfu"] < 1
+    assert metrics["tokens_per_second"] == pytest.approx(56 * metrics["samples_per_second"])
+    assert 0 <= metrics["data_wait_share"] <= 1
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    points: dict[str, list[float]] = {}
+    for record in records(file.read_bytes()):
+        event = event_pb2.Event.FromString(record)  # pyright: ignore[reportAttributeAccessIssue]
+        for value in event.summary.value:
+            points.setdefault(value.tag, []).append(value.simple_value)
+    assert {len(values) for values in points.values()} == {6}
+    losses = {f"loss/{m}" for m in ("total", "rgb", "depth", "normals", "edges")}
+    machine = {f"machine/{m}" for m in ("tokens_per_second", "data_wait_share", "mfu", "memory_mb")}
+    assert points.keys() == losses | machine | {"learning_rate", "gradient_norm"}
+    np.testing.assert_allclose(points["loss/total"], [p[1] for p in metrics["curve"]], rtol=1e-6)
+
+
+def records(data: bytes) -> Iterator[bytes]:
+    """Of a TFRecord file: length (8 bytes), its checksum (4), the record, its checksum (4)."""
+    at = 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<Q", data, at)
+        yield data[at + 12 : at + 12 + length]
+        at += length + 16
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(world: World, tmp_path, monkeypatch):
