@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "engine.bench_commands:stream",
         "frames per second out of a store, peers beside it, as JSON",
     ),
+    "bench train": ("training.bench:bench_train", "training steps per second beside torch.matmul, as JSON"),
 }
 
 

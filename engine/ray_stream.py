@@ -10,7 +10,7 @@ those of `TicketReader.batches`, to the byte.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -55,11 +55,23 @@ def ticket_data_config() -> DataConfig:
     return DataConfig(datasets_to_split=[], execution_options=options)
 
 
+def shard_tickets(shard: Any, ranks: Sequence[int], skip: int = 0) -> Iterator[tuple[Ticket, range]]:
+    """Tickets of these ranks from a worker's shard (or the dataset), each with the batches to take of it, but
+    for the first `skip` batches of each rank: one pass over the tickets."""
+    left = dict.fromkeys(ranks, skip)
+    for row in shard.iter_rows():
+        rank = row["rank"]
+        if rank in left:
+            count = row["to"] - row["from"]
+            passed = min(left[rank], count)
+            left[rank] -= passed
+            if passed < count:
+                yield _ticket(row), range(row["from"] + passed, row["to"])
+
+
 def shard_batches(shard: Any, reader: TicketReader) -> Iterator[Batch]:
-    """Batches of the reader's rank from a worker's shard (or the dataset): one pass over the tickets."""
-    rank = reader.order.rank
-    mine = (row for row in shard.iter_rows() if row["rank"] == rank)
-    return reader.decode((_ticket(row), range(row["from"], row["to"])) for row in mine)
+    """Batches of the reader's rank from a worker's shard (or the dataset)."""
+    return reader.decode(shard_tickets(shard, [reader.order.rank]))
 
 
 def _row(ticket: Ticket) -> dict[str, Any]:

@@ -17,23 +17,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import ray.train
+import torch
 from pydantic import Field
-from ray.train import RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer, prepare_model
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer, get_device
 from tqdm import tqdm
 
 from engine.access import unlabelled
 from engine.cluster import ray_session
 from engine.mixture import MixedFrames
 from engine.order import View
-from engine.ray_stream import shard_batches, ticket_data_config, ticket_dataset
-from engine.stream import Order, TicketReader
+from engine.ray_stream import shard_tickets, ticket_data_config, ticket_dataset
 from training.checkpoint import METRICS, load_tensors, read_json, write_json
 from training.config import Config
+from training.feed import Tickets
 from training.optimiser import pick_device, use_threads
-from training.pretrain import STATE, PretrainConfig, World, build_objective, continue_from, pretrain
+from training.pretrain import STATE, PretrainConfig, World, build_objective, pretrain
+from training.start import continue_from
 
 PROGRESS = "progress.json"
 
@@ -68,6 +69,10 @@ class PretrainCommand(Config):
     """Through Ray Train; false runs in this process."""
     workers: int = Field(default=1, ge=1)
     """Ray Train workers; the batch is divided among them."""
+    min_workers: int | None = Field(default=None, ge=1)
+    """Go on with as few as these where there is no room for more (elastic); none: with all or not at all."""
+    retries: int = Field(default=0, ge=0)
+    """Times that workers are started again, at the last checkpoint, after one or its machine was lost."""
 
 
 def pretrain_command(config: PretrainCommand) -> None:
@@ -82,6 +87,8 @@ def pretrain_command(config: PretrainCommand) -> None:
         use_ray=config.ray,
         workers=config.workers,
         start_from=config.start_from,
+        min_workers=config.min_workers,
+        retries=config.retries,
     )
     shown = {k: v for k, v in metrics.items() if k != "curve"}
     print(json.dumps(shown, indent=1))
@@ -100,8 +107,13 @@ def launch_pretrain(
     use_ray: bool = True,
     workers: int = 1,
     start_from: Path | None = None,
+    min_workers: int | None = None,
+    retries: int = 0,
 ) -> dict[str, Any]:
     """`training.pretrain.pretrain` on the store at `store`, or on several in proportion; returns its metrics.
+
+    `min_workers`, `retries`: with Ray, workers that are lost are started again so often, `workers` of them or
+    as many as there is room for but no fewer than `min_workers`; they go on at the last checkpoint.
 
     Raises what that raises; what a worker raised comes back as the cause of Ray's error.
     """
@@ -109,7 +121,9 @@ def launch_pretrain(
     frames = _frames(sources)
     if not use_ray:
         return pretrain(config, frames, tokenizers, out, start_from=start_from)
-    local = config.local_frames(workers)
+    config.split.check(workers)
+    if min_workers is not None and min_workers > workers:
+        raise ValueError(f"min_workers {min_workers} must not be above workers {workers}")
     # What does not fit is said here, not from within a worker.
     objective = build_objective(config, frames, tokenizers)
     if start_from is not None:
@@ -130,16 +144,19 @@ def launch_pretrain(
         "first_batch": done,
     }
     with ray_session(workers + 1), _watch(out / PROGRESS, config, done):
-        order = Order.of(frames, local, config.draw_seed, workers)
+        order = config.split.order(frames)
         trainer = TorchTrainer(
             _worker,
             train_loop_config=settings,
             datasets={"tickets": ticket_dataset(order, config.steps, done)},
             dataset_config=ticket_data_config(),
             scaling_config=ScalingConfig(
-                num_workers=workers, use_gpu=pick_device(config.device).type == "cuda"
+                num_workers=workers if min_workers is None else (min_workers, workers),
+                use_gpu=pick_device(config.device).type == "cuda",
             ),
-            run_config=RunConfig(name="ray", storage_path=str(out)),
+            run_config=RunConfig(
+                name="ray", storage_path=str(out), failure_config=FailureConfig(max_failures=retries)
+            ),
         )
         trainer.fit()
     shutil.rmtree(out / "ray", ignore_errors=True)  # Ray's own notes; the weights are in `out`
@@ -172,19 +189,13 @@ def _worker(settings: dict[str, Any]) -> None:
         )
     rank, size, out = context.get_world_rank(), context.get_world_size(), Path(settings["out"])
 
-    def batches(frames: View, arrays: tuple[str, ...], first: int) -> Iterator[dict[str, np.ndarray]]:
-        assert first == settings["first_batch"], "the driver shipped tickets for another step"
-        local = config.local_frames(size)
-        reader = TicketReader(frames, arrays, local, seed=config.draw_seed, world_size=size, rank=rank)
-        return shard_batches(ray.train.get_dataset_shard("tickets"), reader)
+    def tickets(lanes: Sequence[int], step: int) -> Tickets:
+        return shard_tickets(ray.train.get_dataset_shard("tickets"), lanes, step - settings["first_batch"])
 
-    world = World(
-        rank,
-        size,
-        join=prepare_model if size > 1 else lambda model: model,  # pyright: ignore[reportArgumentType]
-        batches=batches,
-        report=partial(_report, out / PROGRESS, [0.0]) if rank == 0 else lambda step, loss: None,
-    )
+    if pick_device(config.device).type == "cuda":
+        torch.cuda.set_device(get_device())
+    report = partial(_report, out / PROGRESS, [0.0]) if rank == 0 else lambda step, loss: None
+    world = World(rank, size, tickets, report)
     tokenizers = {k: Path(v) for k, v in settings["tokenizers"].items()}
     frames = _frames([Source.model_validate(s) for s in settings["sources"]])
     start_from = settings["start_from"]

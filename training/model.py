@@ -27,7 +27,8 @@ Batch = dict[str, Any]
 - truth {modality: ids [k]} of the targets; `target_rows` {modality: [k]}: their places among the b·t targets
 - shown {sequence: ids [k]}: what stands at a sequence's targets, the token before the one to predict
 - only where something is padded: input_valid [b, i], target_valid [b, t], and who may look at whom among
-  the targets: allowed [b, t, t]"""
+  the targets: allowed [b, t, t]
+- only where the batch is a part of a larger one: counts {modality: number of its targets in the whole}"""
 
 
 class Multimodal(nn.Module):
@@ -168,13 +169,16 @@ class Multimodal(nn.Module):
         return {name: head(y[batch["target_rows"][name]]) for name, head in self.heads.items()}
 
     def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """Mean cross-entropy [nat] of each modality; 0 for one that has no target in this batch."""
+        """Mean cross-entropy [nat] of each modality; 0 for one that has no target in this batch.
+
+        `batch["counts"]`: the numbers of targets to divide by, where the batch is a part of a larger one."""
         losses = {}
         for name, logits in self.logits(batch).items():
             truth = batch["truth"][name]
             # A head runs even with no row, so that every parameter has a gradient in every batch: DDP waits
             # for all.
-            losses[name] = F.cross_entropy(logits.float(), truth, reduction="sum") / max(1, len(truth))
+            count = batch["counts"][name].clamp_min(1) if "counts" in batch else max(1, len(truth))
+            losses[name] = F.cross_entropy(logits.float(), truth, reduction="sum") / count
         return losses
 
     def flops(self, inputs: dict[str, float], targets: dict[str, float]) -> dict[str, float]:

@@ -2,7 +2,10 @@
 
 An objective owns an `encoder` (the same module in all of them), names the arrays it `reads`, turns a batch
 of them into tensors with all its random choices made (`prepare`, on the CPU, from a generator that is
-passed in) and gives losses. `total` is minimised; the others are for looking at."""
+passed in) and gives losses. `total` is minimised; the others are for looking at.
+
+A batch may be shared out among workers and forward passes: `draw` makes the random choices of some frames,
+`pack` makes a batch of any of these frames and their choices, and `counts` is what losses are means over."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Literal
@@ -15,13 +18,15 @@ from torch import Tensor, nn
 
 from training.blocks import Block, attention_flops, heads_of, linear_flops, norm
 from training.encoder import Encoder, EncoderConfig, build_around, patchify
-from training.masking import Masker, MaskingConfig
+from training.masking import Mask, Masker, MaskingConfig
 from training.modality import TokenSpec
 from training.model import Batch, Multimodal
 from training.packing import pack_frames
 from training.positions import sincos_2d
 
 Weighting = Literal["modality", "token"]
+Draws = dict[str, np.ndarray]
+"""Random choices: arrays with as many rows for each frame as it has samples, one frame after another."""
 
 
 class Objective(nn.Module, ABC):
@@ -38,6 +43,29 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Losses by name, `total` among them."""
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Called when the optimiser has made step number `step`, counted from 1, of `steps`: what follows the
+        weights, and schedules for the next step. All of it that lasts is in `state_dict`."""
+
+    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
+        """The random choices for so many frames. Here: a seed for each, of which `pack` makes the rest."""
+        return {"seeds": rng.integers(2**63, size=frames)}
+
+    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
+        """Tensors of one batch of frames with choices that were drawn; a pure function of its arguments."""
+        return self.prepare(arrays, np.random.default_rng(draws["seeds"]))
+
+    def counts(self, draws: Draws) -> dict[str, int]:
+        """How many terms each loss is a mean over, where samples have unequal numbers of them: `forward`
+        then divides by `batch["counts"]`, if it is given, instead of the batch's own numbers. Empty: a loss
+        is a mean over samples."""
+        return {}
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a sample, seen and predicted; here: all patches of an image."""
+        return self.encoder.grid**2
 
     @abstractmethod
     def flops(self) -> dict[str, float]:
@@ -82,9 +110,23 @@ class MultimodalObjective(Objective):
     def encoder(self) -> Encoder:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.model.encoder
 
+    @property
+    def tokens(self) -> int:
+        return self.masker.config.inputs + self.masker.config.targets
+
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
-        mask = self.masker.draw(len(arrays["rgb"]) * self.repeats, rng)
-        return pack_frames(arrays, mask, self.model.specs, self.encoder.config.patch)
+        return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
+
+    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
+        return vars(self.masker.draw(frames * self.repeats, rng))
+
+    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
+        return pack_frames(arrays, Mask(**draws), self.model.specs, self.encoder.config.patch)
+
+    def counts(self, draws: Draws) -> dict[str, int]:
+        owner = self.masker.owner[draws["targets"][draws["target_valid"]]]
+        number = np.bincount(owner, minlength=len(self.model.specs))
+        return {s.name: int(n) for s, n in zip(self.model.specs, number, strict=True) if s.predicted}
 
     def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         losses = self.model(batch)
@@ -125,12 +167,16 @@ class MaskedAutoencoder(Objective):
         self.reads = ("rgb",)
 
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
-        rgb = arrays["rgb"]
-        order = np.argsort(rng.random((len(rgb), self.slots), dtype=np.float32), axis=1)
+        return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
+
+    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
+        return {"order": np.argsort(rng.random((frames, self.slots), dtype=np.float32), axis=1)}
+
+    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
         return {
-            "rgb": torch.from_numpy(rgb),
-            "inputs": torch.from_numpy(order[:, : self.visible].copy()),
-            "targets": torch.from_numpy(order[:, self.visible :].copy()),
+            "rgb": torch.from_numpy(arrays["rgb"]),
+            "inputs": torch.from_numpy(draws["order"][:, : self.visible].copy()),
+            "targets": torch.from_numpy(draws["order"][:, self.visible :].copy()),
         }
 
     def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
@@ -173,7 +219,10 @@ def weigh(
     each = torch.stack(list(losses.values()))
     if weighting == "modality":
         return each.mean()
-    weight = torch.tensor([float(codes[m] * len(batch["truth"][m])) for m in losses], device=each.device)
+    if "counts" in batch:
+        weight = torch.stack([codes[m] * batch["counts"][m] for m in losses])
+    else:
+        weight = torch.tensor([float(codes[m] * len(batch["truth"][m])) for m in losses], device=each.device)
     return (each * weight).sum() / weight.sum().clamp_min(1.0)
 
 

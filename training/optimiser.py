@@ -1,6 +1,9 @@
 """AdamW with 4M's settings, its schedule, and what every training loop here needs of the machine."""
 
 import math
+import resource
+import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -74,3 +77,33 @@ def precision(device: torch.device, bf16: bool) -> AbstractContextManager[object
 def clip(parameters: Iterable[Tensor], limit: float) -> Tensor:
     """Scale gradients to a norm of at most `limit`; returns the norm before."""
     return nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
+
+
+def memory_mb(device: torch.device) -> float:
+    """The most memory that this process has held so far [MB], on a GPU that of the card."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kB elsewhere
+
+
+_PEAKS = {"H200": (989e12, 67e12), "H100": (989e12, 67e12), "A100": (312e12, 19.5e12), "L4": (121e12, 30e12)}
+"""Dense products as makers state them [FLOP/s], bf16 and fp32 (no TF32), by a part of the card's name."""
+
+
+def peak_flops(device: torch.device, bf16: bool) -> float:
+    """Dense FLOP/s that the device is said to reach; of one that is not known, what a large product reaches
+    on it now, with the threads that this process uses."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name()
+        for part, peaks in _PEAKS.items():
+            if part in name:
+                return peaks[0 if bf16 else 1]
+    side = 1024 if device.type == "cpu" else 8192
+    square = torch.ones(side, side, device=device, dtype=torch.bfloat16 if bf16 else torch.float32)
+    best = float("inf")
+    for _ in range(4):
+        started = time.perf_counter()
+        torch.matmul(square, square)[0, 0].item()
+        best = min(best, time.perf_counter() - started)
+    return 2 * side**3 / best

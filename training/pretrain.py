@@ -4,14 +4,19 @@
 
 4M's recipe (arXiv:2312.06647, Tab. 9): AdamW (.9, .95), weight decay .05 on matrices, linear warm-up,
 cosine, lr = base_lr · batch / 256, gradients clipped, bf16. Everything random is a function of (seed, step,
-rank), and a checkpoint holds all the rest, so a run that is killed and started again ends with the same
-bits (on one machine, with the same number of threads). Frames come of one view of a store, or of several in
+lane), and a checkpoint holds all the rest, so a run that is killed and started again ends with the same
+bits (on one machine, with the same number of threads), and with another number of workers its losses stay the
+same but for rounding. Frames come of one view of a store, or of several in
 proportion (`engine.mixture`); none of them shows a label. Loss curve and metrics come out in
-`<out>/metrics.json`, weights in `model.safetensors`."""
+`<out>/metrics.json`, weights in `model.safetensors`, and while it runs TensorBoard's event files in
+`tensorboard`."""
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,22 +30,22 @@ from engine.access import Frames, PretrainFrames, UnlabelledTransferFrames
 from engine.errors import LeakError
 from engine.mixture import MixedFrames
 from engine.order import View
-from engine.stream import TicketReader
 from training.blocks import parameter_counts
+from training.board import Board, Meter
 from training.checkpoint import (
     CONFIG,
     METRICS,
     WEIGHTS,
-    load_tensors,
+    Writer,
     load_training,
-    read_json,
-    save_model,
-    save_training,
+    save_tensors,
+    snapshot,
+    whole_state,
     write_json,
 )
 from training.config import LoopConfig
 from training.encoder import EncoderConfig
-from training.fourm import STORE_NAMES, read_4m, take
+from training.feed import Lanes, Step, Tickets, ahead, passes_of, steps
 from training.masking import MaskingConfig
 from training.modality import TokenSpec
 from training.objectives import MaskedAutoencoder, MultimodalObjective, Objective, Weighting, to_device
@@ -54,6 +59,8 @@ from training.optimiser import (
     use_threads,
     warmup_cosine,
 )
+from training.parallel import Parallel, gathering, join, shard, summed, whole
+from training.start import continue_from, start_from_4m, token_arrays
 from training.tokenizer import load_tokenizer, token_array
 
 STATE = "training.safetensors"
@@ -81,8 +88,17 @@ class PretrainConfig(LoopConfig):
     """Share of patches masked (mae)."""
     samples: int = Field(default=32768, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
+    tokens: float | None = Field(default=None, gt=0)
+    """Tokens seen and predicted in all, instead of samples (mm); a sample has masking.inputs + targets."""
     batch: int = Field(default=64, ge=1)
-    """Samples per step, over all workers."""
+    """Samples per step, over all workers and forward passes."""
+    lanes: int = Field(default=8, ge=1)
+    """Parts that a batch is made of, each with frames and masks of its own; the number of frames a step and
+    this one's greatest common divisor is used. There may be as many workers as lanes."""
+    micro_batch: int | None = Field(default=None, ge=1)
+    """Most frames of a forward pass; gradients of a step's passes add up. None: one pass a worker."""
+    parallel: Parallel = "ddp"
+    """Several workers: each keeps the whole model (ddp), or shares of it (fsdp)."""
     base_lr: float = Field(default=4e-3, gt=0)
     """Learning rate per 256 images of batch."""
     seed: int = 0
@@ -90,13 +106,25 @@ class PretrainConfig(LoopConfig):
     draws: int | None = None
     """Seed of masks and order; none: `seed`."""
 
-    def local_frames(self, workers: int) -> int:
-        """Frames that each worker reads per step. Raises ValueError when the batch cannot be shared out."""
+    @property
+    def split(self) -> Lanes:
+        """How a batch is made of lanes. Raises ValueError when it does not come out even."""
         repeats = self.masking.repeats if self.objective == "mm" else 1
-        if self.batch % (workers * repeats):
-            samples = f", {repeats} samples of each frame" if repeats > 1 else ""
-            raise ValueError(f"a batch of {self.batch} does not divide among {workers} workers{samples}")
-        return self.batch // (workers * repeats)
+        if self.batch % repeats:
+            raise ValueError(
+                f"a batch of {self.batch} is no whole number of frames, {repeats} samples of each"
+            )
+        frames = self.batch // repeats
+        number = math.gcd(frames, self.lanes)
+        return Lanes(number, frames // number, self.draw_seed)
+
+    @property
+    def steps(self) -> int:
+        if self.tokens is None:
+            return super().steps
+        if self.objective != "mm":
+            raise ValueError(f"tokens are a length of objective mm; {self.objective} wants samples")
+        return math.ceil(self.tokens / ((self.masking.inputs + self.masking.targets) * self.batch))
 
     @property
     def draw_seed(self) -> int:
@@ -109,13 +137,12 @@ class PretrainConfig(LoopConfig):
 
 @dataclass(frozen=True)
 class World:
-    """Where this process stands among the workers, and how they join up (identity for one)."""
+    """Where this process stands among the workers, which `torch.distributed` joins if they are several."""
 
     rank: int = 0
     size: int = 1
-    join: Callable[[nn.Module], nn.Module] = lambda model: model
-    batches: Callable[[View, tuple[str, ...], int], Iterator[dict[str, np.ndarray]]] | None = None
-    """(frames, arrays, first batch) to batches; None decodes tickets in this process."""
+    tickets: Callable[[Sequence[int], int], Tickets] | None = None
+    """(lanes, first step) to tickets; None makes them in this process."""
     report: Callable[[int, float], None] = lambda step, loss: None
     """Called with the number of steps done and the loss, every step of rank 0."""
 
@@ -173,60 +200,6 @@ def check_unlabelled(frames: View) -> None:
             )
 
 
-_SAME = ("objective", "modalities", "encoder", "decoder_depth", "tied")
-"""Fields in which a pre-training agrees with the one that it goes on from."""
-
-
-def continue_from(config: PretrainConfig, objective: Objective, folder: Path) -> dict[str, Any]:
-    """Put the weights of the finished pre-training in `folder` into the objective, all of them; returns what
-    to note of it.
-
-    Raises ValueError naming what differs: a field, the tokens of a modality, or shapes.
-    """
-    facts = read_json(folder / CONFIG)
-    theirs = PretrainConfig.model_validate(facts["pretrain"])
-    differs = [
-        f"{k}: {getattr(theirs, k)!r} there, {getattr(config, k)!r} here"
-        for k in _SAME
-        if getattr(theirs, k) != getattr(config, k)
-    ]
-    known = facts.get("tokens", {})
-    differs += [
-        f"tokens of {m}: {known[m]} there, {array} here (take the tokenizer that it had)"
-        for m, array in _tokens_of(objective).items()
-        if known.get(m, array) != array
-    ]
-    weights, _ = load_tensors(folder / WEIGHTS)
-    mine = objective.state_dict()
-    if not differs:
-        differs += [f"{k} is in one of the two only" for k in sorted(weights.keys() ^ mine.keys())]
-        differs += [
-            f"{k}: shape {list(weights[k].shape)} there, {list(mine[k].shape)} here"
-            for k in sorted(weights.keys() & mine.keys())
-            if weights[k].shape != mine[k].shape
-        ]
-    if differs:
-        raise ValueError(f"pre-training cannot start from {folder}: " + "; ".join(differs[:8]))
-    objective.load_state_dict(weights)
-    return {"from": str(folder), "frames_digest": read_json(folder / METRICS)["frames_digest"]}
-
-
-def _tokens_of(objective: Objective) -> dict[str, str]:
-    """The array that holds each modality's tokens."""
-    if not isinstance(objective, MultimodalObjective):
-        return {}
-    return {s.name: s.array for s in objective.model.specs}
-
-
-def _start(objective: Objective, source: str) -> dict[str, Any]:
-    """Put what fits of a 4M checkpoint into the model, say what that was, and return it."""
-    if not isinstance(objective, MultimodalObjective):
-        raise ValueError(f"a start from {source} is for objective mm: mae has another decoder")
-    report = take(objective.model, read_4m(source), STORE_NAMES)
-    print(f"started from {source}: {report}", flush=True)
-    return report.as_dict()
-
-
 def pretrain(
     config: PretrainConfig,
     frames: View,
@@ -245,34 +218,37 @@ def pretrain(
     check_unlabelled(frames)
     if config.start is not None and start_from is not None:
         raise ValueError(f"start from {config.start} or from {start_from}, not from both")
-    local = config.local_frames(world.size)
+    lanes = config.split
+    lanes.check(world.size)
     out.mkdir(parents=True, exist_ok=True)
     threads = use_threads(config.threads)
     device = pick_device(config.device)
     objective = build_objective(config, frames, tokenizers).to(device)
+    resumed = (out / STATE).exists()
+    start = None  # what was taken of a checkpoint
+    if not resumed and config.start is not None:
+        start = start_from_4m(objective, config.start)
+    elif not resumed and start_from is not None:
+        start = continue_from(config, objective, start_from)
+    if config.parallel == "fsdp" and world.size > 1:
+        shard(objective, device)
     optimiser = make_adamw(objective, config.weight_decay)
     parameters = list(objective.parameters())
 
-    # Go on where a killed run stood.
-    done, curve, recent, seconds, start = 0, [], [], 0.0, None
-    # recent: losses of steps that the curve has not taken in yet; start: what was taken of a checkpoint
-    if (out / STATE).exists():
+    # Go on where a killed run stood. recent: losses of steps that the curve has not taken in yet.
+    done, curve, recent, seconds = 0, [], [], 0.0
+    if resumed:
         facts = load_training(out / STATE, objective, optimiser)
         done, curve, recent, seconds = (facts[k] for k in ("step", "curve", "recent", "seconds"))
         start = facts["start"]
-    elif config.start is not None:
-        start = _start(objective, config.start)
-    elif start_from is not None:
-        start = continue_from(config, objective, start_from)
 
-    run = world.join(torch.compile(objective) if config.compile else objective)  # pyright: ignore[reportArgumentType]
-    if world.batches is not None:
-        batches = world.batches(frames, objective.reads, done)
-    else:
-        reader = TicketReader(
-            frames, objective.reads, local, seed=config.draw_seed, world_size=world.size, rank=world.rank
-        )
-        batches = reader.batches(start_batch=done)
+    run: Any = torch.compile(objective) if config.compile else objective
+    if world.size > 1:
+        run = join(run, device)
+    mine = lanes.of(world.rank, world.size)
+    tickets = (world.tickets or partial(lanes.tickets, frames))(mine, done)
+    passes = passes_of(lanes, world.size, config.micro_batch)
+    made = steps(objective, lanes.batches(frames, objective.reads, mine, tickets), lanes, mine, passes, done)
     every = max(1, config.steps // 100)  # the curve has about a hundred points, each a mean
     last: dict[str, float] = {}
     started, waited = time.monotonic(), 0.0
@@ -280,33 +256,41 @@ def pretrain(
         range(done, config.steps), initial=done, total=config.steps, desc=f"pretrain {config.objective}",
         unit="step", mininterval=1.0, disable=world.rank > 0,
     )  # fmt: skip
-    for step in bar:
-        asked = time.monotonic()
-        arrays = next(batches)
-        waited += time.monotonic() - asked
-        rng = np.random.default_rng((config.draw_seed, step, world.rank))
-        batch = to_device(objective.prepare(arrays, rng), device)
-        set_rate(
-            optimiser, warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.peak_lr)
-        )
-        with precision(device, config.bf16):
-            losses = run(batch)
-        optimiser.zero_grad()
-        losses["total"].backward()
-        norm = clip(parameters, config.clip)
-        recent.append({k: v.item() for k, v in losses.items()})
-        check_finite(recent[-1]["total"], norm.item(), step, f"pretrain {config.objective}")
-        optimiser.step()
-        world.report(step + 1, recent[-1]["total"])
-        if (step + 1) % every == 0 or step + 1 == config.steps:
-            last = {k: float(np.mean([r[k] for r in recent if k in r])) for r in recent for k in r}
-            curve.append([step + 1, last["total"]])
-            bar.set_postfix({k: f"{v:.3f}" for k, v in last.items()}, refresh=False)
-            recent = []
-        if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps and world.rank == 0:
-            spent = seconds + time.monotonic() - started
-            facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent, "start": start}
-            save_training(out / STATE, objective, optimiser, facts)
+    meter = Meter(objective, config.batch, device, config.bf16, world.size)
+    with ExitStack() as stack:
+        feed = stack.enter_context(closing(ahead(made)))
+        writer = stack.enter_context(Writer(out / STATE))
+        board = Board(out, meter, done, max(1, config.steps // 1000)) if world.rank == 0 else None
+        if board is not None:
+            stack.callback(board.close)
+        for step in bar:
+            asked = time.monotonic()
+            ready = next(feed)
+            waited += time.monotonic() - asked
+            rate = warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.peak_lr)
+            set_rate(optimiser, rate)
+            optimiser.zero_grad()
+            losses = backward(run, ready, device, config.bf16, world.size)
+            norm = whole(clip(parameters, config.clip))
+            recent.append(losses)
+            check_finite(losses["total"], norm.item(), step, f"pretrain {config.objective}")
+            optimiser.step()
+            objective.after_step(step + 1, config.steps)
+            writer.check()
+            if board is not None:
+                board.add(step + 1, losses, rate, norm.item(), waited)
+            world.report(step + 1, losses["total"])
+            if (step + 1) % every == 0 or step + 1 == config.steps:
+                last = {k: float(np.mean([r[k] for r in recent if k in r])) for r in recent for k in r}
+                curve.append([step + 1, last["total"]])
+                bar.set_postfix({k: f"{v:.3f}" for k, v in last.items()}, refresh=False)
+                recent = []
+            if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
+                spent = seconds + time.monotonic() - started
+                facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent, "start": start}
+                tensors = snapshot(objective, optimiser)  # every worker has a part in it
+                if world.rank == 0:
+                    writer.save(tensors, facts)
     this_time = time.monotonic() - started
     fresh = (config.steps - done) * config.batch
     metrics = {
@@ -317,20 +301,41 @@ def pretrain(
         "wall_seconds": seconds + this_time,
         "samples_per_second": fresh / this_time if fresh else None,
         "data_wait_seconds": waited,
+        **(meter.used(config.steps - done, this_time, waited) if fresh else {}),
         "gflop_per_sample": objective.train_flops() / 1e9,
         "forward_flop_by_part": objective.flops(),
         "parameters": sum(p.numel() for p in parameters),
         "parameters_by_part": parameter_counts(getattr(objective, "model", objective)),
+        "workers": world.size,
+        "passes": passes,
         "encoder_parameters": sum(p.numel() for p in objective.encoder.parameters()),
         "threads": threads,
         "device": str(device),
         "frames_digest": frames.digest(),
         "start": start,
     }
+    weights = whole_state(objective)  # every worker has a part in it
     if world.rank == 0:
         size = frames.frame_shape("rgb")[0]
-        facts = {"pretrain": config.model_dump(mode="json"), "image": size, "tokens": _tokens_of(objective)}
-        save_model(out, objective, facts)
+        facts = {"pretrain": config.model_dump(mode="json"), "image": size, "tokens": token_arrays(objective)}
+        save_tensors(out / WEIGHTS, weights)
+        write_json(out / CONFIG, facts)
         write_json(out / METRICS, metrics)
         (out / STATE).unlink(missing_ok=True)
     return metrics
+
+
+def backward(run: nn.Module, step: Step, device: torch.device, bf16: bool, size: int) -> dict[str, float]:
+    """Gradients of a step, whatever worker and forward pass its samples are in, and its losses."""
+    counts = {k: v.float() for k, v in summed(step.counts, device, size).items()}
+    losses: dict[str, float | torch.Tensor] = {}
+    for number, (batch, share) in enumerate(step.passes):
+        here = to_device(batch, device) | ({"counts": counts} if counts else {})
+        weight = 1.0 if counts else share
+        with gathering(run, last=number == len(step.passes) - 1):
+            with precision(device, bf16):
+                found = run(here)
+            (found["total"] * (weight * size)).backward()  # workers' gradients are averaged
+        for name, loss in found.items():
+            losses[name] = losses.get(name, 0.0) + loss.detach() * weight
+    return {k: v.item() for k, v in summed(losses, device, size).items()}

@@ -1,7 +1,11 @@
-"""A machine goes away during a collection, as spot machines do: it goes on, and nothing is missing."""
+"""A machine goes away while one collects or trains, as spot machines do: all goes on, nothing is missing."""
 
+import json
 import os
+import threading
+import time
 
+import numpy as np
 import pytest
 import ray
 from ray.cluster_utils import Cluster
@@ -9,6 +13,9 @@ from ray.cluster_utils import Cluster
 from engine import actors
 from engine.collect import CollectConfig, collect
 from engine.store import Store
+from tests.training.conftest import TINY_PRETRAIN
+from tests.training.tiny_world import make_store
+from training.launch import PROGRESS, launch_pretrain
 
 from .bare_rooms import write_houses
 from .conftest import by_frame
@@ -67,3 +74,30 @@ def test_a_lost_machine_is_nobodys_fault(two_nodes, tmp_path, monkeypatch):
     collect(CollectConfig.model_validate(request | {"store": tmp_path / "peace", "actors": 0}))
     assert by_frame(store) == by_frame(Store.open(tmp_path / "peace"))
     assert os.environ.get("RAY_ADDRESS") is None
+
+
+# Ray warns of settings that it reads itself.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
+def test_a_training_goes_on_with_the_machines_that_are_left(two_nodes, tmp_path):
+    """Two workers, a machine each; one machine is lost at a step that nobody chose. One worker goes on at the
+    last checkpoint, with the losses of a run that nobody disturbed."""
+    cluster, nodes = two_nodes
+    store = make_store(tmp_path / "store").path
+    config = TINY_PRETRAIN.model_copy(update={"objective": "mae", "samples": 6400, "checkpoint_every": 10})
+    lost = []
+
+    def lose_one():
+        progress = tmp_path / "out" / PROGRESS
+        while not lost:
+            time.sleep(0.2)
+            if progress.exists() and json.loads(progress.read_text())["step"] > 40:
+                cluster.remove_node(nodes[0], allow_graceful=False)
+                lost.append(nodes[0])
+
+    watcher = threading.Thread(target=lose_one, daemon=True)
+    watcher.start()
+    metrics = launch_pretrain(config, store, {}, tmp_path / "out", workers=2, min_workers=1, retries=3)
+    assert lost
+    assert metrics["workers"] == 1
+    alone = launch_pretrain(config, store, {}, tmp_path / "alone", use_ray=False)
+    np.testing.assert_allclose(metrics["curve"], alone["curve"], atol=1e-3)

@@ -55,6 +55,6 @@ def test_command_in_this_process(world: World, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["steps"] == 1
 
 
-def test_a_batch_must_divide_among_workers(world: World, tmp_path):
-    with pytest.raises(ValueError, match="does not divide among 3"):
-        launch_pretrain(TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path, workers=3)
+def test_a_worker_has_a_lane(world: World, tmp_path):
+    with pytest.raises(ValueError, match="9 workers share the 8 lanes"):
+        launch_pretrain(TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path, workers=9)

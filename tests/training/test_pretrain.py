@@ -1,17 +1,27 @@
 """Pre-training: it learns, resumes to the same bits, stops when it blows up, and sees only what it may."""
 
 import json
+import os
+import secrets
+import signal
+import struct
+from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tensorboardX.proto import event_pb2
 
+from engine.access import PretrainFrames
 from engine.errors import LeakError
 from tests.training.conftest import TINY_PRETRAIN, World
+from training import checkpoint
 from training import pretrain as loop
 from training.encoder import EncoderConfig
+from training.feed import Lanes
 from training.masking import ALL_TO_ALL, Component, MaskingConfig
 from training.modality import TokenSpec
 from training.objectives import MultimodalObjective
@@ -78,6 +88,59 @@ def test_killed_and_resumed_gives_the_same_bits(world: World, objective: str, tm
     assert not (tmp_path / "cut" / loop.STATE).exists()
 
 
+def train_and_die(store: Path, tokenizers: dict[str, Path], out: Path, step: int) -> None:
+    """What a process of its own does: it is killed, as it stands, at a step."""
+    torch.set_num_threads(1)
+    rate = loop.warmup_cosine
+
+    def die(*args: Any) -> float:
+        if args[0] == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rate(*args)
+
+    loop.warmup_cosine = die
+    pretrain(config("mm", checkpoint_every=1), PretrainFrames(store), tokenizers, out)
+
+
+def test_killed_at_any_step_it_gives_the_same_bits(world: World, tmp_path):
+    """Also while a checkpoint is being written, which then does not count."""
+    step = secrets.randbelow(6)
+    arguments = (world.store.path, world.tokenizers, tmp_path / "cut", step)
+    process = get_context("spawn").Process(target=train_and_die, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    every = config("mm", checkpoint_every=1)
+    cut = pretrain(every, world.pretrain, world.tokenizers, tmp_path / "cut")
+    whole = pretrain(every, world.pretrain, world.tokenizers, tmp_path / "whole")
+    assert cut["curve"] == whole["curve"], f"killed at step {step}"
+    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
+    assert weights[0] == weights[1], f"killed at step {step}"
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_the_run(world: World, tmp_path, monkeypatch):
+    def full(*_args: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_tensors", full)
+    with pytest.raises(OSError, match="no space left"):
+        pretrain(config("mae"), world.pretrain, {}, tmp_path)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_snapshot_is_of_one_moment(world: World, tmp_path):
+    model = build_objective(config("mae"), world.pretrain, {})
+    optimiser = make_adamw(model, 0.0)
+    tensors = checkpoint.snapshot(model, optimiser)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    with checkpoint.Writer(tmp_path / "state") as writer:
+        writer.save(tensors, {"step": 1})
+    assert checkpoint.load_training(tmp_path / "state", model, optimiser) == {"step": 1}
+    assert all(p.abs().sum() > 0 for n, p in model.named_parameters() if n.endswith("weight"))
+
+
 def test_another_seed_gives_another_run(world: World, tmp_path):
     a = pretrain(config("mae", samples=32), world.pretrain, {}, tmp_path / "a")
     b = pretrain(config("mae", samples=32, seed=1), world.pretrain, {}, tmp_path / "b")
@@ -94,24 +157,48 @@ def test_outputs_and_metrics(world: World, tmp_path):
     assert PretrainConfig.model_validate(saved["pretrain"]) == config("mm")
 
 
+def test_metrics_of_every_step_are_there_for_tensorboard(world: World, tmp_path):
+    metrics = pretrain(config("mm"), world.pretrain, world.tokenizers, tmp_path)
+    assert 0 < metrics["mfu"] < 1
+    assert metrics["tokens_per_second"] == pytest.approx(56 * metrics["samples_per_second"])
+    assert 0 <= metrics["data_wait_share"] <= 1
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    points: dict[str, list[float]] = {}
+    for record in records(file.read_bytes()):
+        event = event_pb2.Event.FromString(record)  # pyright: ignore[reportAttributeAccessIssue]
+        for value in event.summary.value:
+            points.setdefault(value.tag, []).append(value.simple_value)
+    assert {len(values) for values in points.values()} == {6}
+    losses = {f"loss/{m}" for m in ("total", "rgb", "depth", "normals", "edges")}
+    machine = {f"machine/{m}" for m in ("tokens_per_second", "data_wait_share", "mfu", "memory_mb")}
+    assert points.keys() == losses | machine | {"learning_rate", "gradient_norm"}
+    np.testing.assert_allclose(points["loss/total"], [p[1] for p in metrics["curve"]], rtol=1e-6)
+
+
+def records(data: bytes) -> Iterator[bytes]:
+    """Of a TFRecord file: length (8 bytes), its checksum (4), the record, its checksum (4)."""
+    at = 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<Q", data, at)
+        yield data[at + 12 : at + 12 + length]
+        at += length + 16
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(world: World, tmp_path, monkeypatch):
-    build = loop.build_objective
+    build, models = loop.build_objective, []
 
-    def poisoned(*args: Any) -> Any:
-        model = build(*args)
-        prepare = model.prepare
-        calls = iter(range(100))
+    def keep(*args: Any) -> Any:
+        models.append(build(*args))
+        return models[-1]
 
-        def spoil(arrays: Any, rng: Any) -> Any:
-            if next(calls) == 3:
-                with torch.no_grad():
-                    model.encoder.norm.weight.fill_(float("nan"))
-            return prepare(arrays, rng)
+    def spoil_at_step_3(*args: Any) -> float:
+        if args[0] == 3:
+            with torch.no_grad():
+                models[0].encoder.norm.weight.fill_(float("nan"))
+        return warmup_cosine(*args)
 
-        model.prepare = spoil
-        return model
-
-    monkeypatch.setattr(loop, "build_objective", poisoned)
+    monkeypatch.setattr(loop, "build_objective", keep)
+    monkeypatch.setattr(loop, "warmup_cosine", spoil_at_step_3)
     with pytest.raises(FloatingPointError, match="step 3"):
         pretrain(config("mae"), world.pretrain, {}, tmp_path)
     assert not (tmp_path / "metrics.json").exists()
@@ -136,12 +223,13 @@ def test_what_does_not_fit_is_said(world: World, tmp_path):
         PretrainConfig(stepps=3)  # pyright: ignore[reportCallIssue]
 
 
-def test_a_batch_counts_samples_and_workers_read_frames():
+def test_a_batch_counts_samples_and_lanes_read_frames():
     masking = MaskingConfig(repeats=4)
-    assert PretrainConfig(batch=64, masking=masking).local_frames(2) == 8
-    assert PretrainConfig(batch=64, masking=masking, objective="mae").local_frames(2) == 32
-    with pytest.raises(ValueError, match="4 samples of each frame"):
-        PretrainConfig(batch=18, masking=masking).local_frames(1)
+    assert PretrainConfig(batch=64, masking=masking).split == Lanes(8, 2, 0)
+    assert PretrainConfig(batch=64, masking=masking, objective="mae", draws=3).split == Lanes(8, 8, 3)
+    assert PretrainConfig(batch=36, lanes=6).split == Lanes(6, 6, 0)
+    with pytest.raises(ValueError, match="4 samples of each"):
+        PretrainConfig(batch=18, masking=masking).split  # noqa: B018
 
 
 def test_schedule_rises_linearly_and_ends_at_nothing():

@@ -1,0 +1,40 @@
+"""Every preset is a command's config, and its lengths are those that its comments promise."""
+
+from pathlib import Path
+
+import pytest
+
+from studies.yaml_config import load_yaml, parse
+from training.encoder import SIZES
+from training.launch import PretrainCommand
+from training.pretrain import PretrainConfig
+
+FOLDER = Path(__file__).parents[2] / "training" / "presets"
+
+
+def load(name: str) -> PretrainCommand:
+    path = FOLDER / f"{name}.yaml"
+    return parse(PretrainCommand, load_yaml(path), str(path))
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in FOLDER.glob("*.yaml")))
+def test_presets_load(name: str):
+    command = load(name)
+    command.pretrain.split.check(command.workers)
+    assert command.pretrain.steps > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "tokens"), [("paper-small", "S", 100e9), ("paper-base", "B", 500e9)]
+)
+def test_the_papers_are_4ms_sizes_and_as_long(name: str, size: str, tokens: float):
+    config = load(name).pretrain
+    assert (config.encoder, config.decoder_depth) == SIZES[size]
+    assert config.steps * config.batch * 512 == pytest.approx(tokens, rel=1e-4)
+    assert config.warmup * tokens == pytest.approx(10e9)
+
+
+def test_a_length_in_tokens_is_for_masked_tokens():
+    assert PretrainConfig(tokens=112 * 64 * 10).steps == 10
+    with pytest.raises(ValueError, match="mae wants samples"):
+        PretrainConfig(objective="mae", tokens=1e6).steps  # noqa: B018
