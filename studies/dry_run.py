@@ -26,7 +26,7 @@ from studies.stage import Stage
 _FEW = 16  # frames of each role, and the largest batch, of a miniature
 _STEPS = 4
 _SCALE = ("samples", "epochs", "batch", "steps", "check_frames", "seed", "draws", "threads")
-_KINDS = ("houses", "store", "tokenizer", "tokens", "pretrain", "transfer", "evaluate")
+_KINDS = ("houses", "store", "tokenizer", "tokens", "pretrain", "transfer", "propagate", "evaluate")
 
 
 @dataclass
@@ -165,7 +165,7 @@ def _work_of(stage: Stage) -> str:
     else:
         content |= without(stage.config) | {"shares": None}
         content["size"] = next(s.config["size"] for s in stage.closure() if s.kind == "store")
-        if stage.kind == "evaluate":
+        if stage.kind in ("propagate", "evaluate"):
             content["model"] = _work_of(stage.needs[1])
     return json.dumps(content, sort_keys=True)
 
@@ -239,6 +239,7 @@ def _small(config: RunConfig) -> dict[str, Any]:
         for k, v in data["transfer_by_protocol"].items()
     }
     data["labels"] = dict.fromkeys(data["labels"], _FEW)
+    data["propagate"] = dict.fromkeys(data["propagate"], _FEW)
     data["judge"] = dict.fromkeys(data["judge"], _FEW)
     return data
 
@@ -258,7 +259,7 @@ def as_text(study: StudyConfig, found: Bill) -> str:
         "",
         f"{'to do':<12}{'stages':>8}{'units':>14}{'core hours':>13}{'PFLOP':>11}{'GB':>10}",
     ]
-    names = {"houses": "houses", "store": "frames", "tokens": "frames", "evaluate": "frames"}
+    names = dict.fromkeys(("store", "tokens", "propagate", "evaluate"), "frames") | {"houses": "houses"}
     for kind, t in found.by_kind.items():
         units = f"{t.units:,} {names.get(kind, 'samples')}"
         flop = f"{t.gflop / 1e6:.3g}" if t.gflop else ""

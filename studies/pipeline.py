@@ -1,4 +1,6 @@
-"""A run as stages: houses -> stores -> tokenizers -> tokens -> pre-training -> transfer -> evaluation.
+"""A run as stages: houses -> stores -> tokenizers -> tokens -> pre-training -> transfer -> evaluation. With
+label propagation the transfer is a teacher, and a student, tuned on what it thinks of unlabelled frames too,
+is evaluated.
 
 Every store is of one set of houses in one role. Stages that runs have in common, of one study or of several,
 come out as one stage with one hash, so they are done once.
@@ -40,6 +42,7 @@ from studies.yaml_config import merge, parse
 from training.evaluate import evaluate
 from training.launch import launch_pretrain
 from training.pretrain import PretrainConfig
+from training.propagate import propagate
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, train_tokenizer
 from training.transfer import TransferConfig, transfer
@@ -82,11 +85,15 @@ def plan_run(run: Run, machine: MachineConfig) -> RunPlan:
     labelled = _store(config, name, "transfer", count, machine)
     # Houses that give labels may be looked at without them too; all others must never be labelled.
     guarded = [s for stores in learned for name, s in stores.items() if name not in config.labels]
-    guarded = list({s.key: s for s in (*judged.values(), *guarded)}.values())
+    guesses = [_store(config, name, "pretrain", n, machine) for name, n in config.propagate.items()]
+    guarded = list({s.key: s for s in (*judged.values(), *guarded, *guesses)}.values())
+    seen = list({s.key: s for s in (*(s for stores in learned for s in stores.values()), *guesses)}.values())
     evaluations: dict[str, Stage] = {}
     for protocol in config.protocols:
         tuned = _transfer(config, protocol, phases[-1:], labelled, guarded)
-        seen = list({s.key: s for stores in learned for s in stores.values()}.values())
+        for store in guesses:
+            teacher = _propagation(config, store, tuned)
+            tuned = _transfer(config, protocol, phases[-1:], labelled, guarded, [teacher, store])
         for name, store in judged.items():
             label = name if protocol == "finetune" else f"{name}/{protocol}"
             evaluations[label] = _evaluation(config, label, store, tuned, seen)
@@ -225,24 +232,46 @@ def _pretrain(
     return Stage("pretrain", label, content, needs, work)
 
 
+def _propagation(config: RunConfig, store: Stage, teacher: Stage) -> Stage:
+    """What a teacher takes the pixels of unlabelled frames for."""
+
+    def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
+        return propagate(config.propagation, inputs[1], PretrainFrames(inputs[0] / "store"), out)
+
+    content = {"propagate": config.propagation.model_dump(mode="json")}
+    frames = store.label.removeprefix("pretrain frames of ")
+    return Stage("propagate", f"labels for {frames} by {teacher.label}", content, (store, teacher), work)
+
+
 def _transfer(
-    config: RunConfig, protocol: Protocol, learned: list[Stage], labelled: Stage, guarded: list[Stage]
+    config: RunConfig,
+    protocol: Protocol,
+    learned: list[Stage],
+    labelled: Stage,
+    guarded: list[Stage],
+    guesses: list[Stage] | None = None,
 ) -> Stage:
+    """`guesses`: a teacher's labels and the store that they are of."""
     fields = merge(config.transfer.model_dump(), config.transfer_by_protocol.get(protocol, {}))
     own = parse(TransferConfig, fields | {"protocol": protocol}, f"transfer_by_protocol.{protocol}")
     upper = config.upper_bound
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
         store, *rest = inputs
-        checkpoint, tests = (rest[0], rest[1:]) if learned else (None, rest)
+        checkpoint, rest = (rest[0], rest[1:]) if learned else (None, rest)
+        pseudo, tests = (rest[:2], rest[2:]) if guesses else ([], rest)
         spaces = [s for path in tests for s in spaces_under_test(path / "store")]
         frames = UpperBoundFrames(store / "store") if upper else TransferFrames(store / "store", spaces)
-        return transfer(own, frames, checkpoint, out)
+        if not pseudo:
+            return transfer(own, frames, checkpoint, out)
+        unlabelled = PretrainFrames(pseudo[1] / "store")
+        return transfer(own, frames, checkpoint, out, pseudo=pseudo[0], pseudo_frames=unlabelled)
 
     content = {"transfer": own.model_dump(mode="json"), "upper_bound": upper}
     start = learned[0].label.removeprefix("pre-training ") if learned else "scratch"
-    label = f"transfer ({protocol}) from {start}, seed {own.seed}"
-    return Stage("transfer", label, content, (labelled, *learned), work, after=tuple(guarded))
+    label = f"transfer ({protocol}) from {start}, seed {own.seed}" + (", a student" if guesses else "")
+    needs = (labelled, *learned, *(guesses or ()))
+    return Stage("transfer", label, content, needs, work, after=tuple(guarded))
 
 
 def _evaluation(config: RunConfig, name: str, store: Stage, tuned: Stage, learned: list[Stage]) -> Stage:

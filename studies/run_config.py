@@ -13,6 +13,7 @@ from agents.sampling import SamplerOptions
 from scenes.family import load_family
 from training.evaluate import EvaluateConfig
 from training.pretrain import PretrainConfig
+from training.propagate import PropagateConfig
 from training.tokenizer import TokenizerConfig
 from training.transfer import TransferConfig
 
@@ -129,6 +130,12 @@ class RunConfig(Config):
     """Ways to learn the task; each is scored."""
     transfer_by_protocol: dict[Protocol, dict[str, Any]] = {}
     """Fields of `transfer` that a protocol sets otherwise."""
+    propagate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field({}, max_length=1)
+    """Label propagation: the set of houses whose unlabelled frames, so many of each house, the tuned model
+    labels; a student is tuned on these and on the true labels together, and is what is judged. None: the
+    tuned model itself is."""
+    propagation: PropagateConfig = PropagateConfig()
+    """How a teacher labels."""
     judge: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1)
     """Sets of houses the result is judged in, with held-out frames of each house."""
     evaluate: EvaluateConfig = EvaluateConfig()
@@ -143,6 +150,7 @@ class RunConfig(Config):
     def _fits(self) -> "RunConfig":
         for where, names in (
             ("labels", self.labels),
+            ("propagate", self.propagate),
             ("judge", self.judge),
             *((f"learn.{n}.houses", p.houses) for n, p in self.learn.items()),
         ):
@@ -153,6 +161,11 @@ class RunConfig(Config):
                     )
         for name, phase in self.learn.items():
             self.frames_of(name, phase)
+        if self.propagate and (self.upper_bound or "knn" in self.protocols):
+            raise ValueError(
+                "propagate needs a teacher without labels of the judged houses and a student that trains: "
+                "leave upper_bound and the protocol knn out"
+            )
         self._labels_are_of_others()
         return self
 
@@ -160,6 +173,7 @@ class RunConfig(Config):
         if self.upper_bound:
             return
         learned = {n for p in self.learn.values() for n in p.houses} - self.labels.keys()
+        learned |= self.propagate.keys()
         for label in self.labels:
             for other in dict.fromkeys((*self.judge, *sorted(learned))):
                 a, b = self.houses[label], self.houses[other]

@@ -30,8 +30,8 @@ from studies.stage import Stage
 LOG = "log.txt"
 _EVERY = 15.0  # seconds between status lines where there is no terminal to rewrite
 # The longest chains start first: what is pre-trained has yet to be tuned and scored.
-_ORDER = ("houses", "store", "tokenizer", "tokens", "pretrain", "transfer", "evaluate")
-_TRAINS = ("tokenizer", "tokens", "pretrain", "transfer", "evaluate")
+_ORDER = ("houses", "store", "tokenizer", "tokens", "pretrain", "transfer", "propagate", "evaluate")
+_TRAINS = ("tokenizer", "tokens", "pretrain", "transfer", "propagate", "evaluate")
 # The process or its machine died, of which the stage may know nothing: killed, out of memory, node lost.
 _DIED = (WorkerCrashedError, OutOfMemoryError, NodeDiedError, OwnerDiedError, ObjectLostError)
 TRIES = 3
