@@ -1,4 +1,5 @@
-"""What pre-training minimises, behind one interface: TST-MM (`mm`) and TST-MAE (`mae`).
+"""What pre-training minimises, behind one interface: TST-MM (`mm`) and TST-MAE (`mae`); `training.dino` has
+one more.
 
 An objective owns an `encoder` (the same module in all of them), names the arrays it `reads`, turns a batch
 of them into tensors with all its random choices made (`prepare`, on the CPU, from a generator that is
@@ -38,6 +39,10 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Losses by name, `total` among them."""
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Called when the optimiser has made step number `step`, counted from 1, of `steps`: what follows the
+        weights, and schedules for the next step. All of it that lasts is in `state_dict`."""
 
     @abstractmethod
     def flops(self) -> dict[str, float]:
