@@ -226,12 +226,29 @@ def test_what_cannot_be_is_said():
 
 
 @pytest.mark.parametrize("centring", ["sinkhorn", "softmax"])
-def test_features_stay_apart_while_the_loss_falls(centring: str):
-    """Some 60 steps on fresh crops of 96 frames, the teacher following."""
-    model = dino(centring=centring, momentum=(0.95, 1.0), prototypes=64)
+def test_features_spread_while_the_loss_falls(centring: str):
+    """60 steps on fresh crops of 96 frames, the teacher following: large crops with their colours kept, since
+    small ones of these few boxes say little of each other."""
+    crops = CropConfig(local_crops=4, global_area=(0.6, 1.0), local_area=(0.2, 0.6), colour=0.0)
+    model = dino(
+        centring=centring,
+        crops=crops,
+        hidden=128,
+        bottleneck=32,
+        prototypes=32,
+        momentum=(0.95, 1.0),
+        teacher_temperature=(0.04, 0.04),
+    )
     rgb = draw_frames(96, IMAGE, np.random.default_rng(0))["rgb"]
+
+    def spread() -> tuple[float, float]:
+        with torch.no_grad():
+            features = model.encoder(torch.from_numpy(rgb)).mean(1)
+        unit = torch.nn.functional.normalize(features, dim=-1)
+        return features.std(0).mean().item(), (unit @ unit.T).mean().item()
+
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
-    losses = []
+    before, losses = spread(), []
     for step in range(60):
         rng = np.random.default_rng((1, step))
         loss = model(model.prepare({"rgb": rgb[rng.permutation(96)[:16]]}, rng))
@@ -239,14 +256,15 @@ def test_features_stay_apart_while_the_loss_falls(centring: str):
         loss["total"].backward()
         optimiser.step()
         model.after_step(step + 1, 60)
-        losses.append([loss[k].item() for k in ("total", "ibot")])
+        losses.append([loss[k].item() for k in ("total", "dino", "ibot")])
     first, last = np.mean(losses[:10], axis=0), np.mean(losses[-10:], axis=0)
-    assert (last < first).all()
-    with torch.no_grad():
-        features = model.encoder(torch.from_numpy(rgb)).mean(1)
-    unit = torch.nn.functional.normalize(features, dim=-1)
-    assert (unit @ unit.T).mean() < 0.98
-    assert unit.std(0).mean() > 0.01
+    if centring == "sinkhorn":  # a centre starts at 0, and losses rise while it finds its place
+        assert last[0] < 0.9 * first[0]
+    assert last[1] < np.log(32) - 0.2  # less than if all frames were the same to the student
+    assert last[2] < first[2]
+    after = spread()
+    assert after[0] > before[0]
+    assert after[1] < before[1] - 0.1
 
 
 class TwoWorkers:
