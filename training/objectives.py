@@ -1,4 +1,5 @@
-"""What pre-training minimises, behind one interface: TST-MM (`mm`) and TST-MAE (`mae`).
+"""What pre-training minimises, behind one interface: TST-MM (`mm`) and TST-MAE (`mae`); `training.dino` has
+one more.
 
 An objective owns an `encoder` (the same module in all of them), names the arrays it `reads`, turns a batch
 of them into tensors with all its random choices made (`prepare`, on the CPU, from a generator that is

@@ -44,6 +44,7 @@ from training.checkpoint import (
     write_json,
 )
 from training.config import LoopConfig
+from training.dino import Dino, DinoConfig
 from training.encoder import EncoderConfig
 from training.feed import Lanes, Step, Tickets, ahead, passes_of, steps
 from training.masking import MaskingConfig
@@ -67,14 +68,15 @@ STATE = "training.safetensors"
 
 
 class PretrainConfig(LoopConfig):
-    objective: Literal["mm", "mae"] = "mm"
-    """mm: TST-MM, masked tokens of several modalities; mae: TST-MAE, masked pixels of RGB."""
+    objective: Literal["mm", "mae", "dino"] = "mm"
+    """mm: TST-MM, masked tokens of several modalities, or of RGB alone; mae: TST-MAE, masked pixels of RGB;
+    dino: DINOv2's, crops of RGB against each other."""
     modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
-    """What mm sees and predicts, rgb first; mae takes rgb alone."""
+    """What mm sees and predicts, rgb first; mae and dino take rgb alone."""
     encoder: EncoderConfig = EncoderConfig()
     """The encoder that transfer will take over."""
     decoder_depth: int = Field(default=2, ge=1)
-    """Blocks of the decoder."""
+    """Blocks of the decoder (mm, mae)."""
     masking: MaskingConfig = MaskingConfig()
     """Token budgets and their mixture (mm)."""
     tied: bool = False
@@ -86,6 +88,8 @@ class PretrainConfig(LoopConfig):
     and metrics say what that was; modalities are called as 4M-21 calls them."""
     mae_masked: float = Field(default=0.75, gt=0, lt=1)
     """Share of patches masked (mae)."""
+    dino: DinoConfig = DinoConfig()
+    """Crops, heads and schedules (dino)."""
     samples: int = Field(default=32768, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
     tokens: float | None = Field(default=None, gt=0)
@@ -157,6 +161,8 @@ def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, 
         raise ValueError(f"frames of {height}x{width} px: the encoder takes square ones; collect with --size")
     if config.objective == "mae":
         return MaskedAutoencoder(config.encoder, height, config.mae_masked, config.decoder_depth, config.seed)
+    if config.objective == "dino":
+        return Dino(config.encoder, height, config.dino, config.seed)
     missing = [m for m in config.modalities if m not in tokenizers]
     if missing:
         raise ValueError(

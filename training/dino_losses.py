@@ -1,0 +1,119 @@
+"""The losses of DINOv2 (Oquab et al., arXiv:2304.07193) and the head they are taken behind.
+
+A head gives the cosines of a feature with prototypes. What the teacher says of them becomes a distribution
+in either of two ways that keep it from collapsing: `Centred` (DINO, Caron et al., arXiv:2104.14294) or
+`Balanced` (Sinkhorn-Knopp, arXiv:2006.09882). The student is to say the same."""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+EPS = 1e-8
+
+
+class Head(nn.Module):
+    """MLP of three layers, then cosines with `prototypes`: features and weights of the last layer have length
+    1 (weight normalisation with its gain fixed to 1, as DINO has it for stability)."""
+
+    def __init__(self, dim: int, hidden: int, bottleneck: int, prototypes: int):
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, bottleneck),
+        )
+        self.prototypes = nn.Linear(bottleneck, prototypes, bias=False)
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        x = F.normalize(self.mlp(x).float(), dim=-1)
+        # A temperature of 0.04 would make of bfloat16's rounding a tenth of a nat.
+        with torch.autocast(x.device.type, enabled=False):
+            return F.linear(x, F.normalize(self.prototypes.weight, dim=-1))
+
+
+class Centred(nn.Module):
+    """softmax((logits - centre) / temperature), the centre following the mean of the logits of all workers.
+
+    It moves when `settle` is called, once a step, so that a loss does not depend on how often it is asked
+    for."""
+
+    def __init__(self, prototypes: int, momentum: float):
+        super().__init__()
+        self.momentum = momentum
+        self.centre: Tensor
+        self.total: Tensor
+        self.count: Tensor
+        self.register_buffer("centre", torch.zeros(prototypes))
+        self.register_buffer("total", torch.zeros(prototypes), persistent=False)
+        self.register_buffer("count", torch.zeros(()), persistent=False)
+
+    def forward(self, logits: Float[Tensor, "n k"], temperature: Tensor) -> Float[Tensor, "n k"]:
+        if self.training:
+            # Since the last `settle`; what is there is the sum of all workers already.
+            self.total += _of_all_workers(logits.sum(0))
+            self.count += _of_all_workers(torch.full_like(self.count, len(logits)))
+        return ((logits - self.centre) / temperature).softmax(-1)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        self.centre.lerp_(self.total / self.count.clamp_min(1.0), 1 - self.momentum)
+        self.total.zero_()
+        self.count.zero_()
+
+
+class Balanced(nn.Module):
+    """exp(logits / temperature), scaled three times so that all prototypes get the same weight and every row
+    sums to 1 (Sinkhorn-Knopp), over the rows of all workers. Needs no memory."""
+
+    ROUNDS = 3
+
+    def forward(self, logits: Float[Tensor, "n k"], temperature: Tensor) -> Float[Tensor, "n k"]:
+        # Cosines: at the lowest temperature that a config takes, exp stays within fp32.
+        weight = (logits / temperature).exp()
+        for _ in range(self.ROUNDS):
+            weight = weight / _of_all_workers(weight.sum(0))
+            weight = weight / weight.sum(-1, keepdim=True)
+        return weight
+
+    def settle(self) -> None:
+        pass
+
+
+def cross_entropy(
+    truth: Float[Tensor, "*n k"], logits: Float[Tensor, "*n k"], temperature: float
+) -> Float[Tensor, "*n"]:
+    """-sum truth · log softmax(logits / temperature) [nat]."""
+    return -(truth * (logits / temperature).log_softmax(-1)).sum(-1)
+
+
+def dino_loss(
+    truth: Float[Tensor, "2 b k"],
+    whole: Float[Tensor, "2 b k"],
+    part: Float[Tensor, "v b k"],
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy [nat] over all pairs of a global crop, `truth` of the teacher, with another crop of
+    its frame, logits of the student: the other global one in `whole`, or a local one in `part`."""
+    pairs = cross_entropy(truth.flip(0), whole, temperature).mean(1).sum()
+    pairs = pairs + cross_entropy(truth.sum(0), part, temperature).mean(1).sum()
+    return pairs / (2 + 2 * len(part))
+
+
+def koleo_loss(x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """-mean log distance of each feature, scaled to length 1, to its nearest neighbour: spreads them out
+    (Sablayrolles et al., arXiv:1806.03198). At least two features, of this worker alone, as in DINOv2."""
+    x = F.normalize(x.float(), dim=-1, eps=EPS)
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        nearest = (x @ x.T).fill_diagonal_(-2).argmax(1)
+    return -(F.pairwise_distance(x, x[nearest], eps=EPS) + EPS).log().mean()
+
+
+def _of_all_workers(total: Tensor) -> Tensor:
+    """Sum over the workers of a run; as it is where there is one."""
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        dist.all_reduce(total)
+    return total
