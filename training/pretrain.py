@@ -123,7 +123,7 @@ def build_objective(config: PretrainConfig, frames: PretrainFrames, tokenizers: 
                 f"{frames.store_path} has no tokens of {tokenizers[name]} ({array}): tokenize it first"
             )
         grid = frames.frame_shape(array)[0]
-        specs.append(TokenSpec(name, array, grid, tokenizer.config.codes, pixels=name == "rgb"))
+        specs.append(TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb"))
     return MultimodalObjective(
         config.encoder,
         height,

@@ -3,16 +3,20 @@ dead codes.
 
 Codebook by exponential moving averages as in VQ-VAE (van den Oord et al., NeurIPS 2017, arXiv:1711.00937),
 compared by cosine as in ViT-VQGAN (Yu et al., ICLR 2022, arXiv:2110.04627). Starting from spherical k-means
-of the first latents, and giving codes that nobody uses the place of a random latent, is what keeps all of a
-codebook in use."""
+of the first latents, and giving codes that nobody uses the place of a latent, is what keeps all of a codebook
+in use. Which latent is drawn by how badly it was quantised (k-means++, Arthur and Vassilvitskii, SODA 2007):
+drawn evenly, most would be of the commonest patch, a blank wall or no edge at all, where a second code is
+never the nearest and dies again."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
+
+from training.quantiser import Quantiser
 
 
-class CosineVQ(nn.Module):
+class CosineVQ(Quantiser):
     """`codes` unit vectors of `dim` numbers.
 
     `decay`: of the moving averages, per update. `alive`: a code whose moving average of uses per update, as
@@ -20,6 +24,7 @@ class CosineVQ(nn.Module):
 
     def __init__(self, codes: int, dim: int, decay: float = 0.99, alive: float = 0.03):
         super().__init__()
+        self.codes, self.dim = codes, dim
         self.decay, self.alive = decay, alive
         self.codebook: Tensor  # [codes, dim], unit rows
         self.sums: Tensor  # [codes, dim], moving average of the sum of latents per update
@@ -28,19 +33,18 @@ class CosineVQ(nn.Module):
         self.register_buffer("sums", torch.zeros(codes, dim))
         self.register_buffer("uses", torch.zeros(codes))
 
-    def ids(self, z: Float[Tensor, "... d"]) -> Int[Tensor, " ..."]:
-        """Code of each latent: largest cosine, in fp32 whatever autocast says (ties would differ)."""
+    def ids(self, z: Float[Tensor, "*n d"]) -> Int[Tensor, " *n"]:
         with torch.autocast(z.device.type, enabled=False):
-            return (z.float() @ self.codebook.T).argmax(-1)
+            return (F.normalize(z.float(), dim=-1) @ self.codebook.T).argmax(-1)
+
+    def rows(self, ids: Int[Tensor, " *n"]) -> Float[Tensor, "*n d"]:
+        return self.codebook[ids]
 
     def forward(
         self, z: Float[Tensor, "n d"], generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, "n d"], Int[Tensor, " n"], Float[Tensor, ""]]:
-        """Quantised latents (gradients pass straight through), their codes, the commitment loss (1 -
-        cosine).
-
-        In training mode the codebook is updated from this batch; `generator` then chooses the latents of
-        revival."""
+        """The loss is 1 - cosine. In training mode the codebook is updated from this batch; `generator` then
+        chooses the latents of revival."""
         z = F.normalize(z.float(), dim=-1)
         ids = self.ids(z)
         quantised = self.codebook[ids]
@@ -62,10 +66,12 @@ class CosineVQ(nn.Module):
         z = F.normalize(z.float(), dim=-1)
         self.codebook = z[torch.randperm(len(z), generator=generator)[:codes].to(z.device)].clone()
         for _ in range(rounds):
-            sums, uses = self._totals(z, self.ids(z))
-            # A centre that lost all its latents starts again from a random one.
-            spare = z[torch.randint(len(z), (codes,), generator=generator).to(z.device)]
-            self.codebook = F.normalize(torch.where((uses > 0)[:, None], sums, spare), dim=-1)
+            ids = self.ids(z)
+            sums, uses = self._totals(z, ids)
+            # A centre that lost all its latents starts again from one that is far from its own.
+            lost = (uses == 0).nonzero()[:, 0]
+            sums[lost] = z[_badly_quantised(self._error(z, ids), len(lost), generator)]
+            self.codebook = F.normalize(sums, dim=-1)
         self.sums, self.uses = self._totals(z, self.ids(z))
 
     @torch.no_grad()
@@ -76,15 +82,17 @@ class CosineVQ(nn.Module):
         self.sums.lerp_(sums, 1.0 - self.decay)
         self.uses.lerp_(uses, 1.0 - self.decay)
         even = len(z) / len(self.codebook)
-        dead = self.uses < self.alive * even
-        spare = z[torch.randint(len(z), (len(dead),), generator=generator).to(z.device)]
+        dead = (self.uses < self.alive * even).nonzero()[: len(z), 0]
         # A revived code begins as if it had been used twice the threshold, so that it has time to prove
         # itself.
         fresh = 2 * self.alive * even
-        self.sums = torch.where(dead[:, None], spare * fresh, self.sums)
-        self.uses = torch.where(dead, torch.full_like(self.uses, fresh), self.uses)
+        self.sums[dead] = z[_badly_quantised(self._error(z, ids), len(dead), generator)] * fresh
+        self.uses[dead] = fresh
         self.codebook = F.normalize(self.sums, dim=-1)
-        return int(dead.sum())
+        return len(dead)
+
+    def _error(self, z: Float[Tensor, "n d"], ids: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return 1.0 - (z * self.codebook[ids]).sum(-1)
 
     def _totals(
         self, z: Float[Tensor, "n d"], ids: Int[Tensor, " n"]
@@ -95,8 +103,11 @@ class CosineVQ(nn.Module):
             return one_hot.T @ z, one_hot.sum(0)
 
 
-def usage(counts: Float[Tensor, " k"]) -> tuple[float, float]:
-    """(share of codes used at all, perplexity of their distribution), from how often each was used."""
-    p = counts.double() / counts.sum()
-    entropy = -(p * p.clamp_min(1e-300).log()).sum()
-    return float((counts > 0).double().mean()), float(entropy.exp())
+def _badly_quantised(
+    error: Float[Tensor, " n"], count: int, generator: torch.Generator
+) -> Int[Tensor, " count"]:
+    """`count` different latents, drawn by their error; those without any come last."""
+    if not count:
+        return torch.zeros(0, dtype=torch.long, device=error.device)
+    weight = error.clamp_min(1e-9).cpu()
+    return torch.multinomial(weight, count, generator=generator).to(error.device)
