@@ -20,6 +20,7 @@ from engine.store import ModalitySpec, Store
 from training.crops import CropConfig, crop, draw_boxes
 from training.image_tokenizer import ImageTokenizer
 from training.optimiser import pick_device, use_threads
+from training.signals import SIGNALS
 from training.tokenizer import load_tokenizer, token_array
 
 WHOLE = CropConfig()
@@ -50,6 +51,12 @@ def tokenize(
     store = store if isinstance(store, Store) else Store.open(store)
     frames = PretrainFrames(store)
     height, width = frames.frame_shape(modality)[:2]
+    sensed = next((frames.frame_shape(m)[:2] for m in SIGNALS if m in frames.modalities), (height, width))
+    if crops.count and sensed != (height, width):
+        raise ValueError(
+            f"crops are of frames of {sensed[0]}x{sensed[1]} px, and {modality} has {height}x{width}: "
+            "tokenize it without crops"
+        )
     done = 0
     bar = tqdm(total=len(frames), desc=f"tokens {modality}", unit="frame", mininterval=1.0)
     for part, ids in frames.parts().items():
@@ -68,7 +75,9 @@ def tokenize(
             if not crops.count:
                 array = array[:, 0]
             spec = ModalitySpec(name, "uint16", array.shape[1:], f"index into {model.codes} codes", "token")
-            store.add_derived(part, name, {name: array}, [spec], config_hash=name.split("_", 2)[2])
+            store.add_derived(
+                part, name, {name: array}, [spec], config_hash=name.removeprefix(f"tok_{modality}_")
+            )
             done += len(ids)
         bar.update(len(ids))
     bar.close()

@@ -24,8 +24,10 @@ from engine.stream import TicketReader
 from training.autoencoder import Tokenizer, TokenizerConfig
 from training.checkpoint import CONFIG, METRICS, WEIGHTS, load_tensors, read_json, save_model, write_json
 from training.crops import CropConfig
+from training.feature_codebook import FeatureCodebook
 from training.fourm_images import FourMConfig, FourMImages
 from training.image_tokenizer import ImageTokenizer
+from training.label_map import LabelMap
 from training.optimiser import (
     check_finite,
     clip,
@@ -166,17 +168,21 @@ def measure(model: ImageTokenizer, frames: Unlabelled, ids: Int64[np.ndarray, " 
 
 
 def load_tokenizer(folder: Path) -> ImageTokenizer:
-    """A tokenizer of ours, or one of 4M's that was imported, on the CPU. Raises ValueError where there is
-    none."""
+    """A tokenizer in a folder, of any kind, on the CPU. Raises ValueError where there is none."""
     config = read_json(folder / CONFIG)
     tensors, _ = load_tensors(folder / WEIGHTS)
     if "fourm" in config:
         return FourMImages(config["modality"], FourMConfig.model_validate(config["fourm"]), tensors)
-    if "tokenizer" not in config:
+    if "labels" in config:
+        return LabelMap(config["modality"], **config["labels"])
+    if "features" in config:
+        model = FeatureCodebook(config["modality"], **config["features"])
+    elif "tokenizer" in config:
+        model = Tokenizer(config["modality"], TokenizerConfig.model_validate(config["tokenizer"]))
+    else:
         raise ValueError(
             f"{folder} is not the folder of a tokenizer of ours; one of 4M's: tst tokenizer import"
         )
-    model = Tokenizer(config["modality"], TokenizerConfig.model_validate(config["tokenizer"]))
     model.load_state_dict(tensors)
     return model.eval()
 
@@ -185,12 +191,13 @@ def token_array(folder: Path, crops: CropConfig | None = None) -> str:
     """Name in a store of the tokens that the tokenizer in `folder` makes: `tok_<modality>_<digest>`, and the
     digest of the crops behind it where there are random ones.
 
-    The digest is of its weights, and for one of 4M's of what it is fed too, so tokens of two tokenizers can
-    never be taken for each other.
+    The digest is of its weights and of what else decides its tokens (what one of 4M's is fed, the patch of
+    label maps), so tokens of two tokenizers can never be taken for each other.
     """
     config = read_json(folder / CONFIG)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
-    if "fourm" in config:
-        digest.update(json.dumps(config["fourm"], sort_keys=True).encode())
+    for kind in ("fourm", "labels"):
+        if kind in config:
+            digest.update(json.dumps(config[kind], sort_keys=True).encode())
     name = f"tok_{config['modality']}_{digest.hexdigest()[:8]}"
     return f"{name}_{crops.digest}" if crops is not None and crops.count else name

@@ -4,9 +4,9 @@ dead codes.
 Codebook by exponential moving averages as in VQ-VAE (van den Oord et al., NeurIPS 2017, arXiv:1711.00937),
 compared by cosine as in ViT-VQGAN (Yu et al., ICLR 2022, arXiv:2110.04627). Starting from spherical k-means
 of the first latents, and giving codes that nobody uses the place of a latent, is what keeps all of a codebook
-in use. Which latent is drawn by how badly it was quantised (k-means++, Arthur and Vassilvitskii, SODA 2007):
-drawn evenly, most would be of the commonest patch, a blank wall or no edge at all, where a second code is
-never the nearest and dies again."""
+in use. Latents are drawn by how badly the codes so far quantise them (k-means++, Arthur and Vassilvitskii,
+SODA 2007): drawn evenly, most would be of the commonest patch, a blank wall or no edge at all, where a second
+code is never the nearest and dies again."""
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from training.quantiser import Quantiser
+
+_AT_ONCE = 8192  # latents
 
 
 class CosineVQ(Quantiser):
@@ -58,21 +60,21 @@ class CosineVQ(Quantiser):
     def start(self, z: Float[Tensor, "n d"], generator: torch.Generator, rounds: int = 10) -> None:
         """Spherical k-means of `z` (n at least the number of codes, better some times it) as the
         codebook."""
-        codes = len(self.codebook)
+        codes = self.codes
         if len(z) < codes:
             raise ValueError(
                 f"{len(z)} latents cannot start {codes} codes: use a larger batch or fewer codes"
             )
         z = F.normalize(z.float(), dim=-1)
-        self.codebook = z[torch.randperm(len(z), generator=generator)[:codes].to(z.device)].clone()
+        self.codebook = z[_spread_out(z, codes, generator)]
         for _ in range(rounds):
-            ids = self.ids(z)
+            ids = self._ids_in_parts(z)
             sums, uses = self._totals(z, ids)
             # A centre that lost all its latents starts again from one that is far from its own.
             lost = (uses == 0).nonzero()[:, 0]
             sums[lost] = z[_badly_quantised(self._error(z, ids), len(lost), generator)]
             self.codebook = F.normalize(sums, dim=-1)
-        self.sums, self.uses = self._totals(z, self.ids(z))
+        self.sums, self.uses = self._totals(z, self._ids_in_parts(z))
 
     @torch.no_grad()
     def update(self, z: Float[Tensor, "n d"], ids: Int[Tensor, " n"], generator: torch.Generator) -> int:
@@ -98,9 +100,31 @@ class CosineVQ(Quantiser):
         self, z: Float[Tensor, "n d"], ids: Int[Tensor, " n"]
     ) -> tuple[Float[Tensor, "k d"], Float[Tensor, " k"]]:
         # A product with one-hot rows, not index_add_: its order of summation is fixed on every device.
+        # In parts, since a row of it is as long as the codebook.
+        sums, uses = torch.zeros_like(self.sums), torch.zeros_like(self.uses)
         with torch.autocast(z.device.type, enabled=False):
-            one_hot = F.one_hot(ids, len(self.codebook)).to(z.dtype)
-            return one_hot.T @ z, one_hot.sum(0)
+            for part, its in zip(z.split(_AT_ONCE), ids.split(_AT_ONCE), strict=True):
+                one_hot = F.one_hot(its, len(self.codebook)).to(z.dtype)
+                sums += one_hot.T @ part
+                uses += one_hot.sum(0)
+        return sums, uses
+
+    def _ids_in_parts(self, z: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
+        return torch.cat([self.ids(part) for part in z.split(_AT_ONCE)])
+
+
+def _spread_out(z: Float[Tensor, "n d"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
+    """`count` different latents, each drawn by its error to those before it; the first at random."""
+    chosen = torch.randint(len(z), (1,), generator=generator).to(z.device)
+    error = torch.full((len(z),), torch.inf, device=z.device)
+    for _ in range(count - 1):
+        error = torch.minimum(error, 1.0 - z @ z[chosen[-1]])
+        error[chosen[-1]] = 0.0
+        # Those without error only where nothing else is left, and none twice.
+        weight = error.clamp_min(1e-9)
+        weight[chosen] = 0.0
+        chosen = torch.cat([chosen, torch.multinomial(weight.cpu(), 1, generator=generator).to(z.device)])
+    return chosen
 
 
 def _badly_quantised(
