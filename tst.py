@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study report": ("studies.commands:report", "the page of a study from its rows"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
+    "bench tokenizers": ("training.bench_tokenizers:bench", "VQ and FSQ side by side on a store, as JSON"),
     "bench collect": (
         "engine.bench_commands:collect",
         "frames per second into a store, peers beside it, as JSON",
