@@ -115,8 +115,7 @@ class Edges(Signal):
 
     def loss(self, y: Tensor, x: Tensor) -> Tensor:
         # Edges are a tenth of pixels: half-balance them, or "no edge anywhere" would be a fine answer. By the
-        # root, an output of 0 is an edge one time in four, which is about where drawing it gains most F1;
-        # balanced in full, it is one in ten, and three times as many edges are drawn as there are.
+        # root, an output of 0 is an edge one time in four, where drawing it gains most F1 (docs/log.md).
         # The cap keeps a batch that is nearly empty from blowing the loss up.
         balance = ((1.0 - x).sum() / x.sum().clamp_min(1.0)).clamp(1.0, 20.0).sqrt()
         weight = torch.where(x > 0, balance, 1.0)
