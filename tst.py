@@ -33,6 +33,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "store pull": ("engine.commands:pull", "parts that a store lacks, from an object store"),
     "store show": ("engine.commands:show", "contact sheet of a store, as PNG"),
     "tokenizer train": ("training.commands:train_tokenizer", "a tokenizer for one modality (CONFIG.yaml)"),
+    "tokenizer import": ("training.commands:import_tokenizer", "a tokenizer of 4M's, for one modality"),
+    "tokenizer show": ("training.commands:show_tokenizers", "frames before and after tokenizers, as PNG"),
+    "tokenize": ("training.commands:tokenize_store", "tokens of a store, of crops too, beside its frames"),
     "pretrain": ("training.launch:pretrain_command", "masked pre-training on a store (CONFIG.yaml)"),
     "transfer": ("training.commands:transfer", "tune a task head on transfer houses (CONFIG.yaml)"),
     "propagate": ("training.commands:propagate", "labels by a tuned model, for a student (CONFIG.yaml)"),
@@ -42,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study compare": ("studies.commands:compare", "two runs of a study side by side"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
+    "bench tokenizers": ("training.bench_tokenizers:bench", "VQ and FSQ side by side on a store, as JSON"),
     "bench collect": (
         "engine.bench_commands:collect",
         "frames per second into a store, peers beside it, as JSON",

@@ -1,5 +1,5 @@
-"""`tst tokenizer train`, `tst transfer`, `tst propagate` and `tst evaluate`, a stage each; `tst pretrain` is
-in launch.py.
+"""`tst tokenizer train | import | show`, `tst tokenize`, `tst transfer`, `tst propagate`, `tst evaluate`;
+`tst pretrain` is in launch.py.
 
 Every stage opens the store through the view of its role, so none can be pointed at what it must not see.
 """
@@ -8,14 +8,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from pydantic import Field
+
 from engine.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
 from training.config import Config
 from training.evaluate import EvaluateConfig
 from training.evaluate import evaluate as run_evaluation
+from training.fourm_images import FourMConfig, import_4m
 from training.propagate import PropagateConfig
 from training.propagate import propagate as run_propagation
+from training.token_crops import CropConfig
+from training.token_pictures import compare
 from training.tokenize_store import tokenize
-from training.tokenizer import TokenizerConfig
+from training.tokenizer import TokenizerConfig, load_tokenizer
 from training.tokenizer import train_tokenizer as run_tokenizer
 from training.transfer import TransferConfig
 from training.transfer import transfer as run_transfer
@@ -32,6 +38,47 @@ class TokenizerCommand(Config):
     """Folder of the tokenizer."""
     tokenizer: TokenizerConfig = TokenizerConfig()
     """The tokenizer."""
+
+
+class ImportCommand(Config):
+    """What `tst tokenizer import` needs to know."""
+
+    source: str
+    """A tokenizer of 4M's: safetensors file, folder with model.safetensors, or hub id."""
+    modality: str
+    """rgb, depth, normals or edges."""
+    out: Path
+    """Folder of the tokenizer."""
+    fourm: FourMConfig = FourMConfig()
+    """What it is fed."""
+
+
+class TokenizeCommand(Config):
+    """What `tst tokenize` needs to know."""
+
+    store: Path
+    """The store; its pre-training frames get the tokens."""
+    tokenizers: tuple[Path, ...]
+    """Folders of tokenizers, ours or imported ones."""
+    crops: CropConfig = CropConfig()
+    """Which crops of every frame."""
+    threads: int = Field(default=0, ge=0)
+    """CPU threads; 0: all cores."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+class ShowCommand(Config):
+    """What `tst tokenizer show` needs to know."""
+
+    store: Path
+    """The store; pre-training frames of it are shown."""
+    tokenizers: tuple[Path, ...]
+    """Folders of tokenizers, of one or several modalities."""
+    out: Path
+    """The picture (PNG)."""
+    count: int = Field(default=6, ge=1, le=32)
+    """Frames side by side, evenly over the store."""
 
 
 class TransferCommand(Config):
@@ -82,6 +129,30 @@ def train_tokenizer(config: TokenizerCommand) -> None:
     """Train a tokenizer, then put the tokens of the store's pre-training frames beside them."""
     _print(run_tokenizer(PretrainFrames(config.store), config.modality, config.tokenizer, config.out))
     _print(tokenize(config.store, config.modality, config.out))
+
+
+def import_tokenizer(config: ImportCommand) -> None:
+    """Put a tokenizer of 4M's into a folder, for a modality of a store."""
+    model = import_4m(config.source, config.modality, config.fourm, config.out)
+    decoder = "encodes and decodes" if model.decodes else "encodes only"
+    print(f"{config.out}: {config.modality}, {model.codes} codes, patches of {model.patch} px, {decoder}")
+
+
+def tokenize_store(config: TokenizeCommand) -> None:
+    """Put the tokens of a store's pre-training frames beside them."""
+    for folder in config.tokenizers:
+        modality = load_tokenizer(folder).modality
+        _print(tokenize(config.store, modality, folder, config.threads, config.device, crops=config.crops))
+
+
+def show_tokenizers(config: ShowCommand) -> None:
+    """Draw what tokenizers make of frames of a store."""
+    frames = PretrainFrames(config.store)
+    count = min(config.count, len(frames))
+    ids = ((np.arange(count) + 0.5) * len(frames) / count).astype(np.int64)
+    named = [(folder.name, load_tokenizer(folder)) for folder in config.tokenizers]
+    compare(frames, ids, named).save(config.out)
+    print(config.out)
 
 
 def transfer(config: TransferCommand) -> None:

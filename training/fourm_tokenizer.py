@@ -6,8 +6,10 @@
 
 A ViT encodes images, label maps (through an embedding of the classes) or feature maps into latents on a grid,
 a codebook turns them into tokens, a ViT decodes; for a vector that stands for the whole image both are MLPs.
-Everything but the number of heads is read off the file. They are for encoding and decoding what 4M's were
-trained on; a specialist without external access has tokenizers of its own (`training.tokenizer`)."""
+Everything but the number of heads is read off the file. Those of rgb, depth, normals and edges that 4M
+published have a diffusion model as decoder: of these the encoder is taken, which is all that tokens need.
+Inputs are as 4M normalises them; `training.fourm_images` does that for the images of a store. A specialist
+without external access has tokenizers of its own (`training.tokenizer`)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,22 +97,34 @@ class FourMTokenizer(nn.Module):
         classes = shape.get("cls_emb.weight")
         self.labels = None if classes is None else nn.Embedding(classes[0], classes[1])
         self.to_latent = nn.Conv2d(dim, latent, 1)
-        self.from_latent = nn.Conv2d(latent, shape["post_quant_proj.weight"][0], 1)
+        self.decodes = not diffuses(tensors)
+        if self.decodes:
+            self.from_latent = nn.Conv2d(latent, shape["post_quant_proj.weight"][0], 1)
         self.patch = 1
         self.finish = nn.Sequential()
         if "encoder.linear_in.weight" in shape:
+            self.channels = shape["encoder.linear_in.weight"][1]
             self.encoder, self.decoder = (_mlp(shape, part) for part in ("encoder", "decoder"))
             self.quantise = Memcodes(*shape["quantize.codes"])
             return
-        _, channels, self.patch, _ = shape["encoder.proj.weight"]
-        vits = [_vit(shape, part, heads) for part in ("encoder", "decoder")]
-        project = nn.Conv2d(channels, dim, self.patch, stride=self.patch)
-        self.encoder = nn.Sequential(project, vits[0])
+        _, self.channels, self.patch, _ = shape["encoder.proj.weight"]
+        project = nn.Conv2d(self.channels, dim, self.patch, stride=self.patch)
+        self.encoder = nn.Sequential(project, _vit(shape, "encoder", heads))
+        self.quantise = EmaCodebook(*shape["quantize._codebook.embed"])
+        if not self.decodes:
+            return
         outputs = shape["decoder.out_proj.weight"][0]
-        self.decoder = nn.Sequential(vits[1], nn.Conv2d(dim, outputs, 1), nn.PixelShuffle(self.patch))
+        vit = _vit(shape, "decoder", heads)
+        self.decoder = nn.Sequential(vit, nn.Conv2d(dim, outputs, 1), nn.PixelShuffle(self.patch))
         convs = _count(shape, "decoder.out_conv")
         self.finish = nn.Sequential(*(ConvNeXt(outputs // self.patch**2) for _ in range(convs)))
-        self.quantise = EmaCodebook(*shape["quantize._codebook.embed"])
+
+    @property
+    def codes(self) -> int:
+        """Tokens are below this."""
+        return (
+            self.quantise.codes.shape[1] if isinstance(self.quantise, Memcodes) else len(self.quantise.embed)
+        )
 
     def features(self, x: Shaped[Tensor, "b *c h w"]) -> Float[Tensor, "b d gh gw"]:
         """The encoder's output for float images [b, c, h, w] or label maps, int [b, h, w]."""
@@ -128,7 +142,10 @@ class FourMTokenizer(nn.Module):
 
     @torch.no_grad()
     def decode(self, tokens: Int[Tensor, "b *heads gh gw"]) -> Float[Tensor, "b c h w"]:
-        """Images, logits of the classes, or features, as the encoder was given them."""
+        """Images, logits of the classes, or features, as the encoder was given them. Raises ValueError for a
+        tokenizer that only encodes."""
+        if not self.decodes:
+            raise ValueError("the decoder of this tokenizer of 4M's is a diffusion model: it encodes only")
         return self.reconstruct(self.quantise.rows(tokens))
 
     def reconstruct(self, rows: Float[Tensor, "b l gh gw"]) -> Float[Tensor, "b c h w"]:
@@ -194,16 +211,29 @@ def our_key(theirs: str, mlp: bool) -> str:
     return theirs
 
 
+def diffuses(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether the decoder of a file of 4M's is neither a ViT nor an MLP, or not there at all."""
+    return not any(k in tensors for k in ("decoder.pos_emb", "decoder.linear_in.weight"))
+
+
 def load_4m_tokenizer(source: str | Path, heads: int = 0) -> FourMTokenizer:
     """A tokenizer out of a safetensors file, a folder with model.safetensors, or a hub id.
 
     Raises ValueError naming what a file lacks or has too much of."""
-    tensors = read_4m(source)
+    return tokenizer_of(read_4m(source), heads, str(source))
+
+
+def tokenizer_of(tensors: Mapping[str, Tensor], heads: int = 0, source: str = "the file") -> FourMTokenizer:
+    """A tokenizer of 4M's tensors. Raises ValueError naming what `source`, where they are from, lacks or has
+    too much of."""
     if "quant_proj.weight" not in tensors:
         raise ValueError(f"{source} holds no tokenizer of 4M's: no quant_proj in it")
     model = FourMTokenizer(tensors, heads)
     mlp = isinstance(model.quantise, Memcodes)
-    renamed = {our_key(k, mlp): v for k, v in tensors.items() if not k.endswith("initted")}
+    wanted = {k: v for k, v in tensors.items() if not k.endswith("initted")}
+    if not model.decodes:
+        wanted = {k: v for k, v in wanted.items() if not k.startswith("decoder.")}
+    renamed = {our_key(k, mlp): v for k, v in wanted.items()}
     state = model.state_dict()
     wrong = sorted(renamed.keys() ^ state.keys())
     if wrong:

@@ -178,7 +178,7 @@ def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, 
                     f"role {view.role}: tokenize it first"
                 )
         grid = frames.frame_shape(array)[0]
-        specs.append(TokenSpec(name, array, grid, tokenizer.config.codes, pixels=name == "rgb"))
+        specs.append(TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb"))
     return MultimodalObjective(
         config.encoder,
         height,

@@ -1,7 +1,10 @@
 """Tokens of a store, computed once and kept beside the frames, so that pre-training reads tokens.
 
+    tst tokenize --store STORE --tokenizers RGB DEPTH ... --crops.count 9
+
 Parts of role `pretrain` are tokenized, or for the transfer mix-in those of role `transfer`, through views
-that show no label.
+that show no label. With crops, the boxes are kept beside the tokens (`training.token_crops`, whose
+`choose_crops` takes one crop of each frame out of a batch).
 """
 
 import time
@@ -10,12 +13,19 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import UInt16
 from tqdm import tqdm
 
 from engine.access import Unlabelled, unlabelled
 from engine.store import ModalitySpec, Store
+from training.image_tokenizer import ImageTokenizer
 from training.optimiser import pick_device, use_threads
+from training.signals import SIGNALS
+from training.token_crops import CropConfig, crop, draw_boxes
 from training.tokenizer import load_tokenizer, token_array
+
+WHOLE = CropConfig()
+"""No crop but the whole frame."""
 
 
 def tokenize(
@@ -26,9 +36,10 @@ def tokenize(
     device: str = "auto",
     batch: int = 256,
     role: Literal["pretrain", "transfer"] = "pretrain",
+    crops: CropConfig = WHOLE,
 ) -> dict[str, Any]:
-    """Add the tokens of `modality` to every part of `role` that lacks them, as uint16 [grid, grid] per
-    frame.
+    """Add the tokens of `modality` to every part of `role` that lacks them, per frame as uint16 [grid, grid],
+    or [crops, grid, grid] where there are random crops, the whole frame first.
 
     Killed and run again, it goes on with the part it was at. Returns metrics; `array` names the tokens in
     the store. Raises ValueError when the tokenizer in the folder `tokenizer` is for another modality."""
@@ -38,22 +49,37 @@ def tokenize(
     if model.modality != modality:
         raise ValueError(f"{tokenizer} holds a tokenizer for {model.modality}, not for {modality}")
     model.to(pick_device(device))
-    name = token_array(tokenizer)
+    name = token_array(tokenizer, crops)
     store = store if isinstance(store, Store) else Store.open(store)
     frames = unlabelled(store, role)
+    height, width = frames.frame_shape(modality)[:2]
+    sensed = next((frames.frame_shape(m)[:2] for m in SIGNALS if m in frames.modalities), (height, width))
+    if crops.count and sensed != (height, width):
+        raise ValueError(
+            f"crops are of frames of {sensed[0]}x{sensed[1]} px, and {modality} has {height}x{width}: "
+            "tokenize it without crops"
+        )
     done = 0
     bar = tqdm(total=len(frames), desc=f"tokens {modality}", unit="frame", mininterval=1.0)
     for part, ids in frames.parts().items():
-        if not any(d.modality(name) for d in store.derived(part)):
+        held = {m.name for d in store.derived(part) for m in d.modalities}
+        boxes = draw_boxes(crops, part, len(ids), height, width)
+        if crops.count and crops.array not in held:
+            unit = "top, left, height, width [pixels], mirrored"
+            spec = ModalitySpec(crops.array, "int16", boxes.shape[1:], unit, "camera")
+            store.add_derived(part, crops.array, {crops.array: boxes}, [spec], config_hash=crops.digest)
+        if name not in held:
             tokens = [
-                _encode(model, frames, modality, range(i, min(i + batch, ids.stop)))
+                _encode(model, frames, range(i, min(i + batch, ids.stop)), boxes[i - ids.start :][:batch])
                 for i in range(ids.start, ids.stop, batch)
             ]
             array = np.concatenate(tokens)
-            spec = ModalitySpec(
-                name, "uint16", array.shape[1:], f"index into {model.config.codes} codes", "token"
+            if not crops.count:
+                array = array[:, 0]
+            spec = ModalitySpec(name, "uint16", array.shape[1:], f"index into {model.codes} codes", "token")
+            store.add_derived(
+                part, name, {name: array}, [spec], config_hash=name.removeprefix(f"tok_{modality}_")
             )
-            store.add_derived(part, name, {name: array}, [spec], config_hash=name.rsplit("_", 1)[1])
             done += len(ids)
         bar.update(len(ids))
     bar.close()
@@ -61,12 +87,16 @@ def tokenize(
     return {
         "array": name,
         "frames": len(frames),
+        "crops": 1 + crops.count,
         "wall_seconds": seconds,
         "samples_per_second": done / seconds,
     }
 
 
 @torch.no_grad()
-def _encode(model: Any, frames: Unlabelled, modality: str, ids: range) -> np.ndarray:
-    images = frames.read(np.arange(ids.start, ids.stop), [modality])[modality]
-    return model.encode(images).cpu().numpy().astype(np.uint16)
+def _encode(
+    model: ImageTokenizer, frames: Unlabelled, ids: range, boxes: np.ndarray
+) -> UInt16[np.ndarray, "n crops gh gw"]:
+    images = frames.read(np.arange(ids.start, ids.stop), [model.modality])[model.modality]
+    every = [images, *(crop(images, boxes[:, i], model.modality) for i in range(1, boxes.shape[1]))]
+    return np.stack([model.encode(v).cpu().numpy().astype(np.uint16) for v in every], axis=1)

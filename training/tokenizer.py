@@ -1,29 +1,32 @@
-"""Tokenizers trained on the store alone: a small convolutional autoencoder with a cosine VQ, one per
-modality.
+"""Tokenizers trained on the store alone, one per modality, and tokenizers in folders, whoever trained them.
 
     tst tokenizer train tokenizer.yaml      (fields: `TokenizerConfig`, and where the store is)
 
-On 2 CPU cores, 64×64 images, the default takes about half a minute. No other data comes in, so a specialist
-with these tokens has "no external access". The encoder looks at patches and their neighbours; the decoder
-works at twice the tokens' resolution at the end, which takes the edge off the blocks."""
+On 2 CPU cores, 64×64 images, the default takes about a minute. No other data comes in, so a specialist with
+these tokens has "no external access". A tenth of the frames, whole chunks of the store, is kept from training
+to measure on: error, usage and perplexity stand in `metrics.json`, and `pictures.png` shows what is lost."""
 
 import hashlib
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
-from pydantic import Field
-from torch import Tensor, nn
+from jaxtyping import Int64
 from tqdm import tqdm
 
 from engine.access import PretrainFrames
+from engine.mixture import MixedFrames
 from engine.stream import TicketReader
+from training.autoencoder import Tokenizer, TokenizerConfig
 from training.checkpoint import CONFIG, METRICS, WEIGHTS, load_tensors, read_json, save_model, write_json
-from training.config import Config
+from training.feature_codebook import FeatureCodebook
+from training.fourm_images import FourMConfig, FourMImages
+from training.image_tokenizer import ImageTokenizer
+from training.label_map import LabelMap
 from training.optimiser import (
     check_finite,
     clip,
@@ -34,119 +37,31 @@ from training.optimiser import (
     use_threads,
     warmup_cosine,
 )
+from training.quantiser import usage
 from training.signals import signal
-from training.vq import CosineVQ, usage
+from training.token_crops import CropConfig
+from training.token_pictures import compare
+
+__all__ = ["Tokenizer", "TokenizerConfig", "load_tokenizer", "measure", "token_array", "train_tokenizer"]
+
+PICTURES = "pictures.png"
+Unlabelled = PretrainFrames | MixedFrames
+"""Pre-training frames: a view of them, or several in proportion."""
 
 
-class TokenizerConfig(Config):
-    patch: int = Field(default=8, ge=2, multiple_of=2)
-    """Side of the square of pixels that one token stands for [pixels]."""
-    codes: int = Field(default=512, ge=2, le=65536)
-    """Size of the codebook."""
-    code_dim: int = Field(default=16, ge=2)
-    """Length of a code."""
-    width: int = Field(default=96, ge=8, multiple_of=4)
-    """Channels at the tokens' resolution."""
-    depth: int = Field(default=2, ge=1)
-    """Residual blocks on either side of the codebook."""
-    steps: int = Field(default=500, ge=1)
-    """Optimiser steps."""
-    batch: int = Field(default=64, ge=1)
-    """Images per step."""
-    lr: float = Field(default=2e-3, gt=0)
-    """Peak learning rate of AdamW."""
-    commitment: float = Field(default=0.25, ge=0)
-    """Weight of the loss that keeps latents near their codes."""
-    decay: float = Field(default=0.97, ge=0, lt=1)
-    """Decay per step of the codebook's moving averages."""
-    check_frames: int = Field(default=512, ge=1)
-    """Frames on which error and usage are measured at the end (of those trained on; there are no
-    others)."""
-    seed: int = 0
-    """Of weights, batch order and codebook."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads; 0: all cores."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
-    bf16: bool = True
-    """Matrix products in bfloat16 while training (encoding is in fp32 always)."""
-
-
-class Residual(nn.Module):
-    def __init__(self, width: int):
-        super().__init__()
-        self.norm = nn.GroupNorm(1, width)
-        self.mix = nn.Conv2d(width, width, 3, padding=1)
-        self.out = nn.Conv2d(width, width, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.out(F.silu(self.mix(F.silu(self.norm(x)))))
-
-
-class Tokenizer(nn.Module):
-    def __init__(self, modality: str, config: TokenizerConfig):
-        super().__init__()
-        self.modality, self.config, self.signal = modality, config, signal(modality)
-        width, patch = config.width, config.patch
-        self.encoder = nn.Sequential(
-            nn.Conv2d(self.signal.channels, width, patch, stride=patch),
-            *(Residual(width) for _ in range(config.depth)),
-            nn.GroupNorm(1, width),
-            nn.Conv2d(width, config.code_dim, 1),
-        )
-        self.vq = CosineVQ(config.codes, config.code_dim, config.decay)
-        self.decoder = nn.Sequential(
-            nn.Conv2d(config.code_dim, width, 1),
-            *(Residual(width) for _ in range(config.depth)),
-            nn.Conv2d(width, 2 * width, 1),
-            nn.PixelShuffle(2),  # twice the resolution, half the width
-            Residual(width // 2),
-            nn.Conv2d(width // 2, self.signal.outputs * (patch // 2) ** 2, 1),
-            nn.PixelShuffle(patch // 2),
-        )
-
-    def latents(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b gh gw d"]:
-        return self.encoder(x).permute(0, 2, 3, 1)
-
-    def forward(
-        self, x: Float[Tensor, "b c h w"], generator: torch.Generator | None
-    ) -> tuple[Float[Tensor, "b o h w"], Int[Tensor, "b gh gw"], Float[Tensor, ""]]:
-        """(output, tokens, commitment loss)."""
-        z = self.latents(x)
-        quantised, ids, commitment = self.vq(z.flatten(0, 2), generator)
-        y = self.decoder(quantised.view(z.shape).permute(0, 3, 1, 2))
-        return y.float(), ids.view(z.shape[:3]), commitment
-
-    @torch.no_grad()
-    def encode(self, images: np.ndarray | Tensor) -> Int[Tensor, "b gh gw"]:
-        """Tokens of stored images, uint8 or uint16 [b, h, w] or [b, h, w, 3]."""
-        return self.vq.ids(F.normalize(self.latents(self._input(images)), dim=-1))
-
-    @torch.no_grad()
-    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> np.ndarray:
-        """Images of the stored dtype from tokens."""
-        z = self.vq.codebook[tokens].permute(0, 3, 1, 2)
-        return self.signal.to_image(self.decoder(z).float().cpu())
-
-    def _input(self, images: np.ndarray | Tensor) -> Tensor:
-        device = self.vq.codebook.device
-        return self.signal.to_input(torch.as_tensor(images).to(device))
-
-
-def train_tokenizer(
-    frames: PretrainFrames, modality: str, config: TokenizerConfig, out: Path
-) -> dict[str, Any]:
-    """Train, measure, and write `out`: weights, config, metrics (last). Returns the metrics.
+def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, out: Path) -> dict[str, Any]:
+    """Train, measure, and write `out`: weights, config, pictures, metrics (last). Returns the metrics.
 
     Raises ValueError for frames that do not divide into patches; FloatingPointError if training blows up.
     """
-    assert isinstance(frames, PretrainFrames), "tokenizers learn from pre-training frames only"
+    views = frames.views if isinstance(frames, MixedFrames) else (frames,)
+    assert all(isinstance(v, PretrainFrames) for v in views), "tokenizers learn from pre-training frames only"
     height, width = frames.frame_shape(modality)[:2]
     if height % config.patch or width % config.patch:
         raise ValueError(
             f"{height}x{width} px do not divide into patches of {config.patch} px: set tokenizer.patch"
         )
-    started = time.monotonic()
+    started, cpu = time.monotonic(), time.process_time()
     threads = use_threads(config.threads)
     device = pick_device(config.device)
     with torch.random.fork_rng(devices=[]):  # the layers' own initialisers know no generator
@@ -154,22 +69,47 @@ def train_tokenizer(
         model = Tokenizer(modality, config)
     model.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     generator = torch.Generator().manual_seed(config.seed)
+    chunks = frames.chunks()
+    held = _held_out(len(chunks), config.held_out)
     reader = TicketReader(frames, [modality], config.batch, seed=config.seed)
+    if held.any():
+        weights = np.asarray(frames.weights or np.ones(len(chunks)))
+        reader.order = replace(reader.order, weights=tuple(np.where(held, 0.0, weights).tolist()))
     curve = _fit(model, reader, generator, device)
-    seconds = time.monotonic() - started
+    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
     model.eval()
-    metrics = measure(model, frames, config.check_frames) | {
+    spans = [np.arange(c.first, c.first + c.count) for c in chunks]
+    of = {side: [s for s, h in zip(spans, held, strict=True) if h == side] for side in (True, False)}
+    seen = _evenly(np.concatenate(of[False]), config.check_frames)
+    unseen = _evenly(np.concatenate(of[True]), config.check_frames) if of[True] else seen
+    metrics = measure(model, frames, unseen) | {
         "modality": modality,
+        "held_out_frames": len(unseen) if of[True] else 0,
+        "on_trained": measure(model, frames, seen),
+        "quantiser": config.quantiser,
         "curve": curve,
         "wall_seconds": seconds,
+        "cpu_seconds": cpu,
         "samples_per_second": config.steps * config.batch / seconds,
         "threads": threads,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
     out.mkdir(parents=True, exist_ok=True)
+    compare(frames, _evenly(unseen, 8), [(config.quantiser, model)]).save(out / PICTURES)
     save_model(out, model, {"modality": modality, "tokenizer": config.model_dump(mode="json")})
     write_json(out / METRICS, metrics)
     return metrics
+
+
+def _held_out(chunks: int, share: float) -> np.ndarray:
+    """Which chunks are kept from training: the last of every 1 / share, spread over the whole view."""
+    period = round(1 / share) if share else chunks + 1
+    return np.arange(chunks) % period == period - 1
+
+
+def _evenly(ids: Int64[np.ndarray, " n"], count: int) -> Int64[np.ndarray, " k"]:
+    """At most `count` of the ids, spread evenly over them."""
+    return ids[np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).astype(np.int64))]
 
 
 def _fit(
@@ -179,17 +119,17 @@ def _fit(
     optimiser = make_adamw(model, 1e-4)
     batches = reader.batches()
     # k-means wants several latents per code: gather first batches until there are.
-    first: list[Tensor] = []
+    first: list[torch.Tensor] = []
     with torch.no_grad():
         while sum(len(z) for z in first) < 4 * config.codes:
-            first.append(model.latents(model._input(next(batches)[model.modality])).flatten(0, 2))
-    model.vq.start(torch.cat(first), generator)
+            first.append(model.latents(model.input(next(batches)[model.modality])).flatten(0, 2))
+    model.quantiser.start(torch.cat(first), generator)
     curve: list[tuple[int, float]] = []
     recent: list[float] = []
     bar = tqdm(range(config.steps), desc=f"tokenizer {model.modality}", unit="step", mininterval=1.0)
     for step in bar:
         set_rate(optimiser, warmup_cosine(step, config.steps, min(50, config.steps // 10), config.lr))
-        x = model._input(next(batches)[model.modality]).contiguous(memory_format=torch.channels_last)
+        x = model.input(next(batches)[model.modality]).contiguous(memory_format=torch.channels_last)
         with precision(device, config.bf16):
             y, _, commitment = model(x, generator)
         reconstruction = model.signal.loss(y, x)
@@ -207,40 +147,57 @@ def _fit(
 
 
 @torch.no_grad()
-def measure(model: Tokenizer, frames: PretrainFrames, count: int) -> dict[str, Any]:
-    """Reconstruction error and codebook usage over `count` frames spread evenly over the view."""
-    ids = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(np.int64))
-    counts = torch.zeros(model.config.codes)
+def measure(model: ImageTokenizer, frames: Unlabelled, ids: Int64[np.ndarray, " n"]) -> dict[str, Any]:
+    """Reconstruction error (where the tokenizer decodes) and codebook usage on the frames `ids`."""
+    counts = torch.zeros(model.codes)
     decoded, truth = [], []
     for start in range(0, len(ids), 64):
         images = frames.read(ids[start : start + 64], [model.modality])[model.modality]
         tokens = model.encode(images)
         counts += torch.bincount(tokens.flatten().cpu(), minlength=len(counts))
-        decoded.append(model.decode(tokens))
-        truth.append(images)
+        if model.decodes:
+            decoded.append(model.decode(tokens))
+            truth.append(images)
     used, perplexity = usage(counts)
-    return {
-        "reconstruction_error": model.signal.error(np.concatenate(decoded), np.concatenate(truth)),
-        "error_unit": model.signal.error_unit,
-        "usage": used,
-        "perplexity": perplexity,
-        "codes": model.config.codes,
-    }
+    found = {"usage": used, "perplexity": perplexity, "codes": model.codes}
+    if decoded:
+        kind = signal(model.modality)
+        found["reconstruction_error"] = kind.error(np.concatenate(decoded), np.concatenate(truth))
+        found["error_unit"] = kind.error_unit
+    return found
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """A trained tokenizer, on the CPU, for encoding. Raises ValueError where there is none."""
+def load_tokenizer(folder: Path) -> ImageTokenizer:
+    """A tokenizer in a folder, of any kind, on the CPU. Raises ValueError where there is none."""
     config = read_json(folder / CONFIG)
-    model = Tokenizer(config["modality"], TokenizerConfig.model_validate(config["tokenizer"]))
     tensors, _ = load_tensors(folder / WEIGHTS)
+    if "fourm" in config:
+        return FourMImages(config["modality"], FourMConfig.model_validate(config["fourm"]), tensors)
+    if "labels" in config:
+        return LabelMap(config["modality"], **config["labels"])
+    if "features" in config:
+        model = FeatureCodebook(config["modality"], **config["features"])
+    elif "tokenizer" in config:
+        model = Tokenizer(config["modality"], TokenizerConfig.model_validate(config["tokenizer"]))
+    else:
+        raise ValueError(
+            f"{folder} is not the folder of a tokenizer of ours; one of 4M's: tst tokenizer import"
+        )
     model.load_state_dict(tensors)
     return model.eval()
 
 
-def token_array(folder: Path) -> str:
-    """Name in a store of the tokens that the tokenizer in `folder` makes: `tok_<modality>_<digest>`.
+def token_array(folder: Path, crops: CropConfig | None = None) -> str:
+    """Name in a store of the tokens that the tokenizer in `folder` makes: `tok_<modality>_<digest>`, and the
+    digest of the crops behind it where there are random ones.
 
-    The digest is of its weights, so tokens of two tokenizers can never be taken for each other.
+    The digest is of its weights and of what else decides its tokens (what one of 4M's is fed, the patch of
+    label maps), so tokens of two tokenizers can never be taken for each other.
     """
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:8]
-    return f"tok_{read_json(folder / CONFIG)['modality']}_{digest}"
+    config = read_json(folder / CONFIG)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
+    for kind in ("fourm", "labels"):
+        if kind in config:
+            digest.update(json.dumps(config[kind], sort_keys=True).encode())
+    name = f"tok_{config['modality']}_{digest.hexdigest()[:8]}"
+    return f"{name}_{crops.digest}" if crops is not None and crops.count else name

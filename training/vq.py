@@ -3,16 +3,22 @@ dead codes.
 
 Codebook by exponential moving averages as in VQ-VAE (van den Oord et al., NeurIPS 2017, arXiv:1711.00937),
 compared by cosine as in ViT-VQGAN (Yu et al., ICLR 2022, arXiv:2110.04627). Starting from spherical k-means
-of the first latents, and giving codes that nobody uses the place of a random latent, is what keeps all of a
-codebook in use."""
+of the first latents, and giving codes that nobody uses the place of a latent, is what keeps all of a codebook
+in use. Latents are drawn by how badly the codes so far quantise them (k-means++, Arthur and Vassilvitskii,
+SODA 2007): drawn evenly, most would be of the commonest patch, a blank wall or no edge at all, where a second
+code is never the nearest and dies again."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
+
+from training.quantiser import Quantiser
+
+_AT_ONCE = 8192  # latents
 
 
-class CosineVQ(nn.Module):
+class CosineVQ(Quantiser):
     """`codes` unit vectors of `dim` numbers.
 
     `decay`: of the moving averages, per update. `alive`: a code whose moving average of uses per update, as
@@ -20,6 +26,7 @@ class CosineVQ(nn.Module):
 
     def __init__(self, codes: int, dim: int, decay: float = 0.99, alive: float = 0.03):
         super().__init__()
+        self.codes, self.dim = codes, dim
         self.decay, self.alive = decay, alive
         self.codebook: Tensor  # [codes, dim], unit rows
         self.sums: Tensor  # [codes, dim], moving average of the sum of latents per update
@@ -28,19 +35,18 @@ class CosineVQ(nn.Module):
         self.register_buffer("sums", torch.zeros(codes, dim))
         self.register_buffer("uses", torch.zeros(codes))
 
-    def ids(self, z: Float[Tensor, "... d"]) -> Int[Tensor, " ..."]:
-        """Code of each latent: largest cosine, in fp32 whatever autocast says (ties would differ)."""
+    def ids(self, z: Float[Tensor, "*n d"]) -> Int[Tensor, " *n"]:
         with torch.autocast(z.device.type, enabled=False):
-            return (z.float() @ self.codebook.T).argmax(-1)
+            return (F.normalize(z.float(), dim=-1) @ self.codebook.T).argmax(-1)
+
+    def rows(self, ids: Int[Tensor, " *n"]) -> Float[Tensor, "*n d"]:
+        return self.codebook[ids]
 
     def forward(
         self, z: Float[Tensor, "n d"], generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, "n d"], Int[Tensor, " n"], Float[Tensor, ""]]:
-        """Quantised latents (gradients pass straight through), their codes, the commitment loss (1 -
-        cosine).
-
-        In training mode the codebook is updated from this batch; `generator` then chooses the latents of
-        revival."""
+        """The loss is 1 - cosine. In training mode the codebook is updated from this batch; `generator` then
+        chooses the latents of revival."""
         z = F.normalize(z.float(), dim=-1)
         ids = self.ids(z)
         quantised = self.codebook[ids]
@@ -54,19 +60,21 @@ class CosineVQ(nn.Module):
     def start(self, z: Float[Tensor, "n d"], generator: torch.Generator, rounds: int = 10) -> None:
         """Spherical k-means of `z` (n at least the number of codes, better some times it) as the
         codebook."""
-        codes = len(self.codebook)
+        codes = self.codes
         if len(z) < codes:
             raise ValueError(
                 f"{len(z)} latents cannot start {codes} codes: use a larger batch or fewer codes"
             )
         z = F.normalize(z.float(), dim=-1)
-        self.codebook = z[torch.randperm(len(z), generator=generator)[:codes].to(z.device)].clone()
+        self.codebook = z[_spread_out(z, codes, generator)]
         for _ in range(rounds):
-            sums, uses = self._totals(z, self.ids(z))
-            # A centre that lost all its latents starts again from a random one.
-            spare = z[torch.randint(len(z), (codes,), generator=generator).to(z.device)]
-            self.codebook = F.normalize(torch.where((uses > 0)[:, None], sums, spare), dim=-1)
-        self.sums, self.uses = self._totals(z, self.ids(z))
+            ids = self._ids_in_parts(z)
+            sums, uses = self._totals(z, ids)
+            # A centre that lost all its latents starts again from one that is far from its own.
+            lost = (uses == 0).nonzero()[:, 0]
+            sums[lost] = z[_badly_quantised(self._error(z, ids), len(lost), generator)]
+            self.codebook = F.normalize(sums, dim=-1)
+        self.sums, self.uses = self._totals(z, self._ids_in_parts(z))
 
     @torch.no_grad()
     def update(self, z: Float[Tensor, "n d"], ids: Int[Tensor, " n"], generator: torch.Generator) -> int:
@@ -76,27 +84,54 @@ class CosineVQ(nn.Module):
         self.sums.lerp_(sums, 1.0 - self.decay)
         self.uses.lerp_(uses, 1.0 - self.decay)
         even = len(z) / len(self.codebook)
-        dead = self.uses < self.alive * even
-        spare = z[torch.randint(len(z), (len(dead),), generator=generator).to(z.device)]
+        dead = (self.uses < self.alive * even).nonzero()[: len(z), 0]
         # A revived code begins as if it had been used twice the threshold, so that it has time to prove
         # itself.
         fresh = 2 * self.alive * even
-        self.sums = torch.where(dead[:, None], spare * fresh, self.sums)
-        self.uses = torch.where(dead, torch.full_like(self.uses, fresh), self.uses)
+        self.sums[dead] = z[_badly_quantised(self._error(z, ids), len(dead), generator)] * fresh
+        self.uses[dead] = fresh
         self.codebook = F.normalize(self.sums, dim=-1)
-        return int(dead.sum())
+        return len(dead)
+
+    def _error(self, z: Float[Tensor, "n d"], ids: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return 1.0 - (z * self.codebook[ids]).sum(-1)
 
     def _totals(
         self, z: Float[Tensor, "n d"], ids: Int[Tensor, " n"]
     ) -> tuple[Float[Tensor, "k d"], Float[Tensor, " k"]]:
         # A product with one-hot rows, not index_add_: its order of summation is fixed on every device.
+        # In parts, since a row of it is as long as the codebook.
+        sums, uses = torch.zeros_like(self.sums), torch.zeros_like(self.uses)
         with torch.autocast(z.device.type, enabled=False):
-            one_hot = F.one_hot(ids, len(self.codebook)).to(z.dtype)
-            return one_hot.T @ z, one_hot.sum(0)
+            for part, its in zip(z.split(_AT_ONCE), ids.split(_AT_ONCE), strict=True):
+                one_hot = F.one_hot(its, len(self.codebook)).to(z.dtype)
+                sums += one_hot.T @ part
+                uses += one_hot.sum(0)
+        return sums, uses
+
+    def _ids_in_parts(self, z: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
+        return torch.cat([self.ids(part) for part in z.split(_AT_ONCE)])
 
 
-def usage(counts: Float[Tensor, " k"]) -> tuple[float, float]:
-    """(share of codes used at all, perplexity of their distribution), from how often each was used."""
-    p = counts.double() / counts.sum()
-    entropy = -(p * p.clamp_min(1e-300).log()).sum()
-    return float((counts > 0).double().mean()), float(entropy.exp())
+def _spread_out(z: Float[Tensor, "n d"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
+    """`count` different latents, each drawn by its error to those before it; the first at random."""
+    chosen = torch.randint(len(z), (1,), generator=generator).to(z.device)
+    error = torch.full((len(z),), torch.inf, device=z.device)
+    for _ in range(count - 1):
+        error = torch.minimum(error, 1.0 - z @ z[chosen[-1]])
+        error[chosen[-1]] = 0.0
+        # Those without error only where nothing else is left, and none twice.
+        weight = error.clamp_min(1e-9)
+        weight[chosen] = 0.0
+        chosen = torch.cat([chosen, torch.multinomial(weight.cpu(), 1, generator=generator).to(z.device)])
+    return chosen
+
+
+def _badly_quantised(
+    error: Float[Tensor, " n"], count: int, generator: torch.Generator
+) -> Int[Tensor, " count"]:
+    """`count` different latents, drawn by their error; those without any come last."""
+    if not count:
+        return torch.zeros(0, dtype=torch.long, device=error.device)
+    weight = error.clamp_min(1e-9).cpu()
+    return torch.multinomial(weight, count, generator=generator).to(error.device)

@@ -2,20 +2,57 @@
 
 import json
 
+from engine.access import PretrainFrames
 from tests.training.conftest import TINY_TRANSFER
 from tests.training.tiny_world import make_store
+from training.bench_tokenizers import TokenizerBench, bench
 from training.commands import (
     EvaluateCommand,
     PropagateCommand,
+    TokenizeCommand,
     TokenizerCommand,
     TransferCommand,
     evaluate,
     propagate,
+    tokenize_store,
     train_tokenizer,
     transfer,
 )
 from training.evaluate import EvaluateConfig
-from training.tokenizer import TokenizerConfig
+from training.token_crops import CropConfig
+from training.tokenizer import TokenizerConfig, token_array
+
+
+def test_tokens_of_several_tokenizers_and_the_bench_of_them(tmp_path, capsys):
+    store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16).path
+    small = TokenizerConfig(patch=4, width=16, depth=1, steps=2, batch=16, threads=1, device="cpu")
+    measured = TokenizerBench(
+        store=store,
+        out=tmp_path / "bench",
+        modalities=("depth", "edges"),
+        codes=(16,),
+        seeds=(0, 1),
+        tokenizer=small,
+    )
+    bench(measured)
+    rows = json.loads(capsys.readouterr().out)
+    assert rows == json.loads((tmp_path / "bench" / "tokenizers.json").read_text())
+    assert [(r["modality"], r["quantiser"], r["seeds"]) for r in rows] == [
+        ("depth", "fsq", 2), ("depth", "vq", 2), ("edges", "fsq", 2), ("edges", "vq", 2)
+    ]  # fmt: skip
+    for row in rows:
+        assert row["usage"]["least"] <= row["usage"]["mean"] <= row["usage"]["greatest"] <= 1
+    assert (tmp_path / "bench" / "tokenizers.png").exists()
+    kept = (tmp_path / "bench" / "depth-vq-16-seed1" / "metrics.json").stat().st_mtime_ns
+    bench(measured)
+    assert (tmp_path / "bench" / "depth-vq-16-seed1" / "metrics.json").stat().st_mtime_ns == kept
+    capsys.readouterr()
+    folders = tuple(tmp_path / "bench" / f"{name}-seed0" for name in ("depth-vq-16", "edges-fsq-16"))
+    tokenize_store(TokenizeCommand(store=store, tokenizers=folders, crops=CropConfig(count=1), threads=1))
+    assert capsys.readouterr().out.count('"crops": 2') == 2
+    crops = CropConfig(count=1)
+    arrays = {crops.array, *(token_array(folder, crops) for folder in folders)}
+    assert arrays <= set(PretrainFrames(store).modalities)
 
 
 def test_tokenizer_transfer_propagate_evaluate(tmp_path, capsys):

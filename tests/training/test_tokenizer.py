@@ -1,18 +1,49 @@
 """Tokenizers learn, encode deterministically, and their tokens stand beside the frames."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from engine.access import EvalFrames, PretrainFrames
+from engine.mixture import MixedFrames
 from engine.store import Store
+from engine.stream import TicketReader
 from tests.training.conftest import MODALITIES, World
 from tests.training.tiny_world import make_store
+from tests.training.tokenizer_kit import TokenizerKit
+from training.commands import ShowCommand, show_tokenizers
 from training.signals import SIGNALS
+from training.token_pictures import compare
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, load_tokenizer, token_array, train_tokenizer
+
+SMALL = TokenizerConfig(patch=4, codes=16, width=16, depth=1, steps=4, batch=16, threads=1, device="cpu")
+
+
+class OursKit(TokenizerKit):
+    modality: str
+    config: TokenizerConfig
+
+    @pytest.fixture
+    def folder(self, world: World, tmp_path: Path) -> Path:
+        train_tokenizer(world.pretrain, self.modality, self.config, tmp_path / "tokenizer")
+        return tmp_path / "tokenizer"
+
+
+class TestVqOfRgb(OursKit):
+    modality, config = "rgb", SMALL
+
+
+class TestFsqOfDepth(OursKit):
+    modality, config = "depth", SMALL.model_copy(update={"quantiser": "fsq"})
+
+
+class TestFsqOfEdges(OursKit):
+    modality, config = "edges", SMALL.model_copy(update={"quantiser": "fsq", "levels": (4, 4)})
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -41,12 +72,59 @@ def test_tokens_in_the_store_are_what_the_tokenizer_says(world: World, modality:
 
 
 def test_same_seed_same_tokenizer(world: World, tmp_path):
-    config = TokenizerConfig(patch=4, codes=16, width=16, depth=1, steps=4, batch=16, threads=1, device="cpu")
     for name in ("a", "b"):
-        train_tokenizer(world.pretrain, "depth", config, tmp_path / name)
+        train_tokenizer(world.pretrain, "depth", SMALL, tmp_path / name)
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (
         tmp_path / "b" / "model.safetensors"
     ).read_bytes()
+
+
+def test_what_is_measured_was_not_trained_on(world: World, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """96 frames are 6 chunks of 16; a third held out leaves the third and the sixth unseen."""
+    seen: set[int] = set()
+    decode = TicketReader._decode_one
+
+    def watch(self, ticket, wanted):
+        batches = decode(self, ticket, wanted)
+        seen.update(np.concatenate([b["id"] for b in batches]).tolist())
+        return batches
+
+    monkeypatch.setattr(TicketReader, "_decode_one", watch)
+    config = SMALL.model_copy(update={"held_out": 1 / 3, "steps": 12, "check_frames": 8})
+    metrics = train_tokenizer(world.pretrain, "edges", config, tmp_path / "third")
+    assert seen == set(range(96)) - {*range(32, 48), *range(80, 96)}
+    assert metrics["held_out_frames"] == 8
+    assert metrics["on_trained"]["codes"] == metrics["codes"] == 16
+    none = train_tokenizer(world.pretrain, "edges", SMALL.model_copy(update={"held_out": 0}), tmp_path / "0")
+    assert none["held_out_frames"] == 0
+    assert none["usage"] == none["on_trained"]["usage"]
+
+
+def test_several_views_in_proportion_train_one_too(world: World, tmp_path):
+    other = PretrainFrames(make_store(tmp_path / "other", pretrain=32, transfer=4, held_out=4))
+    metrics = train_tokenizer(MixedFrames([world.pretrain, other], [0.7, 0.3]), "rgb", SMALL, tmp_path / "t")
+    assert np.isfinite(metrics["reconstruction_error"])
+    labelled = MixedFrames([world.pretrain, world.transfer], [0.5, 0.5])
+    with pytest.raises(AssertionError, match="pre-training frames only"):
+        train_tokenizer(labelled, "rgb", SMALL, tmp_path / "u")
+
+
+def test_pictures_show_every_modality_and_its_tokenizers(world: World, tmp_path):
+    out = tmp_path / "sheet.png"
+    folders = tuple(world.tokenizers[m] for m in ("rgb", "depth", "normals", "edges"))
+    show_tokenizers(ShowCommand(store=world.store.path, tokenizers=folders, out=out, count=3))
+    with Image.open(out) as opened:
+        sheet = np.asarray(opened)
+    height = sheet.shape[0] // 8  # four modalities, as stored and decoded
+    assert sheet.shape[1] > 3 * height
+    rows = [sheet[r * height : (r + 1) * height - 4, -3 * height :].astype(int) for r in range(8)]
+    for r in range(0, 8, 2):
+        # The way back is like its input, and more so than like another modality's.
+        assert np.abs(rows[r] - rows[r + 1]).mean() < np.abs(rows[r] - rows[(r + 3) % 8]).mean()
+    with Image.open(folders[0] / "pictures.png") as left_by_training:
+        assert left_by_training.size[0] > 8 * 96
+    with pytest.raises(ValueError, match="nothing to show"):
+        compare(world.pretrain, np.arange(2), [])
 
 
 def test_tokenizing_again_adds_nothing_and_another_tokenizer_has_its_own_array(world: World, tmp_path):

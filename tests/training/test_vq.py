@@ -4,7 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from training.vq import CosineVQ, usage
+from tests.training.quantiser_kit import QuantiserKit
+from training.quantiser import usage
+from training.vq import CosineVQ
+
+
+class TestCosineVQ(QuantiserKit):
+    codes, dim = 32, 6
+
+    def make(self) -> CosineVQ:
+        return CosineVQ(self.codes, self.dim)
 
 
 def clusters(n: int, spread: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -61,6 +70,24 @@ def test_dead_codes_come_back_to_life_where_latents_are():
     assert revived > 0
     assert share == 1.0
     assert perplexity > 6
+
+
+def test_revival_goes_where_codes_are_missed_and_not_where_most_latents_are():
+    """Ten latents in eleven are one and the same; the others lie around eight directions of their own."""
+    z, _ = clusters(2000, 0.02)
+    common = torch.arange(2000) % 11 != 0
+    z[common] = F.normalize(torch.ones(4), dim=0)
+    vq = CosineVQ(9, 4, decay=0.5, alive=0.1)
+    vq.codebook = F.normalize(torch.ones(9, 4), dim=1)
+    vq.sums, vq.uses = vq.codebook * 2000 / 9, torch.full((9,), 2000 / 9)
+    vq.uses[1:] = 0
+    g = torch.Generator().manual_seed(0)
+    vq.update(z, vq.ids(z), g)
+    share, _ = usage(torch.bincount(vq.ids(z), minlength=9).float())
+    assert share > 0.6  # drawn evenly, ten in eleven would have come to lie on the common one
+    for _ in range(10):
+        vq.update(z, vq.ids(z), g)
+    assert len(vq.ids(z[~common]).unique()) == 8
 
 
 def test_gradient_passes_straight_through_and_codes_take_none():

@@ -1,0 +1,85 @@
+"""`tst bench tokenizers`: quantisers side by side on one store: error, usage, perplexity, seconds.
+
+    tst bench tokenizers --store STORE --out OUT
+
+Each tokenizer gets a folder in OUT; those that are there already are not trained again. What is printed, and
+left in OUT as `tokenizers.json`, are means over seeds and what lies between the least and the greatest;
+`tokenizers.png` shows frames before and after those of the first seed."""
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from engine.access import PretrainFrames
+from training.autoencoder import TokenizerConfig
+from training.checkpoint import METRICS, read_json, write_json
+from training.config import Config
+from training.token_pictures import compare
+from training.tokenizer import load_tokenizer, train_tokenizer
+
+MEASURED = ("reconstruction_error", "usage", "perplexity", "cpu_seconds", "wall_seconds")
+
+
+class TokenizerBench(Config):
+    """What `tst bench tokenizers` needs to know."""
+
+    store: Path
+    """The store; its pre-training frames are used."""
+    out: Path
+    """Folder of the tokenizers and of what was measured."""
+    modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
+    """What to tokenize."""
+    quantisers: tuple[Literal["vq", "fsq"], ...] = ("vq", "fsq")
+    """What to compare."""
+    codes: tuple[int, ...] = (64, 512)
+    """Sizes of codebooks."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Of weights, batch order and codebooks."""
+    shown: int = Field(default=6, ge=1, le=32)
+    """Frames in the picture, with the largest codebooks."""
+    tokenizer: TokenizerConfig = TokenizerConfig(steps=300, batch=32, threads=1)
+    """Everything else of the tokenizers; the default is what the demo trains."""
+
+
+def bench(config: TokenizerBench) -> None:
+    """Train what is not there yet, measure, draw."""
+    frames = PretrainFrames(config.store)
+    found: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    for seed, codes, quantiser, modality in product(
+        config.seeds, config.codes, config.quantisers, config.modalities
+    ):
+        fields = {"codes": codes, "quantiser": quantiser, "seed": seed}
+        settings = TokenizerConfig.model_validate(config.tokenizer.model_dump() | fields)
+        folder = _folder(config.out, modality, quantiser, codes, seed)
+        if not (folder / METRICS).exists():
+            train_tokenizer(frames, modality, settings, folder)
+        found.setdefault((modality, codes, quantiser), []).append(read_json(folder / METRICS))
+    rows = [
+        {"modality": modality, "codes": codes, "quantiser": quantiser, "seeds": len(runs)}
+        | {"error_unit": runs[0]["error_unit"], "held_out_frames": runs[0]["held_out_frames"]}
+        | {name: _spread([r[name] for r in runs]) for name in MEASURED}
+        for (modality, codes, quantiser), runs in sorted(found.items())
+    ]
+    write_json(config.out / "tokenizers.json", rows)
+    count = min(config.shown, len(frames))
+    ids = ((np.arange(count) + 0.5) * len(frames) / count).astype(np.int64)
+    most = max(config.codes)
+    shown = [
+        (f"{q} {most}", load_tokenizer(_folder(config.out, m, q, most, config.seeds[0])))
+        for m in config.modalities
+        for q in config.quantisers
+    ]
+    compare(frames, ids, shown).save(config.out / "tokenizers.png")
+    print(json.dumps(rows, indent=1))
+
+
+def _folder(out: Path, modality: str, quantiser: str, codes: int, seed: int) -> Path:
+    return out / f"{modality}-{quantiser}-{codes}-seed{seed}"
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"mean": float(np.mean(values)), "least": min(values), "greatest": max(values)}
