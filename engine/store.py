@@ -29,8 +29,16 @@ from engine.errors import (
     SpaceConflictError,
     StoreExistsError,
 )
-from engine.index import load_index
-from engine.manifest import MANIFEST, Manifest, file_facts, seal, unseal, write_atomically
+from engine.index import INDEX, Index, forget, load_index
+from engine.manifest import (
+    MANIFEST,
+    Manifest,
+    file_facts,
+    seal,
+    spaces_text,
+    unseal,
+    write_atomically,
+)
 from engine.part_reader import PartReader
 from engine.schema import FORMAT, ROLES, LabelRow, ModalitySpec, Role, Run, Space, StoreFacts
 from engine.staging import commit_part, remove_part
@@ -42,10 +50,11 @@ __all__ = ["LabelRow", "ModalitySpec", "Problem", "Role", "Run", "Space", "Store
 class Store:
     """A store, as it was when opened or last refreshed. Pickles as its path."""
 
-    def __init__(self, path: Path, facts: StoreFacts, manifests: dict[str, Manifest]):
+    def __init__(self, path: Path, facts: StoreFacts, index: Index):
         self.path = path
         self.facts = facts
-        self._manifests = manifests
+        self._manifests = index.manifests
+        self._lost = index.lost
         self._readers: dict[str, PartReader] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -81,7 +90,7 @@ class Store:
         codecs.create_root(path, {"testspace": body})
         files = {n: file_facts(path / n).model_dump() for n in ("zarr.json", "parts/zarr.json")}
         write_atomically(path / MANIFEST, seal({"facts": body, "files": files}))
-        return cls(path, facts, {})
+        return cls(path, facts, Index({}, {}))
 
     @classmethod
     def open(cls, path: Path | str) -> "Store":
@@ -105,7 +114,8 @@ class Store:
 
     def refresh(self) -> None:
         """Takes in what other processes wrote since."""
-        self._manifests = load_index(self.path)
+        index = load_index(self.path)
+        self._manifests, self._lost = index.manifests, index.lost
         self._readers = {n: r for n, r in self._readers.items() if self._manifests.get(n) == r.manifest}
 
     # What it holds.
@@ -148,6 +158,23 @@ class Store:
     def derived(self, part: str) -> tuple[Manifest, ...]:
         """Manifests of what was derived from a part."""
         return tuple(m for m in self._manifests.values() if m.of == part)
+
+    def check_whole(self, role: Role) -> None:
+        """Raises DamagedPartError where a part that held frames of a role, or may have, was lost.
+
+        What was lost is not read as if it had never been. Collecting goes on without asking, and replaces it.
+        """
+        for name, held in self._lost.items():
+            if held is not None and held.role != role:
+                continue
+            spaces = spaces_text(r.space for r in held.runs) if held else ""
+            what = f" with {held.frames} frames" if held else ""
+            raise DamagedPartError(
+                f"{spaces}part {name!r}, file {self.path / 'parts' / name / MANIFEST}: it is missing, and a "
+                f"part{what} with it. Run the command that wrote it again (`tst collect` with the same "
+                f"arguments): it adds only what is missing. To do without, delete "
+                f"{self.path / 'parts' / name} and {self.path / INDEX}, which is made again."
+            )
 
     def info(self) -> dict[str, Any]:
         """Counts and sizes, as `tst store info` prints them. Sizes in bytes on disk."""
@@ -274,6 +301,7 @@ class Store:
             remove_part(self.path / "parts", victim)
             self._manifests = {n: m for n, m in self._manifests.items() if n != victim}
             self._readers.pop(victim, None)
+        forget(self.path, {name})
 
     def _commit(self, manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> Manifest:
         done = commit_part(self.path / "parts", manifest, dict(arrays), self.facts.chunk_frames)
