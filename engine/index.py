@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from engine.errors import DamagedPartError
 from engine.manifest import (
@@ -40,10 +40,39 @@ class Index:
     """Parts of frames that vanished, or that have no manifest any more; None: not known what they held."""
 
 
-def load_index(root: Path) -> Index:
-    """The index of a store, brought up to date. Raises DamagedPartError."""
+class Source(Protocol):
+    """Where manifests are: a folder, or an object store."""
+
+    def stamps(self) -> tuple[dict[str, list[Any]], set[str]]:
+        """What tells one version of a manifest from another, by part; and parts that lost theirs."""
+        ...
+
+    def load(self, name: str) -> Manifest:
+        """A part's manifest. Raises DamagedPartError."""
+        ...
+
+
+class Folder:
+    """Parts in a folder."""
+
+    def __init__(self, parts_dir: Path):
+        self._parts_dir = parts_dir
+
+    def stamps(self) -> tuple[dict[str, list[Any]], set[str]]:
+        return _stamps(self._parts_dir)
+
+    def load(self, name: str) -> Manifest:
+        return load_manifest(self._parts_dir / name)
+
+
+def load_index(root: Path, source: Source | None = None) -> Index:
+    """The index kept in the folder `root`, brought up to date with `source`, by default `root/parts`.
+
+    Raises DamagedPartError.
+    """
+    source = source or Folder(root / "parts")
     cached = _read_cache(root / INDEX)
-    stamps, bare = _stamps(root / "parts")
+    stamps, bare = source.stamps()
     manifests: dict[str, Manifest] = {}
     gone = _gone(cached or {}, stamps)
     lost = {name: gone.get(name) for name in sorted({*bare, *gone})}
@@ -53,7 +82,7 @@ def load_index(root: Path) -> Index:
         if entry is not None and entry["stamp"] == stamps[name]:
             manifests[name] = Manifest.model_validate(entry["manifest"])
         else:
-            manifests[name] = _load(root / "parts" / name, entry)
+            manifests[name] = _load(source, name, entry)
             fresh = False
     if not fresh:
         body = {
@@ -89,10 +118,10 @@ def _write(root: Path, body: Mapping[str, dict]) -> None:
         write_atomically(root / INDEX, crc32c_text(text).encode() + b"\n" + text)
 
 
-def _load(part_dir: Path, known: dict[str, Any] | None) -> Manifest:
+def _load(source: Source, name: str, known: dict[str, Any] | None) -> Manifest:
     """A part's manifest; where it is damaged, the error names the spaces that the index knew it to hold."""
     try:
-        return load_manifest(part_dir)
+        return source.load(name)
     except DamagedPartError as error:
         spaces = [r["space"] for r in known["manifest"]["runs"]] if known else []
         raise DamagedPartError(f"{spaces_text(spaces)}{error}") from None
@@ -124,13 +153,13 @@ def _parse(data: bytes) -> dict[str, dict]:
     return json.loads(text)
 
 
-def _stamps(parts_dir: Path) -> tuple[dict[str, list[int]], set[str]]:
+def _stamps(parts_dir: Path) -> tuple[dict[str, list[Any]], set[str]]:
     """Size [bytes] and time [ns] of every manifest, and the folders of parts that have none.
 
     A part comes into its place with its manifest in it, so that one without has lost it. What is being
     written does not exist.
     """
-    stamps: dict[str, list[int]] = {}
+    stamps: dict[str, list[Any]] = {}
     bare: set[str] = set()
     with os.scandir(parts_dir) as entries:
         for entry in entries:
