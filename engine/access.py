@@ -44,6 +44,7 @@ class Frames:
         """`spaces` narrows the view to these (ids). Raises ValueError if it would be empty."""
         self._store = store if isinstance(store, Store) else Store.open(store)
         wanted = None if spaces is None else {s if isinstance(s, str) else s.id for s in spaces}
+        self._store.check_whole(self.role)
         runs = [r for r in self._store.runs if r.role == self.role]
         held = {r.space for r in runs}
         if wanted is not None and wanted - held:

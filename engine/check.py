@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DamagedPartError
-from engine.index import INDEX, index_problem
+from engine.index import INDEX, index_problem, lost_parts
 from engine.manifest import MANIFEST, FileFacts, Manifest, file_facts, files_below, load_manifest, unseal
 from engine.schema import StoreFacts
 from engine.staging import is_staging
@@ -42,7 +42,11 @@ def verify_store(path: Path | str, on_part: Callable[[int, int], None] | None = 
             manifests[entry.name] = load_manifest(entry)
         except (FileNotFoundError, NotADirectoryError):
             problems.append(
-                Problem(entry.name, MANIFEST, "no manifest: readers take this part for not there")
+                Problem(
+                    entry.name,
+                    MANIFEST,
+                    "no manifest: views of its role refuse the store until it is replaced",
+                )
             )
             continue
         except DamagedPartError as error:
@@ -51,6 +55,9 @@ def verify_store(path: Path | str, on_part: Callable[[int, int], None] | None = 
         problems += _part_problems(entry, manifests[entry.name])
         if on_part is not None:
             on_part(done + 1, len(entries))
+    problems += [
+        Problem(n, MANIFEST, "the index knows this part: it vanished") for n in sorted(lost_parts(root))
+    ]
     for name, manifest in manifests.items():
         if manifest.of is None:
             continue

@@ -30,8 +30,8 @@ from agents.simulator import check_simulator, drawn_by
 from engine.estimate import Estimate, estimated, measure
 from engine.ledger import Ledger, Maker
 from engine.machine import available_cores
-from engine.manifest import MANIFEST, write_atomically
 from engine.part_maker import POSE_BLOCK, PartResult, Recipe
+from engine.places import shown
 from engine.plan import HouseRef, PartTask, check_distinct, hash_of, part_length, plan_parts
 from engine.schema import LabelRow, ModalitySpec, Role
 from engine.staging import clean_staging
@@ -54,7 +54,7 @@ class CollectConfig(BaseModel):
     houses: tyro.conf.Positional[list[Path]]
     """Houses as docs/house-format.md names them; Replica folders, GLB and PLY scans."""
     store: Path
-    """The store to fill; made if it is not there."""
+    """The store to fill, a folder or s3://bucket/place (docs/store.md); made if it is not there."""
     role: Role
     """What the frames are for. Frames of role `pretrain` are recorded without labels."""
     frames: int = Field(gt=0)
@@ -111,7 +111,7 @@ def collect(config: CollectConfig) -> CollectReport:
     tasks = _plan(config, houses, recipe, store)
     total = config.frames * len(houses)
     missing = sum(t.frames for t in tasks)
-    _write_credits(store.path / CREDITS, [h.path for h in houses])
+    _write_credits(store, [h.path for h in houses])
     made = _run(tasks, recipe, config, total - missing, total) if tasks else []
     clean_staging(store.path / "parts")  # of actors that were lost
     store.refresh()
@@ -134,8 +134,7 @@ def estimate(config: CollectConfig) -> Estimate:
     houses = _load_refs(config)
     with TemporaryDirectory(prefix="tst-estimate-") as folder:
         trial = open_or_create(Path(folder) / "store", config.size)
-        there = (config.store / MANIFEST).exists()
-        store = open_or_create(config.store, config.size) if there else trial
+        store = open_or_create(config.store, config.size) if Store.exists(config.store) else trial
         tasks = _plan(config, houses, _recipe(config, houses), store)
         recipe = _recipe(config.model_copy(update={"store": trial.path}), houses)
         rates = measure(recipe, houses, trial)
@@ -163,13 +162,13 @@ def _coverage(made: Sequence[PartResult]) -> dict[str, Coverage]:
     return whole
 
 
-def _write_credits(path: Path, spaces: list[str]) -> None:
+def _write_credits(store: Store, spaces: list[str]) -> None:
     """Licence and author of every model in the store, one a line, those of earlier collections kept."""
-    known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    known = store.read_text(CREDITS).splitlines()
     scans = [Path(space) for space in spaces if is_scan(Path(space))]
     own = credits_text(house_credits(s for s in spaces if Path(s) not in scans)).splitlines()
     lines = sorted({*known, *own, *(line for scan in scans for line in scan_credits(scan))})
-    write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
+    store.write_text(CREDITS, "".join(f"{line}\n" for line in lines))
 
 
 def open_or_create(path: Path, size: int) -> Store:
@@ -178,16 +177,16 @@ def open_or_create(path: Path, size: int) -> Store:
         ModalitySpec(m.name, m.dtype, m.frame_shape(size, size), m.unit, m.kind) for m in MODALITIES.values()
     ]
     labels: list[LabelRow] = [{"id": x.id, "name": x.name, "group": x.group} for x in label_table()]
-    if not (path / MANIFEST).exists():
+    if not Store.exists(path):
         return Store.create(path, specs, labels)
     store = Store.open(path)
     if store.facts.modalities != tuple(specs):
         found = next((m.shape[0] for m in store.facts.modalities if m.name == "rgb"), "other")
         raise ValueError(
-            f"{path} holds frames of {found} pixels, not {size}: use another store, or that size"
+            f"{shown(path)} holds frames of {found} pixels, not {size}: use another store, or that size"
         )
     if store.labels != tuple(labels):
-        raise ValueError(f"{path} was made with another label table: use another store")
+        raise ValueError(f"{shown(path)} was made with another label table: use another store")
     return store
 
 

@@ -14,11 +14,13 @@ from engine.check import verify_store
 from engine.collect import CollectConfig, estimate
 from engine.collect import collect as run_collection
 from engine.estimate import Estimate
-from engine.objects import pull as pull_store
-from engine.objects import push as push_store
+from engine.places import shown, url_of
+from engine.remote import Remote
 from engine.schema import Role
 from engine.show import contact_sheet
 from engine.store import Store
+from engine.transport import pull as pull_store
+from engine.transport import push as push_store
 
 
 class _Command(BaseModel):
@@ -78,8 +80,8 @@ def collect(config: CollectConfig) -> None:
     report = run_collection(config)
     rate = report.frames / report.seconds
     print(
-        f"{config.store}: wrote {report.frames} frames ({size_text(report.bytes)}; parts: {report.parts}), "
-        f"{report.skipped} were there; {report.seconds:.1f} s, {rate:.1f} frames/s"
+        f"{shown(config.store)}: wrote {report.frames} frames ({size_text(report.bytes)}; "
+        f"parts: {report.parts}), {report.skipped} were there; {report.seconds:.1f} s, {rate:.1f} frames/s"
     )
     if report.coverage:
         print(coverage_text(report.coverage))
@@ -107,7 +109,8 @@ def verify(config: VerifyConfig) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        problems = verify_store(config.store, on_part)
+        url = url_of(config.store)
+        problems = Remote(url).verify(on_part) if url else verify_store(config.store, on_part)
     for problem in problems:
         print(problem)
     if problems:
@@ -116,7 +119,7 @@ def verify(config: VerifyConfig) -> int:
             "again (`tst collect` with the same arguments adds only what is missing)."
         )
         return 1
-    print(f"{config.store}: every file is what was written")
+    print(f"{shown(config.store)}: every file is what was written")
     return 0
 
 
@@ -143,7 +146,7 @@ def pull(config: PullConfig) -> None:
 def _estimate_text(config: CollectConfig, e: Estimate) -> str:
     actors = max(1, config.actors)
     return (
-        f"{config.store}: {e.frames} frames to collect, {e.present} are there\n"
+        f"{shown(config.store)}: {e.frames} frames to collect, {e.present} are there\n"
         f"{e.parts} parts, {e.files} files, {size_text(e.bytes)}\n"
         f"{e.core_s / 3600:.3g} core-hours, {e.wall_s / 3600:.3g} hours with {actors} actors (as many as "
         f"have a core)\nmeasured here: {e.rates.house_s:.2f} s to load a house, "

@@ -152,6 +152,6 @@ def derive(config: DeriveConfig) -> None:
         total, missing = sum(p.frames for p in able), sum(p.frames for p in lacking)
         if tasks:
             ledger = Ledger(name, "", total - missing, total, verb="derive")
-            run_tasks(tasks, DeriveRecipe(str(store.path), name), ledger, config.actors, {})
+            run_tasks(tasks, DeriveRecipe(store.place, name), ledger, config.actors, {})
             store.refresh()
-        print(f"{store.path}: {name} of {missing} frames, {total - missing} were there")
+        print(f"{store.place}: {name} of {missing} frames, {total - missing} were there")

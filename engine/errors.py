@@ -41,5 +41,9 @@ class LeakError(ValueError):
     """Frames or labels would have reached a stage that must never see them."""
 
 
+class UnreachableError(StoreError):
+    """An object store does not answer, or refuses."""
+
+
 class CollectError(OSError):
     """Some frames could not be collected. Those that could are in the store."""

@@ -123,6 +123,11 @@ def fix(part_dir: Path) -> str:
     )
 
 
+def refetch(kept: Path) -> str:
+    """The same for what was fetched from an object store."""
+    return f"Delete what was kept of the part (rm -r {kept}): it is fetched again."
+
+
 def file_facts(path: Path) -> FileFacts:
     """Size, crc32c and last four bytes of a file."""
     checksum = google_crc32c.Checksum()

@@ -16,7 +16,7 @@ from agents.noise import NoiseConfig, add_noise
 from agents.samplers import NOT_DRAWN, sample_views
 from agents.sampling import SamplerOptions, Views
 from agents.simulator import drawn_by, make_simulator
-from engine.errors import PartExistsError
+from engine.errors import PartExistsError, UnreachableError
 from engine.plan import HouseRef, PartTask, Segment
 from engine.store import Role, Run, Space, Store
 from scenes.geometry import SceneGeometry
@@ -188,6 +188,7 @@ class PartMaker:
 def failed(task: PartTask, error: Exception, store: str, culprit: str, seconds: float) -> PartResult:
     """The result of a part that could not be made. `culprit`: what it failed at, empty while writing."""
     code = error.errno if isinstance(error, OSError) else None
-    fatal = code in _FULL or (code in _DENIED and not culprit)  # any other part would fail too
+    # In these cases any other part would fail too.
+    fatal = code in _FULL or (code in _DENIED and not culprit) or isinstance(error, UnreachableError)
     text = f"{store} cannot be written to: {error}" if fatal else traceback.format_exc()
     return PartResult(task.name, 0, seconds, text, culprit, fatal)

@@ -17,7 +17,7 @@ import numpy as np
 
 from engine import codecs
 from engine.errors import DamagedPartError, MissingModalityError
-from engine.manifest import FileFacts, Manifest, crc32c_text, fix, spaces_text
+from engine.manifest import FileFacts, Manifest, crc32c_text, fix, refetch, spaces_text
 
 _SUM_WHOLE_BELOW = 1 << 20  # bytes; summing a file of this size takes a fraction of a millisecond
 
@@ -25,7 +25,11 @@ _SUM_WHOLE_BELOW = 1 << 20  # bytes; summing a file of this size takes a fractio
 class PartReader:
     """The arrays of one part. Safe to share between threads."""
 
-    def __init__(self, directory: Path, manifest: Manifest):
+    def __init__(
+        self, directory: Path, manifest: Manifest, fetch: Callable[[Manifest, str], None] | None = None
+    ):
+        """`fetch` brings the files of a modality into the directory, where they come from elsewhere."""
+        self._fetch = fetch
         self.directory = directory
         self.manifest = manifest
         self._arrays: dict[str, Any] = {}
@@ -54,6 +58,8 @@ class PartReader:
                 f"part {self.manifest.part!r} (role {self.manifest.role}) holds no {modality!r}, only {held}"
             )
         with self._lock:
+            if self._fetch is not None:
+                self._fetch(self.manifest, modality)
             self._check(modality)
             if modality not in self._arrays:
                 try:
@@ -95,7 +101,7 @@ class PartReader:
     def _damaged(self, file: str, problem: str, rows: slice | np.ndarray | None = None) -> DamagedPartError:
         return DamagedPartError(
             f"{spaces_text(self._spaces(rows))}part {self.manifest.part!r}, file {self.directory / file}: "
-            f"{problem}. {fix(self.directory)}"
+            f"{problem}. {fix(self.directory) if self._fetch is None else refetch(self.directory)}"
         )
 
     def _spaces(self, rows: slice | np.ndarray | None) -> list[str]:

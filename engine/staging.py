@@ -10,6 +10,7 @@ import secrets
 import shutil
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,11 @@ def commit_part(
     manifest: Manifest,
     arrays: dict[str, np.ndarray],
     chunk_frames: int,
+    put: Callable[[Path, Path], None] = publish,
 ) -> Manifest:
     """Writes `arrays` as the part `manifest.part`, atomically; returns the manifest with its files.
+
+    `put` brings the finished staging directory to its place.
 
     Raises PartExistsError if a part of that name is there, also when another writer was first.
     """
@@ -77,7 +81,7 @@ def commit_part(
             fsync_path(staging / name)
         complete = manifest.model_copy(update={"files": {n: file_facts(staging / n) for n in names}})
         (staging / MANIFEST).write_bytes(seal(complete.model_dump(mode="json")))
-        publish(staging, target)
+        put(staging, target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise

@@ -15,6 +15,7 @@ leak. Training code takes the views of `engine/access.py`, which check roles; `S
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,25 @@ from engine.errors import (
     MissingModalityError,
     MissingPartError,
     NotAStoreError,
+    PartExistsError,
     SpaceConflictError,
     StoreExistsError,
 )
-from engine.index import load_index
-from engine.manifest import MANIFEST, Manifest, file_facts, seal, unseal, write_atomically
+from engine.index import INDEX, Index, forget, load_index
+from engine.manifest import (
+    MANIFEST,
+    Manifest,
+    file_facts,
+    seal,
+    spaces_text,
+    unseal,
+    write_atomically,
+)
 from engine.part_reader import PartReader
+from engine.places import url_of
+from engine.remote import Remote, open_root
 from engine.schema import FORMAT, ROLES, LabelRow, ModalitySpec, Role, Run, Space, StoreFacts
-from engine.staging import commit_part, remove_part
+from engine.staging import commit_part, publish, remove_part
 from engine.validate import check_arrays, check_name, check_runs
 
 __all__ = ["LabelRow", "ModalitySpec", "Problem", "Role", "Run", "Space", "Store"]
@@ -42,14 +54,27 @@ __all__ = ["LabelRow", "ModalitySpec", "Problem", "Role", "Run", "Space", "Store
 class Store:
     """A store, as it was when opened or last refreshed. Pickles as its path."""
 
-    def __init__(self, path: Path, facts: StoreFacts, manifests: dict[str, Manifest]):
+    def __init__(self, path: Path, facts: StoreFacts, index: Index, remote: Remote | None = None):
         self.path = path
+        self._remote = remote
         self.facts = facts
-        self._manifests = manifests
+        self._manifests = index.manifests
+        self._lost = index.lost
         self._readers: dict[str, PartReader] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Store.open, (self.path,))
+        return (Store.open, (self.place,))
+
+    @property
+    def place(self) -> str:
+        """What `Store.open` takes: the path, or the URL. (`path` is then what is kept on this machine.)"""
+        return self._remote.url if self._remote else str(self.path)
+
+    @classmethod
+    def exists(cls, place: Path | str) -> bool:
+        """Whether a store is there."""
+        url = url_of(place)
+        return Remote(url).read(MANIFEST) is not None if url else (Path(place) / MANIFEST).exists()
 
     @classmethod
     def create(
@@ -61,6 +86,13 @@ class Store:
         chunk_frames: int = 16,
     ) -> "Store":
         """Makes an empty store. Raises StoreExistsError where one is."""
+        if url := url_of(path):
+            if cls.exists(url):
+                raise StoreExistsError(f"there is a store at {url} already: open it, or choose another place")
+            with TemporaryDirectory(prefix="tst-store-") as folder:
+                Store.create(Path(folder) / "store", modalities, labels, frames_per_part, chunk_frames)
+                Remote(url).create(Path(folder) / "store")
+            return Store.open(url)
         path = Path(path).absolute()
         if (path / MANIFEST).exists():
             raise StoreExistsError(f"there is a store at {path} already: open it, or choose another path")
@@ -81,31 +113,37 @@ class Store:
         codecs.create_root(path, {"testspace": body})
         files = {n: file_facts(path / n).model_dump() for n in ("zarr.json", "parts/zarr.json")}
         write_atomically(path / MANIFEST, seal({"facts": body, "files": files}))
-        return cls(path, facts, {})
+        return cls(path, facts, Index({}, {}))
 
     @classmethod
     def open(cls, path: Path | str) -> "Store":
-        """Opens a store. Raises NotAStoreError, or DamagedPartError where a manifest is damaged."""
-        path = Path(path).absolute()
+        """Opens a store: a folder, or a URL. Raises NotAStoreError, or DamagedPartError where a manifest is
+        damaged."""
+        url = url_of(path)
+        remote = Remote(url) if url else None
+        path = remote.folder if remote else Path(path).absolute()
         try:
-            facts = StoreFacts.model_validate(unseal((path / MANIFEST).read_bytes())["facts"])
+            root = open_root(remote) if remote else (path / MANIFEST).read_bytes()
+            facts = StoreFacts.model_validate(unseal(root)["facts"])
         except (FileNotFoundError, NotADirectoryError):
             raise NotAStoreError(
                 f"there is no store at {path}: give the folder that `tst collect --store` wrote"
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise NotAStoreError(
-                f"{path / MANIFEST} is damaged: {error}. `tst store verify {path}` lists what is wrong"
+                f"{url or path}/{MANIFEST} is damaged: {error}. `tst store verify {url or path}` lists what "
+                "is wrong"
             ) from None
         if facts.format != FORMAT:
             raise NotAStoreError(
-                f"{path} has format {facts.format}; this version reads {FORMAT}: collect anew"
+                f"{url or path} has format {facts.format}; this version reads {FORMAT}: collect anew"
             )
-        return cls(path, facts, load_index(path))
+        return cls(path, facts, load_index(path, remote), remote)
 
     def refresh(self) -> None:
         """Takes in what other processes wrote since."""
-        self._manifests = load_index(self.path)
+        index = load_index(self.path, self._remote)
+        self._manifests, self._lost = index.manifests, index.lost
         self._readers = {n: r for n, r in self._readers.items() if self._manifests.get(n) == r.manifest}
 
     # What it holds.
@@ -149,6 +187,23 @@ class Store:
         """Manifests of what was derived from a part."""
         return tuple(m for m in self._manifests.values() if m.of == part)
 
+    def check_whole(self, role: Role) -> None:
+        """Raises DamagedPartError where a part that held frames of a role, or may have, was lost.
+
+        What was lost is not read as if it had never been. Collecting goes on without asking, and replaces it.
+        """
+        for name, held in self._lost.items():
+            if held is not None and held.role != role:
+                continue
+            spaces = spaces_text(r.space for r in held.runs) if held else ""
+            what = f" with {held.frames} frames" if held else ""
+            raise DamagedPartError(
+                f"{spaces}part {name!r}, file {self.place}/parts/{name}/{MANIFEST}: it is missing, and a "
+                f"part{what} with it. Run the command that wrote it again (`tst collect` with the same "
+                f"arguments): it adds only what is missing. To do without, delete "
+                f"{self.place}/parts/{name} and {self.path / INDEX}, which is made again."
+            )
+
     def info(self) -> dict[str, Any]:
         """Counts and sizes, as `tst store info` prints them. Sizes in bytes on disk."""
         sizes: dict[str, int] = {}
@@ -157,7 +212,7 @@ class Store:
                 head = name.split("/")[0]
                 sizes[head] = sizes.get(head, 0) + facts.size
         return {
-            "path": str(self.path),
+            "path": self.place,
             "format": self.facts.format,
             "parts": len(self.parts),
             "derived": len(self._manifests) - len(self.parts),
@@ -271,12 +326,19 @@ class Store:
         if name not in self._manifests:
             raise MissingPartError(f"{self.path} has no part {name!r}")
         for victim in [*(d.part for d in self.derived(name)), name]:
-            remove_part(self.path / "parts", victim)
+            if self._remote:
+                self._remote.remove(victim)
+            else:
+                remove_part(self.path / "parts", victim)
             self._manifests = {n: m for n, m in self._manifests.items() if n != victim}
             self._readers.pop(victim, None)
+        forget(self.path, {name})
 
     def _commit(self, manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> Manifest:
-        done = commit_part(self.path / "parts", manifest, dict(arrays), self.facts.chunk_frames)
+        if self._remote and manifest.part in self._manifests:
+            raise PartExistsError(f"part {manifest.part!r} is already at {self.place}: never overwritten")
+        put = self._remote.publish if self._remote else publish
+        done = commit_part(self.path / "parts", manifest, dict(arrays), self.facts.chunk_frames, put)
         self._manifests = dict(sorted({**self._manifests, done.part: done}.items()))
         return done
 
@@ -306,13 +368,29 @@ class Store:
             )
         reader = self._readers.get(manifest.part)
         if reader is None:
-            reader = PartReader(self.path / "parts" / manifest.part, manifest)
+            fetch = self._remote.fetch if self._remote else None
+            reader = PartReader(self.path / "parts" / manifest.part, manifest, fetch)
             self._readers[manifest.part] = reader
         return reader
 
     def verify(self) -> list[Problem]:
         """Recomputes every checksum of every file on disk. No problem, no loss."""
-        return verify_store(self.path)
+        return self._remote.verify() if self._remote else verify_store(self.path)
+
+    # What is not a part.
+
+    def read_text(self, name: str) -> str:
+        """A text that lies beside the parts, empty where there is none."""
+        if self._remote:
+            return (self._remote.read(name) or b"").decode()
+        return (self.path / name).read_text(encoding="utf-8") if (self.path / name).exists() else ""
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replaces such a text."""
+        if self._remote:
+            self._remote.write(name, text.encode())
+        else:
+            write_atomically(self.path / name, text.encode())
 
     def _spec(self, modality: str) -> ModalitySpec:
         for spec in self.facts.modalities:

@@ -1,6 +1,12 @@
 """Small stores with every kind of modality, filled from a seed."""
 
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +91,45 @@ def by_frame(store: Store, role: str = "eval") -> dict[tuple[str, int], dict[str
                 assert key not in found, "a frame is there twice"
                 found[key] = {name: v[run.start + i].tobytes() for name, v in values.items()}
     return found
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of moto's server, an S3 on this machine."""
+    pytest.importorskip("moto.server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(1200):
+            try:
+                bucket = urllib.request.Request(f"{address}/bucket", method="PUT")
+                urllib.request.urlopen(bucket).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(params=["file", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty place in an object store, a folder or a bucket, and nothing kept of it here."""
+    pytest.importorskip("obstore")
+    monkeypatch.setenv("TESTSPACE_CACHE", str(tmp_path / "cache"))
+    if request.param == "file":
+        (tmp_path / "bucket").mkdir()
+        return f"file://{tmp_path}/bucket"
+    settings = {"AWS_ENDPOINT_URL": request.getfixturevalue("s3"), "AWS_ALLOW_HTTP": "true"}
+    settings |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://bucket/{tmp_path.name}"
 
 
 @pytest.fixture(scope="session")

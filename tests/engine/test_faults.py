@@ -143,6 +143,9 @@ def test_every_fault_is_found_and_no_wrong_pixel_is_read(full, monkeypatch, faul
             # With its time kept, the index still vouches for what the manifest said.
             assert refused or damage == "flip", where
             _check_message(refused, file, full)
+        elif kind == f"part {MANIFEST}" and "." not in file.parent.name:
+            with pytest.raises(DamagedPartError, match=file.parent.name):
+                Store.open(full.path).check_whole(full.part(file.parent.name).role)
         for path, content in before.items():
             path.write_bytes(content)
     for (kind, damage, outcome), count in sorted(tally.items()):

@@ -1,54 +1,20 @@
 """A store to an object store and back: nothing half there, nothing overwritten, every byte checked."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 
 import numpy as np
 import pytest
 
-from engine import objects
+from engine import objects, transport
 from engine.access import PretrainFrames
 from engine.errors import DamagedPartError, NotAStoreError, PartExistsError, StoreExistsError
 from engine.manifest import MANIFEST
-from engine.objects import Moved, pull, push
 from engine.store import ModalitySpec, Store
+from engine.transport import Moved, pull, push
 
 from .conftest import add_part, build
 
 obstore = pytest.importorskip("obstore")
-
-
-@pytest.fixture(params=["file", "s3"])
-def place(request, tmp_path, monkeypatch):
-    """An empty place, as (url, options): a folder, or a bucket of moto's server."""
-    if request.param == "file":
-        (tmp_path / "bucket").mkdir()
-        yield f"file://{tmp_path}/bucket", None
-        return
-    pytest.importorskip("moto.server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                bucket = urllib.request.Request(f"{address}/bucket", method="PUT")
-                urllib.request.urlopen(bucket).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        keys = {"access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
-        yield "s3://bucket/flat", {"endpoint": address, "client_options": {"allow_http": True}, **keys}
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def _same(one: Store, other: Store) -> None:
@@ -61,50 +27,50 @@ def _same(one: Store, other: Store) -> None:
 def test_there_and_back(store, place, tmp_path):
     spec = ModalitySpec("tok", "uint16", (3, 3), "1", "token")
     store.add_derived("pretrain-a", "tok", {"tok": np.ones((57, 3, 3), np.uint16)}, [spec])
-    first = push(store.path, *place)
+    first = push(store.path, place)
     assert (first.parts, first.skipped) == (5, 0)
-    assert pull(place[0], tmp_path / "back", place[1]).parts == 5
+    assert pull(place, tmp_path / "back").parts == 5
     back = Store.open(tmp_path / "back")
     assert back.verify() == []
     _same(store, back)
     add_part(store, "eval-b", "eval", [(1, 7)], seed=9)  # only what is new travels
-    assert push(store.path, *place) == Moved(1, 5, store.part("eval-b").bytes)
-    assert pull(place[0], tmp_path / "back", place[1]) == Moved(1, 5, store.part("eval-b").bytes)
+    assert push(store.path, place) == Moved(1, 5, store.part("eval-b").bytes)
+    assert pull(place, tmp_path / "back") == Moved(1, 5, store.part("eval-b").bytes)
     assert Store.open(tmp_path / "back").verify() == []
 
 
 def test_a_push_that_was_cut_off_leaves_no_part(store, place, tmp_path, monkeypatch):
     """Everything of a part but its manifest is there: nobody sees it, and the next push completes it."""
-    kept = objects._create
+    kept = transport.create
 
     def cut(where, name, data):
         if name == f"parts/pretrain-a/{MANIFEST}":
             raise ConnectionError("the line went dead")
         return kept(where, name, data)
 
-    monkeypatch.setattr(objects, "_create", cut)
-    with pytest.raises(ConnectionError):
-        push(store.path, *place)
-    monkeypatch.undo()
-    pull(place[0], tmp_path / "part", place[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "create", cut)
+        with pytest.raises(ConnectionError):
+            push(store.path, place)
+    pull(place, tmp_path / "part")
     assert "pretrain-a" not in [p.part for p in Store.open(tmp_path / "part").parts]
-    assert push(store.path, *place).skipped == 1
-    pull(place[0], tmp_path / "whole", place[1])
+    assert push(store.path, place).skipped == 1
+    pull(place, tmp_path / "whole")
     _same(store, Store.open(tmp_path / "whole"))
 
 
 def test_nothing_is_overwritten(store, place, tmp_path):
-    push(store.path, *place)
+    push(store.path, place)
     other = build(tmp_path / "other")
     other.remove_part("eval-a")
     add_part(other, "eval-a", "eval", [(1, 19)], seed=99)
     with pytest.raises(PartExistsError, match="eval-a"):
-        push(other.path, *place)
+        push(other.path, place)
     different = Store.create(tmp_path / "different", store.facts.modalities, store.labels, frames_per_part=99)
     with pytest.raises(StoreExistsError, match="another store"):
-        push(different.path, *place)
+        push(different.path, place)
     with pytest.raises(StoreExistsError, match="another store"):
-        pull(place[0], different.path, place[1])
+        pull(place, different.path)
 
 
 def test_damage_is_found_both_ways(store, place, tmp_path):
@@ -112,18 +78,18 @@ def test_damage_is_found_both_ways(store, place, tmp_path):
     content = shard.read_bytes()
     shard.write_bytes(content[:-9] + bytes(9))
     with pytest.raises(DamagedPartError, match=r"house-1.*eval-a"):
-        push(store.path, *place)
+        push(store.path, place)
     shard.write_bytes(content)
-    push(store.path, *place)
-    obstore.put(objects.open_objects(*place), "parts/eval-a/rgb/c/0/0/0/0", content[:-1])
+    push(store.path, place)
+    obstore.put(objects.open_objects(place), "parts/eval-a/rgb/c/0/0/0/0", content[:-1])
     with pytest.raises(DamagedPartError, match=r"house-1.*eval-a"):
-        pull(place[0], tmp_path / "back", place[1])
+        pull(place, tmp_path / "back")
     assert "eval-a" not in [p.part for p in Store.open(tmp_path / "back").parts]
 
 
 def test_where_nothing_is(place, tmp_path):
     with pytest.raises(NotAStoreError, match="push"):
-        pull(place[0], tmp_path / "x", place[1])
+        pull(place, tmp_path / "x")
     with pytest.raises(ValueError, match="object store"):
         pull("gopher://x", tmp_path / "x")
     assert os.listdir(tmp_path) in ([], ["bucket"], ["store"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine import codecs
+from engine.access import EvalFrames, PretrainFrames
 from engine.check import verify_store
 from engine.errors import DamagedPartError, NotAStoreError
 from engine.index import INDEX
@@ -136,13 +138,36 @@ def test_an_edited_manifest_is_found(store):
     assert any(p.part == "pretrain-a" for p in verify_store(store.path))
 
 
-def test_a_part_without_manifest_does_not_exist(store):
-    (store.path / "parts" / "eval-a" / MANIFEST).unlink()
+@pytest.mark.parametrize("what", ["manifest", "part", "manifest and index"])
+def test_a_lost_part_is_not_read_as_if_it_had_never_been(store, what):
+    Store.open(store.path)  # writes the index
+    part = store.path / "parts" / "eval-a"
+    if what.startswith("manifest"):
+        (part / MANIFEST).unlink()
+    else:
+        shutil.rmtree(part)
+    if "and index" in what:
+        (store.path / INDEX).unlink()
     opened = Store.open(store.path)
     assert opened.info()["frames"]["eval"] == 0
     assert [(p.part, p.file) for p in opened.verify()] == [("eval-a", MANIFEST)]
+    for turn in range(2):  # also once the index was made again
+        with pytest.raises(DamagedPartError, match=r"eval-a.*missing.*collect") as caught:
+            EvalFrames(Store.open(store.path))
+        assert "house-1" in str(caught.value) or "and index" in what
+        add_part(Store.open(store.path), f"pretrain-c{turn}", "pretrain", [(1, 3)], seed=9)
+    if "and index" not in what:  # else nobody knows what it held
+        PretrainFrames(store.path)
     add_part(opened, "eval-a", "eval", [(1, 19)], seed=4)  # and is no obstacle
     assert opened.verify() == []
+    assert len(EvalFrames(store.path)) == 19
+
+
+def test_a_part_that_was_removed_is_not_missed(store):
+    Store.open(store.path)
+    Store.open(store.path).remove_part("pretrain-b")
+    assert verify_store(store.path) == []
+    assert len(PretrainFrames(store.path)) == 57
 
 
 def test_foreign_files_are_reported(store):
