@@ -43,7 +43,7 @@ from scenes.references import absolute, each_house
 from scenes.spaces import identify, is_scan
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
-_FORMAT = 2  # of what a frame is; to be raised when the same request would give other frames
+_FORMAT = 3  # of what a frame is; to be raised when the same request would give other frames
 
 
 class CollectConfig(BaseModel):
