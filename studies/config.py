@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agents.noise import NoiseConfig
 from agents.sampling import SamplerOptions
+from agents.simulator import Quality
 from engine.machine import available_cores
 from studies.yaml_config import load_yaml, merge, parse
 from training.evaluate import EvaluateConfig
@@ -53,6 +54,8 @@ class Frames(Config):
     """Noise of the sensors, of all frames alike."""
     simulator: str = "raycast"
     """What renders."""
+    quality: Quality = "fast"
+    """How raycast draws: fast, or fine for several times the time."""
     seed: int = 0
     """Seed of the poses."""
     actors: int | None = Field(None, ge=0)

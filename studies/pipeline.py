@@ -91,6 +91,7 @@ def store_stage(study: StudyConfig) -> Stage:
             "size": frames.size,
             "fov_deg": frames.fov_deg,
             "simulator": frames.simulator,
+            "quality": frames.quality,
             "sampler": frames.sampler,
             "sampling": frames.sampling,
             "noise": frames.noise,
