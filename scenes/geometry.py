@@ -23,8 +23,6 @@ class Material:
     # Linear radiance added to what is reflected; it, too, is multiplied by the texture.
     emission: tuple[float, float, float] = (0.0, 0.0, 0.0)
     opacity: float = 1.0  # below 1: glass, which a ray passes with the rest tinted by `color`
-    roughness: float = 1.0  # 0: mirrors; 1: matt
-    metal: bool = False  # mirrors in its own colour, from all sides
     switched: bool = False  # a shade, bulb or screen, whose look hangs on whether its thing is on
 
 

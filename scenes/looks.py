@@ -6,7 +6,6 @@ that one name always looks the same and two names differ.
 """
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -33,19 +32,6 @@ _KINDS: tuple[tuple[str, str, float, Rgb], ...] = (
     ("metal|steel|chrome|alumin", "metal", 0.5, (0.72, 0.73, 0.75)),
     ("", "plaster", 1.5, (0.87, 0.86, 0.83)),
 )
-# Of kinds that shine at all; floors are varnished, tiles glazed, stone polished.
-ROUGHNESS = {
-    "checker": 0.2,
-    "granite": 0.25,
-    "leather": 0.45,
-    "marble": 0.15,
-    "metal": 0.3,
-    "plain": 0.5,
-    "planks": 0.3,
-    "skin": 0.5,
-    "tiles": 0.2,
-    "wood": 0.4,
-}
 _COLORS: dict[str, Rgb] = {
     "offwhite": (0.90, 0.88, 0.82),
     "white": (0.93, 0.93, 0.92),
@@ -99,8 +85,7 @@ def _house_finish(name: str, tint: Rgb | None) -> Finish:
         base = _rgb(np.clip(c + d, 0.03, 0.98) for c, d in zip(base, stream.normal(0, 0.03, 3), strict=True))
     tile = tile * float(stream.uniform(0.85, 1.2))
     image = TEXTURES[kind](stream, base)
-    look = Material(f"{name} {tint or ''}".strip(), tint or (1.0, 1.0, 1.0), image)
-    return Finish(replace(look, roughness=ROUGHNESS.get(kind, 1.0), metal=kind == "metal"), tile)
+    return Finish(Material(f"{name} {tint or ''}".strip(), tint or (1.0, 1.0, 1.0), image), tile)
 
 
 def read_name(name: str) -> tuple[str, float, Rgb]:
@@ -130,11 +115,10 @@ def finish(kind: str, color: Rgb, tile_m: float = 0.5, variant: int = 0) -> Fini
 
 @lru_cache(maxsize=1024)
 def _finish(kind: str, color: Rgb, tile_m: float, variant: int) -> Finish:
-    look = Material(f"{kind} {color}", color, roughness=ROUGHNESS.get(kind, 1.0), metal=kind == "metal")
-    if kind != "plain":
-        tint = _rgb(min(1.0, c / _GREY) for c in color)
-        look = replace(look, color=tint, texture=_pattern(kind, variant))
-    return Finish(look, tile_m)
+    name = f"{kind} {color}"
+    if kind == "plain":
+        return Finish(Material(name, color), tile_m)
+    return Finish(Material(name, _rgb(min(1.0, c / _GREY) for c in color), _pattern(kind, variant)), tile_m)
 
 
 _GREY = 0.9

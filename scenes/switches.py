@@ -1,7 +1,7 @@
 """What is switched: lamps and televisions look and light as their house says (`isOn`).
 
 A lamp that is on has a shade that shines and a light of its own; one that is off has neither. A television
-that is on shows a picture, the object's own, and lights the room by it; off, its screen is dark and glossy.
+that is on shows a picture, the object's own, and lights the room by it; off, its screen is dark.
 Which materials of a mesh these are is marked on them (`Material.switched`): by the shapes of ours, and for
 library models by `scenes/assets/switched.csv`.
 """
