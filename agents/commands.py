@@ -1,4 +1,4 @@
-"""`tst houses show` and `tst bench render`: what needs a house and eyes."""
+"""`tst houses show` and `tst bench render`: what needs a house, or a scan, and eyes."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,8 @@ from agents.bench import bench_render
 from agents.cameras import Cameras
 from agents.house_sheet import looks
 from agents.raycast import FINE, RaycastSimulator
-from scenes.compile import compile_house
-from scenes.house import House
 from scenes.plan import draw_plan
+from scenes.spaces import load_space
 
 EYE_M = 1.5  # above the floor, in the views of a house
 
@@ -24,7 +23,7 @@ class _Command(BaseModel):
 
 class ShowHouseConfig(_Command):
     house: tyro.conf.Positional[Path]
-    """A house: a JSON file, or one of many as houses.jsonl.gz#12."""
+    """A house (a JSON file, or one of many as houses.jsonl.gz#12), a Replica folder, a GLB or PLY scan."""
     out: Path
     """The PNG to write."""
     views: int = Field(4, ge=0)
@@ -37,7 +36,7 @@ class ShowHouseConfig(_Command):
 
 class BenchRenderConfig(_Command):
     house: tyro.conf.Positional[Path]
-    """A house: a JSON file, or one of many as houses.jsonl.gz#12."""
+    """A house (a JSON file, or one of many as houses.jsonl.gz#12), a Replica folder, a GLB or PLY scan."""
     size: int = 224
     """Height and width of a frame [pixels]."""
     frames: int = 64
@@ -49,19 +48,30 @@ class BenchRenderConfig(_Command):
 
 
 def show_house(config: ShowHouseConfig) -> None:
-    """Plan from above on the left, views from within on its right, as one PNG."""
-    house = House.load(config.house)
-    plan = draw_plan(house, 2 * config.size)
+    """Plan from above on the left, views from within on its right, as one PNG. A scan has no plan.
+
+    Raises ValueError where there is nothing to show.
+    """
+    space = load_space(config.house)
+    plan = None if space.house is None else draw_plan(space.house, 2 * config.size)
+    if plan is None and not config.views:
+        raise ValueError(f"{config.house} is a scan, which has no plan to draw: ask for --views 1 or more")
+    if config.views and not space.floor:
+        raise ValueError(
+            f"{config.house} has no floor that a body could stand on, so there are no views of it"
+        )
+    across, down = (0, 0) if plan is None else plan.size
     columns = -(-config.views // 2)
-    sheet = Image.new("RGB", (plan.width + columns * config.size, max(plan.height, 2 * config.size)), "white")
-    sheet.paste(plan, (0, 0))
+    sheet = Image.new("RGB", (across + columns * config.size, max(down, 2 * config.size)), "white")
+    if plan is not None:
+        sheet.paste(plan, (0, 0))
     if config.views:
         simulator = RaycastSimulator(config=FINE)
-        simulator.load(compile_house(house))
+        simulator.load(space)
         _, poses = looks(simulator, config.views, EYE_M, config.fov_deg)
         cameras = Cameras.same(poses, config.fov_deg, config.size, config.size)
         for i, view in enumerate(simulator.render(cameras, ["rgb"])["rgb"]):
-            at = (plan.width + (i // 2) * config.size, (i % 2) * config.size)
+            at = (across + (i // 2) * config.size, (i % 2) * config.size)
             sheet.paste(Image.fromarray(view), at)
     config.out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(config.out)
@@ -69,7 +79,6 @@ def show_house(config: ShowHouseConfig) -> None:
 
 
 def bench(config: BenchRenderConfig) -> None:
-    """Print the renderer's figures on one house as JSON."""
-    geometry = compile_house(House.load(config.house))
-    figures = bench_render(geometry, config.size, config.frames, config.device, config.peers)
+    """Print the renderer's figures on one house or scan as JSON."""
+    figures = bench_render(load_space(config.house), config.size, config.frames, config.device, config.peers)
     print(json.dumps(figures, indent=1))

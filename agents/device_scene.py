@@ -171,6 +171,7 @@ def _light(light: Light) -> Any:
     row.reach = float(light.range)
     row.cos_outer = math.cos(math.radians(light.spot_angle / 2))
     row.shadows = int(light.shadows)
+    row.shade = float(light.shade)
     return row
 
 

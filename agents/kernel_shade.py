@@ -24,7 +24,8 @@ from agents.kernel_trace import (
 
 wp.set_module_options(OPTIONS)
 
-LIGHTS = wp.constant(4)  # lamps that a room's surfaces ask, each a shadow ray
+LIGHTS = wp.constant(4)  # of the house's own that a room's surfaces ask, each a shadow ray
+LAMPS = wp.constant(2)  # floor and desk lamps besides
 LIFT = wp.constant(2.0e-3)  # metres off the surface at which secondary rays start
 SOURCE = wp.constant(0.5)  # metres: size of a lamp, which keeps light finite near it
 DISC = wp.constant(0.13)  # metres: radius of a lamp that casts soft shadows
@@ -169,10 +170,9 @@ def coloured(space: Space, part: Part, hit: Hit, s: Surface, direction: wp.vec3,
         # could be.
         footprint = spread * hit.t / wp.sqrt(slope)
         uv = hit.u * a + hit.v * b + (1.0 - hit.u - hit.v) * c
-        s.albedo = wp.cw_mul(
-            s.albedo,
-            sample(space, space.materials[m].texture, uv, footprint * wp.sqrt(texels / area)),
-        )
+        pattern = sample(space, space.materials[m].texture, uv, footprint * wp.sqrt(texels / area))
+        s.albedo = wp.cw_mul(s.albedo, pattern)
+        s.emission = wp.cw_mul(s.emission, pattern)
     if space.meshes[part.row].colors.shape[0] > 0:
         s.albedo = wp.cw_mul(s.albedo, vertex_colour(space, part.row, hit))
     return s
@@ -290,8 +290,8 @@ def lit(space: Space, light: DeviceLight, at: wp.vec3, shadows: int):
     reach = float(1.0e4)
     if light.kind != 2:
         direction = light.position - at
-        # Lamps hang in their own shades: the last handspan of the way casts no shadow.
-        reach = wp.max(1.0 - 0.2 / wp.max(wp.length(direction), 1.0e-3), 0.0)
+        # Lamps hang in their own shades: the last bit of the way casts no shadow.
+        reach = wp.max(1.0 - light.shade / wp.max(wp.length(direction), 1.0e-3), 0.0)
     direction = nudged(direction)
     share = wp.vec3(1.0, 1.0, 1.0)
     if shadows > 0 and light.shadows == 1:

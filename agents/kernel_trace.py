@@ -95,6 +95,7 @@ class DeviceLight:
     reach: float  # 0 = no limit
     cos_outer: float
     shadows: int
+    shade: float
 
 
 @wp.struct
@@ -109,7 +110,7 @@ class Rooms:
     step: wp.array(dtype=wp.vec3)
     size: wp.array2d(dtype=wp.int32)  # [room, 3] probes along x, y, z
     first: wp.array(dtype=wp.int32)
-    lights: wp.array2d(dtype=wp.int32)  # [room + 1, LIGHTS], -1 where none; the last row is outside
+    lights: wp.array2d(dtype=wp.int32)  # [room + 1, LIGHTS + LAMPS], -1 where none; the last row is outside
     near: wp.array3d(dtype=float)  # [z, y, x] distance to the nearest opaque surface, NEAR at most
     near_origin: wp.vec3
     near_cell: float

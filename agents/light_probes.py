@@ -18,7 +18,7 @@ from scipy.spatial import KDTree
 from agents import kernel_probes as kp
 from agents import kernel_trace as kt
 from agents.device_scene import DeviceScene
-from agents.kernel_shade import LIGHTS
+from agents.kernel_shade import LAMPS, LIGHTS
 from agents.room_map import CELL, RoomMap
 from scenes.geometry import FloorRegion
 
@@ -66,9 +66,10 @@ def bake(scene: DeviceScene) -> LightProbes:
     rooms = kt.Rooms()
     rooms.count = len(floor)
     outside = sorted(
-        range(len(lights)), key=lambda k: (lights[k].kind != "directional", -_luminance(lights[k].color))
+        (k for k in range(len(lights)) if not lights[k].thing),
+        key=lambda k: (lights[k].kind != "directional", -_luminance(lights[k].color)),
     )
-    table = np.full((len(floor) + 1, LIGHTS), -1, np.int32)
+    table = np.full((len(floor) + 1, LIGHTS + LAMPS), -1, np.int32)
     table[-1, : min(len(outside), LIGHTS)] = outside[:LIGHTS]
     _measure_distances(rooms, scene)
     if not floor:
@@ -122,9 +123,12 @@ def _light_up(scene: DeviceScene, table: np.ndarray, met: list[wp.array], valid:
         inputs = [scene.space, k, albedo, at, normal]
         wp.launch(kp.lamp_on, rooms.shape, inputs, [emitted, strength], device=scene.device)
         np.maximum.at(most[:, k], rooms[believed].astype(np.intp), strength.numpy()[believed])
+    lamp = np.array([bool(light.thing) for light in scene.geometry.lights], bool)
     for room, light in enumerate(most):
         order = [k for k in np.argsort(-light, kind="stable") if light[k] > WEAKEST * light.max()]
-        table[room, : min(len(order), LIGHTS)] = order[:LIGHTS]
+        # A lamp is bright where it stands: by rank alone a few would put out the light of the room.
+        chosen = [k for k in order if not lamp[k]][:LIGHTS] + [k for k in order if lamp[k]][:LAMPS]
+        table[room, : len(chosen)] = chosen
 
 
 def _geometric_mean(read: np.ndarray) -> float:

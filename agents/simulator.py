@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -16,6 +16,10 @@ LIBRARIES = {
     "habitat": ("habitat_sim", "conda install habitat-sim headless -c conda-forge -c aihabitat-nightly"),
 }
 """Modules that a simulator imports when it is made, and the lines that install them."""
+
+
+Quality = Literal["fast", "fine"]
+"""How raycast draws (`RaycastConfig`): as fast as it can, or as well."""
 
 
 class Simulator(Protocol):
@@ -38,12 +42,13 @@ class Simulator(Protocol):
         ...
 
 
-def make_simulator(name: str, device: str = "cpu") -> Simulator:
+def make_simulator(name: str, device: str = "cpu", quality: Quality = "fast") -> Simulator:
     """A simulator by name, on a Warp device ("cpu", "cuda", "cuda:1"; "auto": CUDA where there is one).
 
-    ValueError names the choices.
+    ValueError names the choices, and says so where a simulator has but one quality.
     """
     check_simulator(name)
+    check_quality(name, quality)
     # Each is imported where it is asked for: Warp starts up when first imported, and only those who render
     # need wait for that.
     if name == "ai2thor":
@@ -58,9 +63,9 @@ def make_simulator(name: str, device: str = "cpu") -> Simulator:
         from agents.habitat_simulator import HabitatSimulator
 
         return HabitatSimulator(device)
-    from agents.raycast import RaycastSimulator
+    from agents.raycast import FINE, RaycastConfig, RaycastSimulator
 
-    return RaycastSimulator(device)
+    return RaycastSimulator(device, FINE if quality == "fine" else RaycastConfig())
 
 
 def check_simulator(name: str) -> None:
@@ -71,6 +76,12 @@ def check_simulator(name: str) -> None:
     if name in LIBRARIES and importlib.util.find_spec(LIBRARIES[name][0]) is None:
         module, line = LIBRARIES[name]
         raise ValueError(f"the simulator {name} needs {module}, which is not installed: {line}")
+
+
+def check_quality(name: str, quality: Quality) -> None:
+    """Raise ValueError where a simulator cannot draw in that quality."""
+    if quality != "fast" and name != "raycast":
+        raise ValueError(f"quality {quality!r} is raycast's alone: leave it out with the simulator {name}")
 
 
 def drawn_by(name: str) -> str:

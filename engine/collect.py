@@ -26,8 +26,9 @@ from agents.noise import NoiseConfig
 from agents.sampler_file import pose_file
 from agents.samplers import SAMPLERS
 from agents.sampling import SamplerOptions
-from agents.simulator import check_simulator, drawn_by
+from agents.simulator import Quality, check_quality, check_simulator, drawn_by
 from engine.estimate import Estimate, estimated, measure
+from engine.frame_size import FrameSize, frame_size, height_width, size_words
 from engine.ledger import Ledger, Maker
 from engine.machine import available_cores
 from engine.part_maker import POSE_BLOCK, PartResult, Recipe
@@ -43,7 +44,7 @@ from scenes.references import absolute, each_house
 from scenes.spaces import identify, is_scan
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
-_FORMAT = 2  # of what a frame is; to be raised when the same request would give other frames
+_FORMAT = 3  # of what a frame is; to be raised when the same request would give other frames
 
 
 class CollectConfig(BaseModel):
@@ -59,12 +60,15 @@ class CollectConfig(BaseModel):
     """What the frames are for. Frames of role `pretrain` are recorded without labels."""
     frames: int = Field(gt=0)
     """Frames of every house."""
-    size: int = Field(224, ge=16)
-    """Height and width of a frame [pixels]."""
+    size: FrameSize = 224
+    """Height and width of a frame [pixels]: 224, or 240x320 (height, width; [240, 320] in YAML)."""
     fov_deg: float = Field(90.0, gt=0, lt=180)
     """Horizontal field of view [degrees]."""
     simulator: str = "raycast"
-    """What renders: raycast, or ai2thor (docs/simulators.md)."""
+    """What renders: raycast, ai2thor, replica or habitat (docs/simulators.md)."""
+    quality: Quality = "fast"
+    """How raycast draws: fast; or fine, with soft shadows, smooth edges and more reflections, for several
+    times the time."""
     sampler: str = "dense"
     """How poses are chosen: dense, points, walk, ring or poses (`agents/samplers.py`)."""
     sampling: SamplerOptions = SamplerOptions()
@@ -171,19 +175,23 @@ def _write_credits(store: Store, spaces: list[str]) -> None:
     store.write_text(CREDITS, "".join(f"{line}\n" for line in lines))
 
 
-def open_or_create(path: Path, size: int) -> Store:
-    """The store at `path` for square frames of `size` pixels, made where none is. Raises ValueError."""
+def open_or_create(path: Path, size: int | tuple[int, int]) -> Store:
+    """The store at `path` for frames of `size` (a square's side, or height and width) [pixels], made where
+    none is. Raises ValueError."""
+    shape = height_width(size)
     specs = [
-        ModalitySpec(m.name, m.dtype, m.frame_shape(size, size), m.unit, m.kind) for m in MODALITIES.values()
+        ModalitySpec(m.name, m.dtype, m.frame_shape(*shape), m.unit, m.kind) for m in MODALITIES.values()
     ]
     labels: list[LabelRow] = [{"id": x.id, "name": x.name, "group": x.group} for x in label_table()]
     if not Store.exists(path):
         return Store.create(path, specs, labels)
     store = Store.open(path)
     if store.facts.modalities != tuple(specs):
-        found = next((m.shape[0] for m in store.facts.modalities if m.name == "rgb"), "other")
+        shapes = [m.shape for m in store.facts.modalities if m.name == "rgb"]
+        found = size_words(frame_size(shapes[0][:2])) if shapes else "other"
         raise ValueError(
-            f"{shown(path)} holds frames of {found} pixels, not {size}: use another store, or that size"
+            f"{shown(path)} holds frames of {found} pixels, not {size_words(size)}: use another store, or that "
+            "size"
         )
     if store.labels != tuple(labels):
         raise ValueError(f"{shown(path)} was made with another label table: use another store")
@@ -192,6 +200,7 @@ def open_or_create(path: Path, size: int) -> Store:
 
 def _check_names(config: CollectConfig) -> None:
     check_simulator(config.simulator)
+    check_quality(config.simulator, config.quality)
     drawn_by(config.simulator)  # says so where what draws is not installed
     if config.sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {config.sampler!r}; choose from {', '.join(SAMPLERS)}")
@@ -228,6 +237,7 @@ def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
         "size": config.size,
         "fov_deg": config.fov_deg,
         "simulator": config.simulator,
+        "quality": config.quality,
         "sampler": config.sampler,
         "sampling": _told(config, houses),
         "noise": config.noise.model_dump(),
@@ -241,9 +251,10 @@ def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
     return Recipe(
         store=str(config.store.absolute()),
         role=config.role,
-        size=config.size,
+        size=height_width(config.size),
         fov_deg=config.fov_deg,
         simulator=config.simulator,
+        quality=config.quality,
         sampler=config.sampler,
         sampling=config.sampling.model_copy(update={"poses": poses and poses.absolute()}),
         noise=config.noise,

@@ -15,7 +15,7 @@ from agents.modalities import MODALITIES
 from agents.noise import NoiseConfig, add_noise
 from agents.samplers import NOT_DRAWN, sample_views
 from agents.sampling import SamplerOptions, Views
-from agents.simulator import drawn_by, make_simulator
+from agents.simulator import Quality, drawn_by, make_simulator
 from engine.errors import PartExistsError, UnreachableError
 from engine.plan import HouseRef, PartTask, Segment
 from engine.store import Role, Run, Space, Store
@@ -39,9 +39,10 @@ class Recipe:
 
     store: str
     role: Role
-    size: int  # pixels
+    size: tuple[int, int]  # height and width, pixels
     fov_deg: float
     simulator: str
+    quality: Quality
     sampler: str
     sampling: SamplerOptions
     noise: NoiseConfig
@@ -75,7 +76,7 @@ class PartMaker:
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
         self._store = Store.open(recipe.store)
-        self._simulator = make_simulator(recipe.simulator, recipe.device)
+        self._simulator = make_simulator(recipe.simulator, recipe.device, recipe.quality)
         self._drawn_by = drawn_by(recipe.simulator)
         self._houses: OrderedDict[str, tuple[Space, SceneGeometry]] = OrderedDict()
 
@@ -126,10 +127,11 @@ class PartMaker:
         meter = CoverageMeter(self._simulator) if "depth" in recipe.modalities and geometry.floor else None
         covered: list[Coverage] = []
         asked = [m for m in recipe.modalities if MODALITIES[m].kind != "camera"]
-        step = max(1, _PIXELS // recipe.size**2)
+        height, width = recipe.size
+        step = max(1, _PIXELS // (height * width))
         for first in range(0, segment.count, step):
             some = slice(first, min(first + step, segment.count))
-            cameras = Cameras.each(views.poses[some], angles[some], recipe.size, recipe.size)
+            cameras = Cameras.each(views.poses[some], angles[some], height, width)
             frames = self._simulator.render(cameras, asked)
             frames |= {"pose": cameras.poses, "intrinsics": cameras.intrinsics}
             if meter is not None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from engine.schema import ModalitySpec, Role, Run
 from engine.store import Store
 
-_TILE = 112  # pixels
+_TILE = 112  # pixels, of the height; the width follows the frames' own
 _MARGIN = 76  # pixels, for names
 _LINE = 14  # pixels
 _PER_BAND = 8  # frames side by side; more continue below
@@ -33,17 +33,19 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
     held = {m.name for run, _ in picks for m in store.part(run.part).modalities}
     rows = [m for m in store.facts.modalities if m.name in held and m.kind != "camera"]
     bands = [picks[i : i + _PER_BAND] for i in range(0, len(picks), _PER_BAND)]
+    height, width = rows[0].shape[:2]
+    across = round(_TILE * width / height)
     band_height = _LINE + len(rows) * (_TILE + 2) + 8
     used: set[int] = set()
-    width = _MARGIN + min(len(picks), _PER_BAND) * (_TILE + 2)
-    sheet = Image.new("RGB", (width, len(bands) * band_height), "white")
+    whole = _MARGIN + min(len(picks), _PER_BAND) * (across + 2)
+    sheet = Image.new("RGB", (whole, len(bands) * band_height), "white")
     draw = ImageDraw.Draw(sheet)
     for b, band in enumerate(bands):
         top = b * band_height
         for r, spec in enumerate(rows):
             draw.text((4, top + _LINE + r * (_TILE + 2) + _TILE // 2 - 6), spec.name, fill="black")
         for c, (run, frame) in enumerate(band):
-            left = _MARGIN + c * (_TILE + 2)
+            left = _MARGIN + c * (across + 2)
             draw.text((left, top), run.space[-18:], fill="black")
             here = {m.name for m in store.part(run.part).modalities}
             values = store.read(run.part, frame, 1, [m.name for m in rows if m.name in here])
@@ -53,7 +55,7 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
                 value = values[spec.name][0]
                 if spec.name == "semantic":
                     used |= set(np.unique(value).tolist())
-                tile = Image.fromarray(picture(spec, value)).resize((_TILE, _TILE), _filter(spec))
+                tile = Image.fromarray(picture(spec, value)).resize((across, _TILE), _filter(spec))
                 sheet.paste(tile, (left, top + _LINE + r * (_TILE + 2)))
     return _with_legend(sheet, store, used)
 

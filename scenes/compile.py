@@ -8,11 +8,12 @@ import numpy as np
 
 from scenes.assembly import Assembly, place
 from scenes.asset_table import asset_table
-from scenes.geometry import Credit, FloorRegion, SceneGeometry
+from scenes.geometry import Credit, FloorRegion, Light, SceneGeometry
 from scenes.house import House
 from scenes.joinery import build_openings
 from scenes.library import AssetLibrary, default_library
 from scenes.luminaires import build_fixtures, house_lights, house_sky
+from scenes.switches import lamp_light, switched
 from scenes.walls import build_floors, build_walls, levels, wall_sides
 
 
@@ -32,6 +33,7 @@ def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeo
     build_openings(house, sides, out)
     build_fixtures(house, sides, out)
     credits: dict[Credit, None] = {}
+    lamps: list[Light] = []
     table = asset_table()
     for item, _ in house.all_objects():
         asset = table.get(item.asset_id)
@@ -40,7 +42,12 @@ def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeo
                 f"object {item.id!r} has asset {item.asset_id!r}, which is not in scenes/assets/assets.csv, "
                 "so that its size and kind are unknown: leave the object out, or give it an asset from there"
             )
-        out.add(item.id, asset.type, library.mesh(asset), place(item.position, item.rotation))
+        mesh = switched(library.mesh(asset), asset.type, bool(item.is_on), item.id)
+        at = place(item.position, item.rotation)
+        out.add(item.id, asset.type, mesh, at)
+        light = lamp_light(mesh, asset.type, at, item.id) if item.is_on else None
+        if light is not None:
+            lamps.append(light)
         credit = library.credit(asset)
         if credit is not None:
             credits[credit] = None
@@ -49,7 +56,7 @@ def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeo
         digest=digest,
         meshes=tuple(out.meshes),
         instances=tuple(out.instances),
-        lights=house_lights(house),
+        lights=(*house_lights(house), *lamps),
         floor=tuple(
             FloorRegion(
                 room.id, room.room_type, np.array([(x, -z) for x, z in room.polygon]), *levels(room, sides)

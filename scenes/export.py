@@ -165,6 +165,8 @@ class _Writer:
             peak = max(material.emission)
             if peak > 0:
                 entry["emissiveFactor"] = [c / max(peak, 1.0) for c in material.emission]
+                if material.texture is not None:
+                    entry["emissiveTexture"] = {"index": self._image(material.texture)}
             if peak > 1:
                 self.bright = True
                 entry["extensions"] = {"KHR_materials_emissive_strength": {"emissiveStrength": peak}}

@@ -20,8 +20,10 @@ class Material:
     name: str
     color: tuple[float, float, float] = (1.0, 1.0, 1.0)  # sRGB, each in [0, 1]
     texture: np.ndarray | None = None  # uint8 [h, w, 3], sRGB; row 0 is the top, v = 0 the bottom; it repeats
-    emission: tuple[float, float, float] = (0.0, 0.0, 0.0)  # linear radiance added to what is reflected
+    # Linear radiance added to what is reflected; it, too, is multiplied by the texture.
+    emission: tuple[float, float, float] = (0.0, 0.0, 0.0)
     opacity: float = 1.0  # below 1: glass, which a ray passes with the rest tinted by `color`
+    switched: bool = False  # a shade, bulb or screen, whose look hangs on whether its thing is on
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,8 @@ class Light:
     range: float = 0.0  # metres after which a point or spot light is dark; 0 = no limit
     spot_angle: float = 0.0  # full cone, degrees
     shadows: bool = True
+    shade: float = 0.2  # metres about a point or spot light in which nothing casts its shadow: its own shade
+    thing: str = ""  # id of the lamp that it is the light of; empty for the lights of the house itself
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ family has its own geometry.
 import csv
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from scenes.surfaces import surface
 from scenes.sweethome import Piece, load_model, read_catalogue
 
 MODELS = Path(__file__).parent / "assets" / "models.csv"
+SWITCHED = MODELS.with_name("switched.csv")  # materials of models that shine while the thing is on
 DEBIAN_FOLDER = Path("/usr/share/sweethome3d/furniture")  # of the package sweethome3d-furniture
 FOLDER_VARIABLE = "TESTSPACE_FURNITURE"  # names another folder of .sh3f files; empty: shapes only
 
@@ -57,7 +58,7 @@ class AssetLibrary:
         files = sorted(folder.glob("*.sh3f")) if folder is not None and folder.is_dir() else []
         self.folder = folder
         self._pieces: dict[str, Piece] = {}
-        digest = hashlib.sha256(MODELS.read_bytes())
+        digest = hashlib.sha256(MODELS.read_bytes() + SWITCHED.read_bytes())
         for file in files:
             self._pieces.update(read_catalogue(file))
             digest.update(f"{file.name} {file.stat().st_size}".encode())
@@ -68,6 +69,8 @@ class AssetLibrary:
                 if row["model"] in self._pieces:
                     key = row["object_type"], row["pool"]
                     self._mapped.setdefault(key, []).append((row["model"], row["turn"], row["property"]))
+        with SWITCHED.open(newline="", encoding="utf-8") as rows:
+            self._switched = {(row["model"], row["material"]) for row in csv.DictReader(rows)}
         self._meshes: dict[str, Mesh] = {}
         self._looks: dict[str, tuple[Material, ...]] = {}  # of models: assets share their textures
 
@@ -104,10 +107,14 @@ class AssetLibrary:
                 mesh = build_shape(asset, key)
             else:
                 model = load_model(choice.piece)
-                looks = self._looks.setdefault(choice.piece.id, model.materials)
+                looks = self._looks.setdefault(choice.piece.id, self._marked(choice.piece, model.materials))
                 mesh = _fit(model.obj, looks, choice, asset, key)
             self._meshes[asset.id] = mesh
         return self._meshes[asset.id]
+
+    def _marked(self, piece: Piece, looks: tuple[Material, ...]) -> tuple[Material, ...]:
+        """The materials of a model, those that are switched with it marked."""
+        return tuple(replace(m, switched=(piece.id, m.name) in self._switched) for m in looks)
 
     def credit(self, asset: Asset) -> Credit | None:
         """Whose model the asset's mesh is; None for a shape of ours."""

@@ -136,6 +136,12 @@ def glass(color: Rgb = (0.93, 0.97, 0.96), opacity: float = 0.12) -> Finish:
 
 
 @lru_cache(maxsize=64)
+def switched_off(color: Rgb) -> Finish:
+    """A shade, bulb or screen that shines while its thing is on (`scenes/switches.py`)."""
+    return Finish(Material(f"switched {color}", color, switched=True))
+
+
+@lru_cache(maxsize=64)
 def glow(color: Rgb, radiance: float) -> Finish:
     """A surface that shines: a lit shade or bulb. `radiance` is linear, on the scale of the house's
     lights."""

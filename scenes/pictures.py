@@ -16,6 +16,7 @@ _PALETTES = (
     ((0.70, 0.62, 0.68), (0.45, 0.36, 0.50), (0.86, 0.74, 0.70), (0.28, 0.25, 0.36), (0.93, 0.90, 0.90)),
 )
 SIZE = 256
+SCREEN_OFF = Material("screen off", (0.045, 0.048, 0.055), switched=True)
 
 
 @lru_cache(maxsize=64)
@@ -109,11 +110,25 @@ def newspaper(seed: int, aspect: float) -> Finish:
     return Finish(Material(f"newspaper {seed}", texture=(np.clip(image, 0, 1) * 255).astype(np.uint8)))
 
 
+@lru_cache(maxsize=32)
+def broadcast(programme: int) -> Material:
+    """What a television shows: a scene in bright colours, a caption below."""
+    stream = rng(programme, "broadcast")
+    palette = np.array(_PALETTES[programme % len(_PALETTES)])
+    draw = (_landscape, _discs, _strokes)[int(stream.integers(3))]
+    image = 0.1 + 0.9 * draw(stream, palette, 1.7) * stream.uniform(0.7, 1.0)
+    if stream.random() < 0.5:
+        image[206:236, 16:240] = palette[int(stream.integers(4))] * 0.6
+        image[214:228:6, 28 : int(stream.integers(120, 220))] = 0.95
+    texture = (np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return Material(f"programme {programme}", (0.02, 0.02, 0.02), texture, (0.7, 0.74, 0.82), switched=True)
+
+
 @lru_cache(maxsize=8)
 def screen(kind: int) -> Finish:
     """A screen: 0 and 1 are dark, 2 shows a picture, 3 a desktop with windows."""
     if kind in (0, 1):
-        return Finish(Material("screen off", (0.045, 0.048, 0.055)))
+        return Finish(SCREEN_OFF)
     stream = rng(kind, "screen")
     palette = np.array(_PALETTES[1])
     image = _landscape(stream, palette, 1.6)
@@ -124,4 +139,4 @@ def screen(kind: int) -> Finish:
             image[y0 : y0 + 10, x0 : x0 + 120] = (0.3, 0.4, 0.55)
             image[y0 + 20 : y0 + 110 : 8, x0 + 8 : x0 + 95] = 0.55
     texture = (np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return Finish(Material(f"screen {kind}", (0.6, 0.6, 0.6), texture, emission=(0.08, 0.09, 0.11)))
+    return Finish(Material(f"screen {kind}", (0.6, 0.6, 0.6), texture, (0.25, 0.27, 0.31)))

@@ -5,7 +5,7 @@ import numpy as np
 from scenes.looks import finish, glow
 from scenes.palette import Draw, dark, steel, white
 from scenes.pictures import screen
-from scenes.shapes_machines import television
+from scenes.shapes_machines import flat_screen
 from scenes.solids import Bench, Finish
 
 
@@ -36,7 +36,7 @@ def laptop(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 def desktop(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     """A monitor with its keyboard."""
     part = Bench()
-    television(part, w, h, d * 0.7, draw)
+    flat_screen(part, w, h, d * 0.7, screen(draw.one_of(0, 1, 2)))
     part.shift((0, 0, -d * 0.15))
     b.join(part)
     b.box((-w * 0.3, 0, d * 0.2), (w * 0.3, 0.012, d / 2), dark())

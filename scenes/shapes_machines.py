@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from scenes.looks import finish, glass, glow
+from scenes.looks import finish, glass, glow, switched_off
 from scenes.palette import Draw, dark, steel, white
 from scenes.pictures import screen
 from scenes.shapes_wood import legs
-from scenes.solids import Bench
+from scenes.solids import Bench, Finish
 
 WALL_SCREEN_M = 0.18  # AI2-THOR's screens for walls are at most this deep
 SHADES = ((0.96, 0.90, 0.78), (0.94, 0.93, 0.90), (0.90, 0.80, 0.62), (0.80, 0.55, 0.42))
 
 
 def lamp(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A standing lamp: foot, stem, lit shade. A floor lamp and a desk lamp differ in proportions only."""
+    """A standing lamp: foot, stem, shade, bulb. A floor lamp and a desk lamp differ in proportions only."""
     metal = steel() if draw.one_of(0, 1) else dark()
     tall = h > 1.0
     shade_h = min(0.34 * h, 0.34) if tall else 0.42 * h
@@ -51,7 +51,7 @@ def lamp(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
             )
             b.rod((0, top - 0.01, 0), (0, h - shade_h * 0.5, 0), 0.008, metal, sides=8)
     narrow = draw.uniform(0.5, 0.95)
-    light = glow(draw.pick(SHADES), 0.9)
+    light = switched_off(draw.pick(SHADES))
     rim, wall = r, 0.004
     b.turned(
         [
@@ -66,11 +66,16 @@ def lamp(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         36,
         squash,
     )
-    b.ball((0, h - shade_h * 0.55, 0), (0.035, 0.05, 0.035), glow((1.0, 0.93, 0.8), 3.0), 12)
+    b.ball((0, h - shade_h * 0.55, 0), (0.035, 0.05, 0.035), switched_off((0.94, 0.92, 0.88)), 12)
 
 
 def television(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A flat screen; a deep one has a stand, others hang on a wall."""
+    """A flat screen, dark: what it shows is another's business (`scenes/switches.py`)."""
+    flat_screen(b, w, h, d, screen(0))
+
+
+def flat_screen(b: Bench, w: float, h: float, d: float, face: Finish) -> None:
+    """A deep one has a stand, others hang on a wall."""
     stand = d > WALL_SCREEN_M
     y0 = 0.09 * h if stand else 0.0
     deep = min(0.05, d)
@@ -92,7 +97,7 @@ def television(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
             (w / 2 - rim, h - rim, z),
             (-w / 2 + rim, h - rim, z),
         ],
-        screen(draw.one_of(0, 1, 2)),
+        face,
     )
     if stand:
         b.box((-0.03, 0.01, -0.02), (0.03, y0 + 0.02, 0.02), dark())

@@ -56,11 +56,13 @@ def _cut(corners: np.ndarray, edge: float) -> np.ndarray:
 def _color(corners: np.ndarray, material: Material, edge: float) -> np.ndarray:
     """sRGB [f, 3, 3] in [0, 1] of a material at corners; what it emits is added."""
     linear = np.broadcast_to(to_linear(np.array(material.color)), (*corners.shape[:2], 3))
+    shines = np.array(material.emission)
     if material.texture is not None:
-        linear = linear * _sample(material.texture, corners, edge)
+        pattern = _sample(material.texture, corners, edge)
+        linear, shines = linear * pattern, shines * pattern
     if corners.shape[2] > 8:
         linear = linear * to_linear(corners[..., 8:] / 255)
-    return to_srgb(linear + np.array(material.emission))
+    return to_srgb(linear + shines)
 
 
 def _sample(texture: np.ndarray, corners: np.ndarray, edge: float) -> np.ndarray:

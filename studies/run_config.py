@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from agents.noise import NoiseConfig
 from agents.sampling import SamplerOptions
+from agents.simulator import Quality
 from scenes.family import load_family
 from training.evaluate import EvaluateConfig
 from training.pretrain import PretrainConfig
@@ -81,6 +82,8 @@ class Sensing(Config):
     """Noise of the sensors."""
     simulator: str = "raycast"
     """What renders."""
+    quality: Quality = "fast"
+    """How raycast draws: fast, or fine for several times the time."""
     seed: int = 0
     """Seed of the poses; the role of a frame enters too, so that no two roles share a pose."""
 
