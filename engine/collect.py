@@ -190,8 +190,8 @@ def open_or_create(path: Path, size: int | tuple[int, int]) -> Store:
         shapes = [m.shape for m in store.facts.modalities if m.name == "rgb"]
         found = size_words(frame_size(shapes[0][:2])) if shapes else "other"
         raise ValueError(
-            f"{shown(path)} holds frames of {found} pixels, not {size_words(size)}: use another store, or that "
-            "size"
+            f"{shown(path)} holds frames of {found} pixels, not {size_words(size)}: use another store, "
+            "or that size"
         )
     if store.labels != tuple(labels):
         raise ValueError(f"{shown(path)} was made with another label table: use another store")

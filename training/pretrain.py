@@ -236,7 +236,8 @@ def pretrain(
         start = start_from_4m(objective, config.start)
     elif not resumed and start_from is not None:
         start = continue_from(config, objective, start_from)
-    if config.parallel == "fsdp" and world.size > 1:
+    shared_out = config.parallel == "fsdp" and world.size > 1
+    if shared_out:
         shard(objective, device)
     optimiser = make_adamw(objective, config.weight_decay)
     parameters = list(objective.parameters())
@@ -294,7 +295,7 @@ def pretrain(
             if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
                 spent = seconds + time.monotonic() - started
                 facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent, "start": start}
-                tensors = snapshot(objective, optimiser)  # every worker has a part in it
+                tensors = snapshot(objective, optimiser) if shared_out or world.rank == 0 else {}
                 if world.rank == 0:
                     writer.save(tensors, facts)
     this_time = time.monotonic() - started
@@ -320,7 +321,7 @@ def pretrain(
         "frames_digest": frames.digest(),
         "start": start,
     }
-    weights = whole_state(objective)  # every worker has a part in it
+    weights = whole_state(objective)  # where it is shared out, every worker has a part in it
     if world.rank == 0:
         size = frames.frame_shape("rgb")[0]
         facts = {"pretrain": config.model_dump(mode="json"), "image": size, "tokens": token_arrays(objective)}
