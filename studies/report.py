@@ -160,7 +160,7 @@ def _paper(data: Table) -> str:
         return ""
     parts = [heading("The paper's, beside ours")]
     if expect:
-        parts.append(paragraph(f"What the paper found: {expect}"))
+        parts.append(paragraph(f"Expected, after the paper: {expect}"))
     if paper is not None:
         body = [["" if cell is None else str(cell) for cell in row] for row in paper.rows]
         parts.append(

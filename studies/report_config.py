@@ -78,7 +78,7 @@ class ReportConfig(Config):
     paper: PaperTable | None = None
     """The paper's own numbers."""
     expect: str = ""
-    """What the paper found, in words."""
+    """What is expected, after the paper, in words."""
 
     @model_validator(mode="after")
     def _form_has_what_it_needs(self) -> Self:
