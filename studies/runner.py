@@ -18,7 +18,18 @@ from studies.stage import Stage, write_json
 
 STAGES = "stages"
 HEAD = "study.json"
-_MEASURED = ("wall_seconds", "samples_per_second", "data_wait_seconds", "device", "threads")
+_MEASURED = (
+    "wall_seconds",
+    "cpu_seconds",
+    "samples_per_second",
+    "tokens_per_second",
+    "data_wait_seconds",
+    "data_wait_share",
+    "memory_mb",
+    "mfu",
+    "device",
+    "threads",
+)
 _PLACES = ("from",)
 
 

@@ -115,7 +115,7 @@ def test_studies_share_a_folder_of_stages(study: StudyConfig, finished: Path, tm
 
 def test_the_page_holds_everything_and_reaches_for_nothing(finished: Path):
     page = write_report(finished, read_rows(finished)).read_text()
-    assert page.count("data:image/png;base64,") >= 6
+    assert page.count("data:image/") >= 6
     assert 'src="http' not in page
     assert 'href="http' not in page
 
