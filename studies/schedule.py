@@ -82,7 +82,10 @@ def _run_on_ray(
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")
                 gpus = study.machine.gpus if stage.kind in _TRAINS else 0
-                on_ray = task.options(num_cpus=0, num_gpus=gpus, max_retries=0)
+                # A token of a CPU keeps stages off a head that offers none; spread, they go to the others.
+                on_ray = task.options(
+                    num_cpus=0.01, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
+                )
                 handle = on_ray.remote(stage, str(out.absolute()))
                 running[handle] = (stage, time.monotonic())
             if not running:
@@ -135,6 +138,7 @@ def _work(stage: Stage, out: str) -> None:
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):
+        print(f"{stage.label}: on node {ray.get_runtime_context().get_node_id()}", flush=True)
         try:
             stage.run(Path(out))
         except BaseException:
