@@ -166,7 +166,11 @@ def _row(plan: RunPlan, out: Path) -> dict[str, Any]:
 
 def _results(metrics: dict[str, Any]) -> dict[str, Any]:
     """What a stage found out: the same whenever and wherever in the run's folder it ran."""
-    return {k: v for k, v in metrics.items() if k not in _MEASURED and k not in _PLACES}
+    return {
+        k: _results(v) if isinstance(v, dict) else v
+        for k, v in metrics.items()
+        if k not in _MEASURED and k not in _PLACES
+    }
 
 
 def _measurements(metrics: dict[str, Any]) -> dict[str, Any]:
