@@ -14,6 +14,7 @@ from typing import Any
 from engine.access import PretrainFrames
 from engine.bench_peers import WRITERS
 from engine.collect import CollectConfig, collect, estimate
+from engine.contents import contents
 from engine.store import Store
 
 
@@ -53,7 +54,7 @@ def bench_collect(
                 "actors": actors,
                 "frames_per_s": round(report.frames / report.seconds, 1),
                 "frame_bytes": round(report.bytes / report.frames),
-                "files": store.info()["files"],
+                "files": contents(store)["files"],
                 "open_s": round(opened, 4),
                 "measured_frame_s": round(rates.frame_s, 5),
                 "measured_house_s": round(rates.house_s, 3),

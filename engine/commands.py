@@ -13,6 +13,7 @@ from agents.coverage import Coverage
 from engine.check import verify_store
 from engine.collect import CollectConfig, estimate
 from engine.collect import collect as run_collection
+from engine.contents import contents
 from engine.estimate import Estimate
 from engine.places import shown, url_of
 from engine.remote import Remote
@@ -90,7 +91,7 @@ def collect(config: CollectConfig) -> None:
 def info(config: InfoConfig) -> None:
     """What a store holds."""
     store = Store.open(config.store)
-    facts = store.info()
+    facts = contents(store)
     print(f"{facts['path']}: format {facts['format']}, {facts['files']} files, {size_text(facts['bytes'])}")
     print(f"parts of frames: {facts['parts']}, derived from them: {facts['derived']}")
     for role, frames in facts["frames"].items():

@@ -28,7 +28,6 @@ from engine.errors import (
     MissingPartError,
     NotAStoreError,
     PartExistsError,
-    SpaceConflictError,
     StoreExistsError,
 )
 from engine.index import INDEX, Index, forget, load_index
@@ -41,12 +40,12 @@ from engine.manifest import (
     unseal,
     write_atomically,
 )
+from engine.new_part import derived_part, frames_part
 from engine.part_reader import PartReader
 from engine.places import url_of
 from engine.remote import Remote, open_root
-from engine.schema import FORMAT, ROLES, LabelRow, ModalitySpec, Role, Run, Space, StoreFacts
+from engine.schema import FORMAT, LabelRow, ModalitySpec, Role, Run, Space, StoreFacts
 from engine.staging import commit_part, publish, remove_part
-from engine.validate import check_arrays, check_name, check_runs
 
 __all__ = ["LabelRow", "ModalitySpec", "Problem", "Role", "Run", "Space", "Store"]
 
@@ -204,37 +203,6 @@ class Store:
                 f"{self.place}/parts/{name} and {self.path / INDEX}, which is made again."
             )
 
-    def info(self) -> dict[str, Any]:
-        """Counts and sizes, as `tst store info` prints them. Sizes in bytes on disk."""
-        sizes: dict[str, int] = {}
-        for manifest in self._manifests.values():
-            for name, facts in manifest.files.items():
-                head = name.split("/")[0]
-                sizes[head] = sizes.get(head, 0) + facts.size
-        return {
-            "path": self.place,
-            "format": self.facts.format,
-            "parts": len(self.parts),
-            "derived": len(self._manifests) - len(self.parts),
-            "frames": {role: sum(p.frames for p in self.parts if p.role == role) for role in ROLES},
-            "spaces": {role: len({r.space for r in self.runs if r.role == role}) for role in ROLES},
-            "external_access": sorted({s.external_access for s in self.spaces}),
-            "labels": len(self.labels),
-            "modalities": [
-                {
-                    "name": m.name,
-                    "kind": m.kind,
-                    "dtype": m.dtype,
-                    "shape": list(m.shape),
-                    "unit": m.unit,
-                    "bytes": sizes.get(m.name, 0),
-                }
-                for m in self.modalities
-            ],
-            "files": sum(len(m.files) + 1 for m in self._manifests.values()),
-            "bytes": sum(m.bytes for m in self._manifests.values()),
-        }
-
     # Writing.
 
     def write_part(
@@ -252,30 +220,7 @@ class Store:
         one role. Raises ValueError for arrays that do not fit (labels in a part of role `pretrain` among
         them), PartExistsError, SpaceConflictError.
         """
-        check_name(name)
-        specs = [self._spec(modality) for modality in arrays]
-        frames = check_arrays(arrays, specs)
-        if frames > self.facts.frames_per_part:
-            raise ValueError(
-                f"part {name!r} has {frames} frames; this store's parts hold {self.facts.frames_per_part}"
-            )
-        role = check_runs(name, runs, spaces, frames)
-        labels = [s.name for s in specs if s.kind == "label"]
-        if role == "pretrain" and labels:
-            raise ValueError(f"part {name!r} is for pre-training and must hold no labels: leave out {labels}")
-        for space in spaces:
-            self._check_space(space)
-        manifest = Manifest(
-            part=name,
-            role=role,
-            frames=frames,
-            config_hash=config_hash,
-            seeds=[dict(s) for s in seeds],
-            modalities=tuple(specs),
-            spaces=tuple(spaces),
-            runs=tuple(runs),
-            files={},
-        )
+        manifest = frames_part(self.facts, self.spaces, name, arrays, runs, spaces, config_hash, seeds)
         return self._commit(manifest, arrays)
 
     def add_derived(
@@ -290,35 +235,10 @@ class Store:
 
         Shapes [frames of the part, ...]. Raises ValueError, PartExistsError, MissingPartError.
         """
-        check_name(name)
         parent = self.part(part)
-        frames = check_arrays(arrays, specs)
-        if frames != parent.frames:
-            raise ValueError(
-                f"{name!r} has {frames} frames and part {part!r} has {parent.frames}: derive all of it"
-            )
-        if parent.role == "pretrain" and any(s.kind == "label" for s in specs):
-            raise ValueError(f"part {part!r} is for pre-training: no label may stand beside it")
-        known = {m.name: m.kind for m in self.modalities}
-        changed = [s.name for s in specs if known.get(s.name, s.kind) != s.kind]
-        if changed:
-            raise ValueError(f"{changed} mean something else in this store: choose other names")
         others = [parent, *(d for d in self.derived(part) if d.part != f"{part}.{name}")]
-        held = {m.name for other in others for m in other.modalities}
-        if held & set(arrays):
-            raise ValueError(f"part {part!r} has {sorted(held & set(arrays))} already: choose other names")
-        manifest = Manifest(
-            part=f"{part}.{name}",
-            of=part,
-            of_crc32c=parent.seal,
-            role=parent.role,
-            frames=frames,
-            config_hash=config_hash,
-            seeds=[],
-            modalities=tuple(specs),
-            runs=tuple(Run(r.space, r.role, f"{part}.{name}", r.start, r.count) for r in parent.runs),
-            files={},
-        )
+        kinds = {m.name: m.kind for m in self.modalities}
+        manifest = derived_part(parent, others, kinds, name, arrays, specs, config_hash)
         return self._commit(manifest, arrays)
 
     def remove_part(self, name: str) -> None:
@@ -391,18 +311,3 @@ class Store:
             self._remote.write(name, text.encode())
         else:
             write_atomically(self.path / name, text.encode())
-
-    def _spec(self, modality: str) -> ModalitySpec:
-        for spec in self.facts.modalities:
-            if spec.name == modality:
-                return spec
-        names = [m.name for m in self.facts.modalities]
-        raise ValueError(f"this store knows no modality {modality!r}, only {', '.join(names)}")
-
-    def _check_space(self, space: Space) -> None:
-        for other in self.spaces:
-            if other.id == space.id and other.house_digest != space.house_digest:
-                raise SpaceConflictError(
-                    f"space {space.id!r} is house {space.house_digest[:12]} here and house "
-                    f"{other.house_digest[:12]} in {self.path}: give one of them another id or store"
-                )

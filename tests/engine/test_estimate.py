@@ -4,6 +4,7 @@ import pytest
 
 from engine.collect import CollectConfig, collect, estimate
 from engine.commands import collect as command
+from engine.contents import contents
 from engine.estimate import Rates, estimated
 from engine.plan import HouseRef, plan_parts
 from engine.store import Store
@@ -34,7 +35,7 @@ def test_a_dry_run_writes_nothing_and_knows_what_is_there(tmp_path, capsys):
     assert (before.frames, before.present, before.parts) == (60, 0, 1)
     made = collect(config)
     store = Store.open(config.store)
-    assert before.files == store.info()["files"]
+    assert before.files == contents(store)["files"]
     assert before.bytes == pytest.approx(made.bytes, rel=0.5)
     kept = {f: f.stat().st_mtime_ns for f in config.store.rglob("*")}
     command(config.model_copy(update={"frames": 30, "dry_run": True}))

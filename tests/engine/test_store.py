@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import zarr
 
+from engine.contents import contents
 from engine.errors import (
     DamagedPartError,
     MissingModalityError,
@@ -80,7 +81,7 @@ def test_what_a_store_holds(store):
     assert [p.part for p in opened.parts] == ["eval-a", "pretrain-a", "pretrain-b", "transfer-a"]
     assert [s.id for s in opened.spaces] == ["house-1", "house-2", "house-3", "house-4"]
     assert Run("house-2", "pretrain", "pretrain-a", 37, 20) in opened.runs
-    info = opened.info()
+    info = contents(opened)
     assert info["frames"] == {"pretrain": 87, "transfer": 39, "eval": 19}
     assert info["spaces"] == {"pretrain": 2, "transfer": 2, "eval": 1}
     on_disk = sum(f.stat().st_size for p in opened.parts for f in _files(store, p.part))
@@ -228,5 +229,5 @@ def test_removing_takes_what_was_derived_along(store):
     spec = ModalitySpec("tok", "uint16", (1,), "1", "token")
     store.add_derived("eval-a", "t", {"tok": np.ones((19, 1), np.uint16)}, [spec])
     store.remove_part("eval-a")
-    assert Store.open(store.path).info()["frames"]["eval"] == 0
+    assert contents(Store.open(store.path))["frames"]["eval"] == 0
     assert not list((store.path / "parts").glob("eval-a*"))

@@ -12,6 +12,7 @@ import pytest
 from engine import codecs
 from engine.access import EvalFrames, PretrainFrames
 from engine.check import verify_store
+from engine.contents import contents
 from engine.errors import DamagedPartError, NotAStoreError
 from engine.index import INDEX
 from engine.manifest import MANIFEST
@@ -149,7 +150,7 @@ def test_a_lost_part_is_not_read_as_if_it_had_never_been(store, what):
     if "and index" in what:
         (store.path / INDEX).unlink()
     opened = Store.open(store.path)
-    assert opened.info()["frames"]["eval"] == 0
+    assert contents(opened)["frames"]["eval"] == 0
     assert [(p.part, p.file) for p in opened.verify()] == [("eval-a", MANIFEST)]
     for turn in range(2):  # also once the index was made again
         with pytest.raises(DamagedPartError, match=r"eval-a.*missing.*collect") as caught:
