@@ -40,7 +40,7 @@ def loss_curves(curves: Mapping[str, Sequence[tuple[float, Curve]]]) -> bytes:
 
     `curves` maps a panel's title to (shade in 0..1, list of (step, loss)) of each of its stages.
     """
-    across = min(4, len(curves))
+    across = min(3, len(curves))
     down = -(-len(curves) // across)
     figure, axes = plt.subplots(down, across, figsize=(3.9 * across, 2.7 * down), squeeze=False)
     shades = matplotlib.colormaps["viridis"]

@@ -63,7 +63,8 @@ def loss_panels(data: Table, kind: str) -> dict[str, list[tuple[float, figures.C
                     protocol = re.match(r"transfer \((\w+)\)", stage["label"])
                     panel = f"{point.arm}, {protocol[1]}" if protocol else point.arm
                     found.setdefault(panel, {})[key] = (_shade(data, point), curve)
-    return {panel: list(of.values()) for panel, of in found.items()}
+    by_protocol = sorted(found, key=lambda panel: panel.rpartition(", ")[2] if kind == "transfer" else "")
+    return {panel: list(found[panel].values()) for panel in by_protocol}
 
 
 def predictions(out: Path, data: Table) -> str:
