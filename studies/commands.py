@@ -32,8 +32,8 @@ class DemoConfig(_Command):
 class StudyRunConfig(_Command):
     study: tyro.conf.Positional[Path]
     """The study's YAML file; those that come along may be named without folder and suffix."""
-    out: Path
-    """Folder of the run."""
+    out: Path | None = None
+    """Folder of the run; only a dry run may do without one."""
     preset: str | None = None
     """Scale: one of the file's presets; default: its first."""
     seeds: tuple[int, ...] = ()
@@ -79,6 +79,11 @@ def run(config: StudyRunConfig) -> None:
 
         print(estimate(study, config.out, config.stages))
         return
+    if config.out is None:
+        raise ValueError(
+            "--out is missing, the folder of the run: give one, such as --out runs/NAME; only --dry-run "
+            "does without"
+        )
     run_study(study, config.out, config.stages)
     print(f"report: {write_report(config.out, read_rows(config.out))}")
 
