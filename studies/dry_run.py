@@ -44,8 +44,8 @@ class Rate:
     def seconds(self, stage: Stage) -> float:
         """What a stage of this work takes."""
         times = _houses(stage) if stage.kind == "store" else 1
-        frames = _units(stage.needs[0]) if stage.kind == "transfer" else 0
-        return self.each * _units(stage) + self.once * times + self.encode * frames
+        frames = units(stage.needs[0]) if stage.kind == "transfer" else 0
+        return self.each * units(stage) + self.once * times + self.encode * frames
 
 
 @dataclass
@@ -102,16 +102,16 @@ def bill(study: StudyConfig, out: Path | None = None, stages: Path | None = None
     rates = _measure(runs, set(todo))
     seconds: dict[str, float] = {}
     for key, stage in todo.items():
-        rate, units, total = rates[_work_of(stage)], _units(stage), found.by_kind[stage.kind]
-        seconds[key] = rate.seconds(stage)
+        here, count, total = rates[_work_of(stage)], units(stage), found.by_kind[stage.kind]
+        seconds[key] = here.seconds(stage)
         total.stages += 1
-        total.units += units
+        total.units += count
         total.seconds += seconds[key]
-        total.bytes += rate.bytes * units
-        total.gflop += rate.gflop * units
+        total.bytes += here.bytes * count
+        total.gflop += here.gflop * count
         if stage.kind == "pretrain" and stage.config["pretrain"]["objective"] == "mm":
             masking = stage.config["pretrain"]["masking"]
-            found.tokens += units * (masking["inputs"] + masking["targets"])
+            found.tokens += count * (masking["inputs"] + masking["targets"])
     ends: dict[str, float] = {}
     for key, stage in every.items():  # needs come first
         begins = max((ends[s.key] for s in stage.waits_for), default=0.0)
@@ -124,7 +124,7 @@ def _houses(store: Stage) -> int:
     return store.needs[0].config["count"]
 
 
-def _units(stage: Stage) -> int:
+def units(stage: Stage) -> int:
     """Houses, frames or samples of a stage."""
     config = stage.config
     if stage.kind == "houses":
@@ -137,11 +137,11 @@ def _units(stage: Stage) -> int:
         return config["pretrain"]["samples"]
     if stage.kind == "transfer":
         own = config["transfer"]
-        labelled = _units(stage.needs[0])
+        labelled = units(stage.needs[0])
         if own["epochs"] is not None:
             return round(own["epochs"] * labelled)
         return labelled if own["protocol"] == "knn" else own["samples"]
-    return _units(stage.needs[0])  # tokens, evaluation: the frames of their store
+    return units(stage.needs[0])  # tokens, evaluation: the frames of their store
 
 
 def _work_of(stage: Stage) -> str:
@@ -185,7 +185,7 @@ def _measure(runs: Sequence[RunPlan], todo: set[str]) -> dict[str, Rate]:
             wanted = {_work_of(s) for s in run.stages if s.key in todo}
             if wanted - rates.keys():
                 _, short, long = (of.do(run.run) for of in done)
-                measured = {_work_of(b.stage): _rate(a, b) for a, b in zip(short, long, strict=True)}
+                measured = {_work_of(b.stage): rate(a, b) for a, b in zip(short, long, strict=True)}
                 rates = measured | rates
                 missing = wanted - rates.keys()
                 assert not missing, f"the miniature of {run.run.label} lacks {sorted(missing)[:1]}"
@@ -202,8 +202,8 @@ class _Miniatures:
 
     def do(self, run: Run) -> list[Trial]:
         """Every stage of a run, made small."""
-        small = run.model_copy(update={"config": RunConfig.model_validate(_small(run.config, self._steps))})
-        stages = plan_run(small, MachineConfig(slots=0)).stages
+        few = run.model_copy(update={"config": small(run.config, self._steps)})
+        stages = plan_run(few, MachineConfig(slots=0)).stages
         for stage in stages:
             if stage.key not in self._trials:
                 begun = self._clock()
@@ -222,27 +222,27 @@ def _bytes(stage: Stage, metrics: dict[str, Any], root: Path) -> int:
     return sum(f.stat().st_size for f in files if f.is_file())
 
 
-def _rate(short: Trial, long: Trial) -> Rate:
+def rate(short: Trial, long: Trial) -> Rate:
     """What the longer of two takes more, by what it has more."""
-    few, many = _units(short.stage), _units(long.stage)
-    rate = Rate(long.seconds / many, bytes=long.bytes / many, gflop=long.metrics.get("gflop_per_sample", 0.0))
+    few, many = units(short.stage), units(long.stage)
+    found = Rate(
+        long.seconds / many, bytes=long.bytes / many, gflop=long.metrics.get("gflop_per_sample", 0.0)
+    )
     if few == many:
-        return rate
-    more = max(0.0, long.seconds - short.seconds)
+        return found
+    more, first = max(0.0, long.seconds - short.seconds), short.seconds
     if long.stage.kind == "transfer" and long.stage.config["transfer"]["protocol"] == "linear":
-        # Frames are encoded once each, and then the head learns from samples of them.
+        # Frames are encoded once each, while the head waits; then it learns from samples of them.
         encoding = more * min(1.0, long.metrics["data_wait_seconds"] / long.metrics["wall_seconds"])
-        rate.encode = encoding / (_units(long.stage.needs[0]) - _units(short.stage.needs[0]))
-        more -= encoding
-        short_encoding = rate.encode * _units(short.stage.needs[0])
-    else:
-        short_encoding = 0.0
-    rate.each = more / (many - few)
-    rate.once = max(0.0, short.seconds - short_encoding - few * rate.each)
-    return rate
+        labelled = units(short.stage.needs[0])
+        found.encode = encoding / (units(long.stage.needs[0]) - labelled)
+        more, first = more - encoding, first - found.encode * labelled
+    found.each = more / (many - few)
+    found.once = max(0.0, first - few * found.each)
+    return found
 
 
-def _small(config: RunConfig, steps: int) -> dict[str, Any]:
+def small(config: RunConfig, steps: int) -> RunConfig:
     """The same run on one house of each set, a few frames and so many steps, in one thread."""
     data = config.resolved()
     repeats = config.pretrain.masking.repeats
@@ -267,7 +267,7 @@ def _small(config: RunConfig, steps: int) -> dict[str, Any]:
     data["evaluate"] |= {"threads": 1}
     for role in ("labels", "propagate", "judge"):
         data[role] = dict.fromkeys(data[role], frames)
-    return data
+    return RunConfig.model_validate(data)
 
 
 def _scaled(fields: dict[str, Any], **scale: Any) -> dict[str, Any]:
@@ -287,10 +287,10 @@ def as_text(study: StudyConfig, found: Bill) -> str:
     ]
     names = dict.fromkeys(("store", "tokens", "propagate", "evaluate"), "frames") | {"houses": "houses"}
     for kind, t in found.by_kind.items():
-        units = f"{t.units:,} {names.get(kind, 'samples')}"
+        amount = f"{t.units:,} {names.get(kind, 'samples')}"
         flop = f"{t.gflop / 1e6:.3g}" if t.gflop else ""
         size = f"{t.bytes / 1e9:.3g}" if t.bytes else ""
-        lines.append(f"{kind:<12}{t.stages:>8}{units:>20}{t.seconds / 3600:>9.3g}{flop:>11}{size:>10}")
+        lines.append(f"{kind:<12}{t.stages:>8}{amount:>20}{t.seconds / 3600:>9.3g}{flop:>11}{size:>10}")
     lines += [
         "",
         f"pre-training sees or predicts {found.tokens:,} tokens",
