@@ -5,22 +5,18 @@ from typing import Annotated, Any
 
 import tyro
 import yaml
-from pydantic import BaseModel, ConfigDict
 
 from studies.compare import compare_runs
 from studies.config import load_study
 from studies.report import write_report
 from studies.runner import read_rows, run_study
+from studies.yaml_config import Config
 
 STUDIES = Path(__file__).parent
 DEMO = STUDIES / "demo.yaml"
 
 
-class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DemoConfig(_Command):
+class DemoConfig(Config):
     preset: str = "demo"
     """Scale: one of the presets in studies/demo.yaml."""
     seeds: tuple[int, ...] = ()
@@ -29,11 +25,11 @@ class DemoConfig(_Command):
     """Folder of the run; the page is <out>/report.html."""
 
 
-class StudyRunConfig(_Command):
+class StudyRunConfig(Config):
     study: tyro.conf.Positional[Path]
     """The study's YAML file; those that come along may be named without folder and suffix."""
-    out: Path
-    """Folder of the run."""
+    out: Path | None = None
+    """Folder of the run; only a dry run may do without one."""
     preset: str | None = None
     """Scale: one of the file's presets; default: its first."""
     seeds: tuple[int, ...] = ()
@@ -46,12 +42,12 @@ class StudyRunConfig(_Command):
     """Run nothing: tell runs, stages and what they would take."""
 
 
-class StudyReportConfig(_Command):
+class StudyReportConfig(Config):
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
     """Folder of a run, with rows."""
 
 
-class StudyCompareConfig(_Command):
+class StudyCompareConfig(Config):
     a: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="A")]
     """Folder of a run."""
     b: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="B")]
@@ -79,6 +75,11 @@ def run(config: StudyRunConfig) -> None:
 
         print(estimate(study, config.out, config.stages))
         return
+    if config.out is None:
+        raise ValueError(
+            "--out is missing, the folder of the run: give one, such as --out runs/NAME; only --dry-run "
+            "does without"
+        )
     run_study(study, config.out, config.stages)
     print(f"report: {write_report(config.out, read_rows(config.out))}")
 

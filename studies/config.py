@@ -19,11 +19,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from engine.machine import available_cores
-from studies.report_config import ReportConfig
-from studies.run_config import Config, RunConfig
-from studies.yaml_config import load_yaml, merge, parse, set_at
-
-Level = int | float | str
+from studies.report_config import Level, ReportConfig
+from studies.run_config import RunConfig
+from studies.yaml_config import Config, load_yaml, merge, parse, set_at
 
 
 class Seeds(Config):

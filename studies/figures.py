@@ -36,19 +36,19 @@ Curve = Sequence[tuple[int, float]]
 
 
 def loss_curves(curves: Mapping[str, Sequence[tuple[float, Curve]]]) -> bytes:
-    """One panel an arm, since losses of different objectives are different quantities; a line a stage.
+    """One panel each, since losses of different objectives are different quantities; a line a stage.
 
-    `curves` maps an arm to (shade in 0..1, list of (step, loss)) of each of its stages.
+    `curves` maps a panel's title to (shade in 0..1, list of (step, loss)) of each of its stages.
     """
-    across = min(4, len(curves))
+    across = min(3, len(curves))
     down = -(-len(curves) // across)
     figure, axes = plt.subplots(down, across, figsize=(3.9 * across, 2.7 * down), squeeze=False)
     shades = matplotlib.colormaps["viridis"]
-    for axis, (arm, stages) in zip(axes.flat, curves.items(), strict=False):
+    for axis, (title, stages) in zip(axes.flat, curves.items(), strict=False):
         for shade, points in stages:
             steps, losses = np.asarray(points, dtype=float).T
             axis.plot(steps, losses, lw=1.0, color=shades(0.85 * shade))
-        axis.set_title(arm, fontsize=10)
+        axis.set_title(title, fontsize=10)
         axis.set_xlabel("step")
         axis.set_ylabel("loss")
         axis.grid(alpha=0.3)

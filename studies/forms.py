@@ -64,22 +64,19 @@ def _bars(table: Table) -> bytes:
     figure, panels = plt.subplots(
         1, len(metrics), figsize=(min(16, width * len(metrics)), 3.6), squeeze=False
     )
-    names = [p.label.replace(", ", "\n") for p in table.points]
-    crowded = max(map(len, "\n".join(names).split("\n"))) > 11
+    crowded = max(len(line) for p in table.points for line in p.label.split(", ")) > 11
     for axis, metric in zip(panels[0], metrics, strict=True):
         factor, _ = scale(metric)
-        for i, point in enumerate(table.points):
-            summary = at_point(table, point, metric)
-            if summary is None:
-                continue
+        found = [(p, s) for p in table.points if (s := at_point(table, p, metric)) is not None]
+        for i, (point, summary) in enumerate(found):
             color = COLORS[table.arms.index(point.arm) % len(COLORS)]
             axis.bar(i, factor * summary.mean, color=color, alpha=0.45, width=0.66)
             _whisker(axis, i, summary, factor, color)
             dots = np.linspace(-0.14, 0.14, summary.n) if summary.n > 1 else np.zeros(1)
             axis.plot(i + dots, factor * np.asarray(summary.values), "o", color=color, mec="white", ms=5)
         axis.set_xticks(
-            range(len(names)),
-            names,
+            range(len(found)),
+            [p.label.replace(", ", "\n") for p, _ in found],
             fontsize=9,
             rotation=30 if crowded else 0,
             ha="right" if crowded else "center",

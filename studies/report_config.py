@@ -19,15 +19,12 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from studies.yaml_config import Config
 
 Form = Literal["bars", "curve", "heatmap", "paths"]
-
-
-class Config(BaseModel):
-    """Frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+Level = int | float | str
 
 
 class PaperTable(Config):
@@ -124,7 +121,7 @@ class ReportConfig(Config):
                     raise ValueError(f"claims: {side!r} names a level, and there is no x: give x an axis")
         return self
 
-    def check(self, arms: dict[str, tuple[str, ...]], axes: dict[str, tuple[int | float | str, ...]]) -> None:
+    def check(self, arms: dict[str, tuple[str, ...]], axes: dict[str, tuple[Level, ...]]) -> None:
         """Hold the report against its study: `arms` maps each arm to the axes it varies over.
 
         Raises ValueError naming what the study does not have, and what it has.
@@ -153,5 +150,5 @@ class ReportConfig(Config):
             )
 
 
-def _words(levels: tuple[int | float | str, ...]) -> str:
+def _words(levels: tuple[Level, ...]) -> str:
     return ", ".join(map(str, levels))

@@ -4,6 +4,7 @@ Losses come from rows. The rest comes from stage folders, and a section whose fo
 """
 
 import html
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,8 @@ def learning(data: Table) -> str:
     """Losses of pre-training and transfer, and how well tokenizers reconstruct."""
     parts = []
     for kind, title in (("pretrain", "Pre-training loss"), ("transfer", "Transfer loss")):
-        curves: dict[str, dict[str, tuple[float, Any]]] = {}
-        for point in data.points:
-            for row in data.of(point):
-                for key, stage in row["stages"].items():
-                    if stage["kind"] == kind and len(stage["metrics"].get("curve", [])) > 0:
-                        curves.setdefault(point.arm, {})[key] = (
-                            _shade(data, point),
-                            stage["metrics"]["curve"],
-                        )
-        if curves:
-            picture = figures.loss_curves({arm: list(of.values()) for arm, of in curves.items()})
+        if curves := loss_panels(data, kind):
+            picture = figures.loss_curves(curves)
             parts += [heading(f"{title}, a line a run", 3), image(picture, alt=title)]
     rows = [
         [
@@ -57,6 +49,22 @@ def learning(data: Table) -> str:
         return ""
     note = "Lines are darker at the first level of the axis and lighter at the last." if data.report.x else ""
     return heading("Learning") + (paragraph(note, "note") if note else "") + "".join(parts)
+
+
+def loss_panels(data: Table, kind: str) -> dict[str, list[tuple[float, figures.Curve]]]:
+    """Shade and loss curve of each stage of a kind, by panel: an arm each, and of transfer a protocol each,
+    for the losses of a frozen encoder's head and of a tuned model are different quantities."""
+    found: dict[str, dict[str, tuple[float, figures.Curve]]] = {}
+    for point in data.points:
+        for row in data.of(point):
+            for key, stage in row["stages"].items():
+                curve = stage["metrics"].get("curve", [])
+                if stage["kind"] == kind and len(curve) > 0:
+                    protocol = re.match(r"transfer \((\w+)\)", stage["label"])
+                    panel = f"{point.arm}, {protocol[1]}" if protocol else point.arm
+                    found.setdefault(panel, {})[key] = (_shade(data, point), curve)
+    by_protocol = sorted(found, key=lambda panel: panel.rpartition(", ")[2] if kind == "transfer" else "")
+    return {panel: list(found[panel].values()) for panel in by_protocol}
 
 
 def predictions(out: Path, data: Table) -> str:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from studies.report_config import ReportConfig
+from studies.report_config import Level, ReportConfig
 
-Level = int | float | str
 Row = dict[str, Any]
 
 

@@ -6,12 +6,13 @@ actors) is in `MachineConfig`.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from agents.noise import NoiseConfig
 from agents.sampling import SamplerOptions
 from agents.simulator import Quality
 from scenes.family import load_family
+from studies.yaml_config import Config
 from training.evaluate import EvaluateConfig
 from training.pretrain import PretrainConfig
 from training.propagate import PropagateConfig
@@ -19,12 +20,6 @@ from training.tokenizer import TokenizerConfig
 from training.transfer import TransferConfig
 
 Protocol = Literal["finetune", "linear", "knn"]
-
-
-class Config(BaseModel):
-    """Frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _without_nulls(value: Any) -> Any:

@@ -44,25 +44,27 @@ def run_study(study: StudyConfig, out: Path, stages: Path | None = None) -> list
     runs = plan(study)
     study.report.check(_arm_axes(runs), {a: tuple(levels) for a, levels in study.levels.items()})
     _place_stages(out, stages)
-    with _only_one((out / STAGES).resolve()):
+    root = out / STAGES
+    with _only_one(root.resolve()):
         todo = [r for r in runs if not row_path(out, r).exists()]
         needed = {s.key: s for r in todo for s in r.stages}
-        waiting = sum(s.done(out) is None for s in needed.values())
+        waiting = sum(s.done(root) is None for s in needed.values())
         print(
             f"{study.name} ({study.preset}): {len(runs)} runs, {len(runs) - len(todo)} have a row; "
             f"{waiting} stages to do; sharing saves {saved_by_sharing(runs)} stage runs",
             flush=True,
         )
 
+        (out / "rows").mkdir(exist_ok=True)
         write_json(out / HEAD, _head(study, [row_path(out, r).name for r in runs]))
 
         def write_rows() -> None:
             for run in todo:
-                finished = all(s.done(out) for s in run.evaluations.values())
+                finished = all(s.done(root) for s in run.evaluations.values())
                 if finished and not row_path(out, run).exists():
-                    write_json(row_path(out, run), _row(run, out))
+                    write_json(row_path(out, run), _row(run, root))
 
-        run_stages(study, list(needed.values()), out, finished=write_rows)
+        run_stages(study, list(needed.values()), root, finished=write_rows)
         write_rows()
     return [row_path(out, run) for run in runs]
 
@@ -105,18 +107,16 @@ def _head(study: StudyConfig, rows: list[str]) -> dict[str, Any]:
 
 def row_path(out: Path, run: RunPlan) -> Path:
     """Where the row of a run is or will be: its place in the study, and a hash of all it rests on."""
-    folder = out / "rows"
-    folder.mkdir(exist_ok=True)
-    return folder / f"{slug(run.run.label)}-{run.key}.json"
+    return out / "rows" / f"{slug(run.run.label)}-{run.key}.json"
 
 
 def _arm_axes(runs: list[RunPlan]) -> dict[str, tuple[str, ...]]:
     return {r.run.arm: tuple(r.run.point) for r in runs}
 
 
-def _row(plan: RunPlan, out: Path) -> dict[str, Any]:
+def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
     run = plan.run
-    records = {s.key: _finished(s, out) for s in plan.stages}
+    records = {s.key: _finished(s, root) for s in plan.stages}
     metrics: dict[str, Any] = {
         f"{name}/{key}": value
         for name, stage in plan.evaluations.items()
@@ -178,8 +178,8 @@ def _measurements(metrics: dict[str, Any]) -> dict[str, Any]:
     return {k: metrics[k] for k in _MEASURED if k in metrics}
 
 
-def _finished(stage: Stage, out: Path) -> dict[str, Any]:
-    record = stage.done(out)
+def _finished(stage: Stage, root: Path) -> dict[str, Any]:
+    record = stage.done(root)
     assert record is not None, f"{stage.label} should have been done"
     return record
 

@@ -6,6 +6,7 @@ one is shown here.
 """
 
 import contextlib
+import os
 import sys
 import time
 import traceback
@@ -41,14 +42,15 @@ class StageFailedError(ValueError):
     """A stage could not be done; the message names it, the cause and its log."""
 
 
-def run_stages(study: StudyConfig, stages: list[Stage], out: Path, finished: Callable[[], None]) -> None:
-    """Do all `stages` that are not done, needs before what needs them; `finished` is called after each.
+def run_stages(study: StudyConfig, stages: list[Stage], root: Path, finished: Callable[[], None]) -> None:
+    """Do all `stages` that are not done in the folder `root`, needs before what needs them; `finished` is
+    called after each.
 
     With no slots they run one after another in this process, and what a stage raises is raised. On Ray, a
     stage whose process or machine died is begun again; one that raises takes with it what needs it, the
     others go on, and at the end a StageFailedError tells them all.
     """
-    waiting = {s.key: s for s in stages if s.done(out) is None}
+    waiting = {s.key: s for s in stages if s.done(root) is None}
     total = len(waiting)
     if not waiting:
         return
@@ -56,17 +58,17 @@ def run_stages(study: StudyConfig, stages: list[Stage], out: Path, finished: Cal
     if slots == 0:
         for number, stage in enumerate(waiting.values(), start=1):
             print(f"[{number}/{total}] {stage.label}", flush=True)
-            stage.run(out)
+            stage.run(root)
             finished()
         return
     # Ray Data and Ray Train need CPUs beside the stages that hold none.
     machine = study.machine
     with ray_session(2 * slots + machine.workers * slots * machine.ray_train + machine.actors):
-        _run_on_ray(study, waiting, out, finished, slots)
+        _run_on_ray(study, waiting, root, finished, slots)
 
 
 def _run_on_ray(
-    study: StudyConfig, waiting: dict[str, Stage], out: Path, finished: Callable[[], None], slots: int
+    study: StudyConfig, waiting: dict[str, Stage], root: Path, finished: Callable[[], None], slots: int
 ) -> None:
     total, done = len(waiting), 0
     running: dict[Any, tuple[Stage, float]] = {}
@@ -76,7 +78,7 @@ def _run_on_ray(
     task = ray.remote(_work)
     try:
         while waiting or running:
-            ready = [s for s in waiting.values() if all(n.done(out) is not None for n in s.waits_for)]
+            ready = [s for s in waiting.values() if all(n.done(root) is not None for n in s.waits_for)]
             ready.sort(key=lambda s: (_ORDER.index(s.kind), -len(s.needs)))
             for stage in ready[: slots - len(running)]:
                 del waiting[stage.key]
@@ -86,7 +88,7 @@ def _run_on_ray(
                 on_ray = task.options(
                     num_cpus=0.01, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
                 )
-                handle = on_ray.remote(stage, str(out.absolute()))
+                handle = on_ray.remote(stage, root.absolute())
                 running[handle] = (stage, time.monotonic())
             if not running:
                 break  # what waits rests on what failed
@@ -101,18 +103,19 @@ def _run_on_ray(
                         status.say(f"lost   {stage.label}: {_first_line(error)}; it is begun again")
                         waiting[stage.key] = stage
                         continue
-                    failures.append(f"{stage.label} died {TRIES} times: {error}\n  {stage.folder(out) / LOG}")
+                    log = stage.folder(root) / LOG
+                    failures.append(f"{stage.label} died {TRIES} times: {error}\n  {log}")
                 except RayError as error:
                     cause = getattr(error, "cause", None) or error
                     failures.append(
-                        f"{stage.label} failed: {cause}\n  all it printed: {stage.folder(out) / LOG}"
+                        f"{stage.label} failed: {cause}\n  all it printed: {stage.folder(root) / LOG}"
                     )
                     status.say(f"failed {stage.label}: {_first_line(cause)}")
                 else:
                     done += 1
                     status.say(f"[{done}/{total}] {stage.label}: {time.monotonic() - since:.0f} s")
                     finished()
-            status.show([(s.label, s.folder(out) / LOG) for s, _ in running.values()])
+            status.show([(s.label, s.folder(root) / LOG) for s, _ in running.values()])
     finally:
         for handle in running:
             ray.cancel(handle, force=True)
@@ -129,18 +132,19 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _work(stage: Stage, out: str) -> None:
+def _work(stage: Stage, root: Path) -> None:
     """One stage, in a process of its own."""
-    folder = stage.folder(Path(out))
+    folder = stage.folder(root)
     folder.mkdir(parents=True, exist_ok=True)
     with (
         (folder / LOG).open("a", buffering=1) as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):
-        print(f"{stage.label}: on node {ray.get_runtime_context().get_node_id()}", flush=True)
+        node = ray.get_runtime_context().get_node_id()
+        print(f"{stage.label}: on node {node}, process {os.getpid()}", flush=True)
         try:
-            stage.run(Path(out))
+            stage.run(root)
         except BaseException:
             traceback.print_exc(file=log)
             raise

@@ -41,7 +41,8 @@ class Stage:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def folder(self, root: Path) -> Path:
-        return root / "stages" / f"{self.kind}-{self.key}"
+        """Its own folder, `root` being that of all stages."""
+        return root / f"{self.kind}-{self.key}"
 
     def closure(self) -> list["Stage"]:
         """This stage and all it needs, each once, needs first."""

@@ -25,7 +25,7 @@ def row(
     stages = {
         f"transfer-{name}": {
             "kind": "transfer",
-            "label": f"transfer {name}",
+            "label": f"transfer (finetune) from {name}",
             "folder": f"stages/transfer-{name}",
             "metrics": {"curve": [[10, 3.0 - 0.1 * repeat], [20, 2.0], [30, 1.5]]},
             "needs": ["houses"],

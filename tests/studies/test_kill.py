@@ -1,7 +1,8 @@
-"""Killed at any stage and run again, a study goes on, and its rows are those of a run left in peace."""
+"""Killed five times, runner and workers, in five kinds of stages, a study ends with the rows of a run left
+in peace."""
 
-import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,42 +11,58 @@ from pathlib import Path
 
 import pytest
 
+from studies.commands import DEMO
+from studies.config import load_study
+from studies.runner import STAGES, read_rows, run_study
+from studies.schedule import LOG
+
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
+FIELDS = {"base.frames": 32, "base.pretrain.samples": 64, "base.transfer.samples": 64, "machine.slots": 1}
+KILLS = {
+    "store": "worker",
+    "tokens": "runner",
+    "pretrain": "worker",
+    "transfer": "runner",
+    "evaluate": "runner",
+}
+
 
 def demo(out: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "tst.py", "demo", "--preset", "smoke", "--out", str(out)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    fields = [f"{place}={value}" for place, value in FIELDS.items()]
+    command = [sys.executable, "tst.py", "study", "run", str(DEMO), "--preset", "smoke", "--out", str(out)]
+    return subprocess.Popen([*command, "--set", *fields], cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
-def rows(out: Path) -> dict[str, dict]:
-    found = {}
-    for path in (out / "rows").glob("*.json"):
-        row = json.loads(path.read_text())
-        found[path.name] = {k: v for k, v in row.items() if k not in ("cost", "code_version")}
-    return found
+def results(out: Path) -> list[dict]:
+    return [{k: v for k, v in row.items() if k not in ("cost", "code_version")} for row in read_rows(out)]
 
 
-def at_work(out: Path, kind: str) -> bool:
-    """A stage of this kind has begun and is not done."""
-    return any(not (f / "done.json").exists() for f in out.glob(f"stages/{kind}-*"))
+def worker(out: Path, kind: str) -> int | None:
+    """The process at work on a stage of this kind that is not done."""
+    for log in out.glob(f"{STAGES}/{kind}-*/{LOG}"):
+        begun = re.findall(r", process (\d+)$", log.read_text(), flags=re.M)
+        if begun and not log.with_name("done.json").exists():
+            return int(begun[-1])
+    return None
 
 
-def test_rows_after_kills_are_the_rows_of_a_run_in_peace(tmp_path: Path):
-    peace = demo(tmp_path / "peace")
-    assert peace.wait() == 0
-    killed, died = tmp_path / "killed", []
-    for kind in ("store", "tokenizer", "pretrain", "transfer"):
-        process = demo(killed)
-        while process.poll() is None and not at_work(killed, kind):
-            time.sleep(0.05)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            died.append(kind)
-        process.wait()
-    assert "store" in died
-    assert "pretrain" in died
-    assert demo(killed).wait() == 0
-    assert len(rows(killed)) == 3
-    assert rows(killed) == rows(tmp_path / "peace")
+def test_rows_after_five_kills_are_the_rows_of_a_run_in_peace(tmp_path: Path):
+    out, killed = tmp_path / "killed", []
+    process = demo(out)
+    for kind, whom in KILLS.items():
+        while (at_work := worker(out, kind)) is None and process.poll() is None:
+            time.sleep(0.005)
+        if at_work is None:
+            break  # the runner ended: it failed, or was too quick
+        os.kill(at_work if whom == "worker" else process.pid, signal.SIGKILL)
+        killed.append(kind)
+        if whom == "runner":
+            assert process.wait() == -signal.SIGKILL
+            process = demo(out)
+    assert process.wait() == 0
+    assert killed == list(KILLS)
+    run_study(load_study(DEMO, "smoke", fields=FIELDS | {"machine.slots": 0}), tmp_path / "peace")
+    assert len(results(out)) == 3
+    assert results(out) == results(tmp_path / "peace")

@@ -17,6 +17,7 @@ from studies.differing import MISSING, differing
 from studies.metrics_text import digits, gain, label, signed
 from studies.report import write_report
 from studies.report_config import ReportConfig
+from studies.report_pictures import loss_panels
 from studies.rows import Point, Table
 from tests.studies.planted_rows import bars, curve, heatmap, paths
 
@@ -43,6 +44,19 @@ def test_each_form_draws_and_reaches_for_nothing(tmp_path, make: Callable[..., l
     assert "Runs and their cost" in page
     for gone in ("Predictions beside truth", "What the body sensed", "The houses it is judged in"):
         assert gone not in page, "only rows are there, so there is nothing to show"
+
+
+def test_losses_of_two_protocols_are_not_drawn_over_each_other():
+    rows = bars()
+    for row in rows:
+        probe = next(s for s in row["stages"].values() if s["kind"] == "transfer") | {
+            "label": "transfer (linear) from scratch"
+        }
+        row["stages"][f"linear-{row['arm']}-{row['repeat']}"] = probe
+    panels = loss_panels(Table(rows), "transfer")
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    assert set(panels) == {f"{arm}, {way}" for arm in arms for way in ("finetune", "linear")}
+    assert sum(map(len, panels.values())) == 2 * len(rows)
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
