@@ -58,7 +58,7 @@ class TokenizerConfig(Config):
     device: str = "auto"
     """auto, cpu or cuda."""
     bf16: bool = True
-    """Matrix products in bfloat16 while training (encoding is in fp32 always)."""
+    """Products of training in bfloat16 where the device is made for it (encoding is in fp32 always)."""
 
     @model_validator(mode="after")
     def _levels_make_the_codes(self) -> "TokenizerConfig":

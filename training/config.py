@@ -22,7 +22,7 @@ class LoopConfig(Config):
     clip: float = Field(default=3.0, gt=0)
     """Largest norm of the gradient."""
     bf16: bool = True
-    """Matrix products in bfloat16, weights and sums in fp32."""
+    """Matrix products in bfloat16 where the device is made for it, weights and sums in fp32."""
     compile: bool = False
     """torch.compile: faster steps after 15 to 60 s of compilation; needs a C++ compiler."""
     checkpoint_every: int = Field(default=200, ge=1)

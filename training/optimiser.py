@@ -70,8 +70,18 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def in_bf16(device: torch.device, bf16: bool) -> bool:
+    """Whether products are of bfloat16, if that is asked for: not on a processor without kernels for them.
+
+    Without AVX-512 (or Arm's bf16) PyTorch multiplies bfloat16 in plain loops, some fifty times slower than
+    fp32."""
+    if not bf16 or device.type != "cpu":
+        return bf16
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def precision(device: torch.device, bf16: bool) -> AbstractContextManager[object]:
-    return torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if in_bf16(device, bf16) else nullcontext()
 
 
 def clip(parameters: Iterable[Tensor], limit: float) -> Tensor:
@@ -94,6 +104,7 @@ _PEAKS = {"H200": (989e12, 67e12), "H100": (989e12, 67e12), "A100": (312e12, 19.
 def peak_flops(device: torch.device, bf16: bool) -> float:
     """Dense FLOP/s that the device is said to reach; of one that is not known, what a large product reaches
     on it now, with the threads that this process uses."""
+    bf16 = in_bf16(device, bf16)
     if device.type == "cuda":
         name = torch.cuda.get_device_name()
         for part, peaks in _PEAKS.items():

@@ -53,6 +53,7 @@ from training.objectives import MaskedAutoencoder, MultimodalObjective, Objectiv
 from training.optimiser import (
     check_finite,
     clip,
+    in_bf16,
     make_adamw,
     pick_device,
     precision,
@@ -318,6 +319,7 @@ def pretrain(
         "encoder_parameters": sum(p.numel() for p in objective.encoder.parameters()),
         "threads": threads,
         "device": str(device),
+        "precision": "bf16" if in_bf16(device, config.bf16) else "fp32",
         "frames_digest": frames.digest(),
         "start": start,
     }

@@ -53,6 +53,7 @@ from training.metrics import VOID
 from training.optimiser import (
     check_finite,
     clip,
+    in_bf16,
     make_adamw,
     pick_device,
     precision,
@@ -219,6 +220,7 @@ def transfer(
         "parameters": sum(p.numel() for p in model.parameters()),
         "threads": threads,
         "device": str(device),
+        "precision": "bf16" if in_bf16(device, config.bf16) else "fp32",
         "frames_digest": frames.digest(),
         "pseudo_frames": 0 if pseudo_frames is None else len(pseudo_frames),
     }
