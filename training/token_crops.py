@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Int16, Shaped
+from jaxtyping import Int16, Int64, Shaped
 from pydantic import Field
 
 from training.config import Config
@@ -45,6 +45,10 @@ class CropConfig(Config):
     def array(self) -> str:
         """Name in a store of the boxes."""
         return f"crops_{self.digest}"
+
+
+WHOLE = CropConfig()
+"""No crop but the whole frame."""
 
 
 def draw_boxes(
@@ -106,18 +110,15 @@ def crop(
 
 def choose_crops(
     batch: Mapping[str, np.ndarray],
+    chosen: Int64[np.ndarray, " n"],
     boxes: str,
     pixels: Sequence[str],
     tokens: Sequence[str],
-    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """One crop of every frame of a batch, for training to visit: `tokens` [n, crops, gh, gw] become those of
-    it, `pixels` are cropped like it, `boxes` (the name of the array) is left out.
-
-    The same crop of a frame for all modalities."""
+    """The `chosen` crop of every frame of a batch, 0 the whole: `tokens` [n, crops, gh, gw] become those of
+    it, `pixels` are cropped like it, `boxes` (the name of the array) is left out."""
     held = batch[boxes]
     each = np.arange(len(held))
-    chosen = rng.integers(held.shape[1], size=len(held))
     out = {name: values for name, values in batch.items() if name != boxes}
     out |= {name: batch[name][each, chosen] for name in tokens}
     out |= {name: crop(batch[name], held[each, chosen], name) for name in pixels}

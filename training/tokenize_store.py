@@ -3,8 +3,8 @@
     tst tokenize --store STORE --tokenizers RGB DEPTH ... --crops.count 9
 
 Parts of role `pretrain` are tokenized, or for the transfer mix-in those of role `transfer`, through views
-that show no label. With crops, the boxes are kept beside the tokens (`training.token_crops`, whose
-`choose_crops` takes one crop of each frame out of a batch).
+that show no label. With crops, the boxes are kept beside the tokens (`training.token_crops`), and
+pre-training with the same `crops` takes one of them for each sample.
 """
 
 import time
@@ -16,16 +16,13 @@ import torch
 from jaxtyping import UInt16
 from tqdm import tqdm
 
-from engine.access import Unlabelled, unlabelled
+from engine.access import Frames, Unlabelled, unlabelled
 from engine.store import ModalitySpec, Store
 from training.image_tokenizer import ImageTokenizer
 from training.optimiser import pick_device, use_threads
 from training.signals import SIGNALS
-from training.token_crops import CropConfig, crop, draw_boxes
+from training.token_crops import WHOLE, CropConfig, crop, draw_boxes
 from training.tokenizer import load_tokenizer, token_array
-
-WHOLE = CropConfig()
-"""No crop but the whole frame."""
 
 
 def tokenize(
@@ -91,6 +88,23 @@ def tokenize(
         "wall_seconds": seconds,
         "samples_per_second": done / seconds,
     }
+
+
+def check_tokens(view: Frames, tokenizer: Path, crops: CropConfig = WHOLE) -> None:
+    """Raises ValueError where frames lack the tokens of the tokenizer in a folder, of whole frames or of
+    these crops, and says which they have."""
+    wanted = token_array(tokenizer, crops)
+    if wanted in view.modalities and (not crops.count or crops.array in view.modalities):
+        return
+    whole = token_array(tokenizer)
+    held = [m.removeprefix(f"{whole}_") for m in view.modalities if m.startswith(f"{whole}_")]
+    held = ["whole frames"] * (whole in view.modalities) + [f"crops {digest}" for digest in held]
+    raise ValueError(
+        f"{view.store_path} has no tokens of {tokenizer} ({wanted}) for all its frames of role {view.role}: "
+        "tokenize it first"
+        + (f", with crops {crops.model_dump_json()}" if crops.count else "")
+        + (f"; those that it has are of {', '.join(held)}" if held else "")
+    )
 
 
 @torch.no_grad()
