@@ -94,8 +94,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     found = {(r["modality"], r["codes"], r["quantiser"]): r for r in rows}
     for modality, codes in dict.fromkeys((r["modality"], r["codes"]) for r in rows):
         cells = []
+        unit = found[modality, codes, quantisers[0]]["error_unit"].replace("|", "\\|")
         for r in (found[modality, codes, q] for q in quantisers):
-            unit = r["error_unit"].replace("|", "\\|")
             usage = f"{_shown(r['usage'], '.2f')} ({r['usage_on_trained']['mean']:.2f})"
             cells += [_shown(r["reconstruction_error"], ".3g"), usage, _shown(r["perplexity"], ".0f")]
             cells.append(_shown(r["cpu_seconds"], ".0f"))

@@ -8,6 +8,7 @@ pre-training with the same `crops` takes one of them for each sample.
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from jaxtyping import UInt16
 from tqdm import tqdm
 
 from engine.access import Frames, Unlabelled, unlabelled
+from engine.errors import PartExistsError
 from engine.store import ModalitySpec, Store
 from training.image_tokenizer import ImageTokenizer
 from training.optimiser import pick_device, use_threads
@@ -64,7 +66,8 @@ def tokenize(
         if crops.count and crops.array not in held:
             unit = "top, left, height, width [pixels], mirrored"
             spec = ModalitySpec(crops.array, "int16", boxes.shape[1:], unit, "camera")
-            store.add_derived(part, crops.array, {crops.array: boxes}, [spec], config_hash=crops.digest)
+            with suppress(PartExistsError):  # another modality, tokenized meanwhile, put the same boxes there
+                store.add_derived(part, crops.array, {crops.array: boxes}, [spec], config_hash=crops.digest)
         if name not in held:
             tokens = [
                 _encode(model, frames, range(i, min(i + batch, ids.stop)), boxes[i - ids.start :][:batch])
