@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study compare": ("studies.commands:compare", "two runs of a study side by side"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
-    "bench tokenizers": ("training.bench_tokenizers:bench", "VQ and FSQ side by side on a store, as JSON"),
+    "bench tokenizers": ("training.bench_tokenizers:bench", "VQ and FSQ side by side on a store, as a table"),
     "bench collect": (
         "engine.bench_commands:collect",
         "frames per second into a store, peers beside it, as JSON",

@@ -43,6 +43,7 @@ from training.evaluate import evaluate
 from training.launch import launch_pretrain
 from training.pretrain import PretrainConfig
 from training.propagate import propagate
+from training.token_crops import CropConfig
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, train_tokenizer
 from training.transfer import TransferConfig, transfer
@@ -190,11 +191,12 @@ def _tokenizer(modality: str, config: TokenizerConfig, stores: list[Stage], shar
     return Stage("tokenizer", f"tokenizer {modality}", content, tuple(stores), work)
 
 
-def _tokens(modality: str, store: Stage, tokenizer: Stage) -> Stage:
+def _tokens(modality: str, store: Stage, tokenizer: Stage, crops: CropConfig) -> Stage:
     def work(_out: Path, inputs: list[Path]) -> dict[str, Any]:
-        return tokenize(Store.open(inputs[0] / "store"), modality, inputs[1])
+        return tokenize(Store.open(inputs[0] / "store"), modality, inputs[1], crops=crops)
 
-    return Stage("tokens", f"tokens {modality}", {"modality": modality}, (store, tokenizer), work)
+    content = {"modality": modality} | ({"crops": crops.model_dump(mode="json")} if crops.count else {})
+    return Stage("tokens", f"tokens {modality}", content, (store, tokenizer), work)
 
 
 def _pretrain(
@@ -211,7 +213,7 @@ def _pretrain(
     own = parse(PretrainConfig, fields, f"learn.{name}.pretrain")
     shares = list(phase.houses.values())
     first, coded = len(stores), len(tokenizers)
-    tokens = [_tokens(m, store, t) for store in stores.values() for m, t in tokenizers.items()]
+    tokens = [_tokens(m, store, t, own.crops) for store in stores.values() for m, t in tokenizers.items()]
     needs = (*stores.values(), *tokenizers.values(), *before, *tokens)
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:

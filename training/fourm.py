@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import torch
+from safetensors import SafetensorError  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor
 
 from training.checkpoint import load_tensors
@@ -222,7 +223,7 @@ def _positions(model: Multimodal) -> dict[str, Tensor]:
 
 def read_4m(source: str | Path) -> dict[str, Tensor]:
     """Tensors of a checkpoint: a safetensors file, a folder with model.safetensors, or a hub id (which needs
-    the package huggingface_hub and a network). Raises ValueError when it is none of these."""
+    the package huggingface_hub and a network). Raises ValueError when it is none of these, or damaged."""
     path = Path(source)
     if path.is_dir():
         path = path / "model.safetensors"
@@ -234,7 +235,12 @@ def read_4m(source: str | Path) -> dict[str, Tensor]:
                 f"{source} is no file and no folder here; for a hub id, pip install huggingface_hub"
             ) from missing
         path = Path(hub.hf_hub_download(str(source), "model.safetensors"))
-    return load_tensors(path)[0]
+    try:
+        return load_tensors(path)[0]
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged or no safetensors file ({error}): download it again, whole"
+        ) from error
 
 
 def specs_of(

@@ -49,11 +49,13 @@ class FourMConfig(Config):
 class FourMImages(nn.Module):
     """A tokenizer of 4M's for one modality of a store."""
 
-    def __init__(self, modality: str, config: FourMConfig, tensors: dict[str, Tensor]):
-        """Raises ValueError for a tokenizer of something else."""
+    def __init__(
+        self, modality: str, config: FourMConfig, tensors: dict[str, Tensor], source: str = "the file"
+    ):
+        """`source`: where the tensors are from. Raises ValueError for a tokenizer of something else."""
         super().__init__()
         self.modality, self.config = modality, config
-        self.model: FourMTokenizer = tokenizer_of(tensors, config.heads)
+        self.model: FourMTokenizer = tokenizer_of(tensors, config.heads, source)
         channels = {"rgb": (3,), "depth": (1,), "normals": (3,), "edges": (1, 3)}
         if modality not in channels:
             raise ValueError(f"no way is known to feed {modality!r} to a tokenizer of 4M's; there are: "
@@ -61,7 +63,7 @@ class FourMImages(nn.Module):
         self.channels = self.model.channels
         if self.model.labels is not None or self.channels not in channels[modality]:
             what = "label maps" if self.model.labels is not None else f"{self.channels} channels"
-            raise ValueError(f"this tokenizer of 4M's is for {what}, which {modality} is not")
+            raise ValueError(f"{source} is a tokenizer of 4M's for {what}, which {modality} is not")
         self.eval()
 
     @property
@@ -128,7 +130,7 @@ def import_4m(source: str, modality: str, config: FourMConfig, out: Path) -> Fou
 
     Raises ValueError for what is none, or is for something else."""
     tensors = read_4m(source)
-    model = FourMImages(modality, config, tensors)
+    model = FourMImages(modality, config, tensors, source)
     if not model.model.decodes:
         tensors = {k: v for k, v in tensors.items() if not k.startswith(("decoder.", "post_quant_proj."))}
     out.mkdir(parents=True, exist_ok=True)

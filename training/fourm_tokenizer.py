@@ -228,15 +228,27 @@ def tokenizer_of(tensors: Mapping[str, Tensor], heads: int = 0, source: str = "t
     too much of."""
     if "quant_proj.weight" not in tensors:
         raise ValueError(f"{source} holds no tokenizer of 4M's: no quant_proj in it")
-    model = FourMTokenizer(tensors, heads)
+    again = "it may have been cut short on the way, download it again"
+    try:
+        model = FourMTokenizer(tensors, heads)
+    except KeyError as missing:
+        raise ValueError(f"{source} lacks {missing.args[0]}: {again}") from missing
     mlp = isinstance(model.quantise, Memcodes)
     wanted = {k: v for k, v in tensors.items() if not k.endswith("initted")}
     if not model.decodes:
         wanted = {k: v for k, v in wanted.items() if not k.startswith("decoder.")}
-    renamed = {our_key(k, mlp): v for k, v in wanted.items()}
+    theirs = {our_key(k, mlp): k for k in wanted}
+    renamed = {ours: wanted[k] for ours, k in theirs.items()}
     state = model.state_dict()
-    wrong = sorted(renamed.keys() ^ state.keys())
+    wrong = [f"lacks {k} (as it is called here)" for k in sorted(state.keys() - renamed.keys())]
+    wrong += [f"has {theirs[k]}, which has no place" for k in sorted(renamed.keys() - state.keys())]
+    wrong += [
+        f"has {theirs[k]} of shape {list(renamed[k].shape)} for {list(state[k].shape)}"
+        for k in sorted(renamed.keys() & state.keys())
+        if renamed[k].numel() != state[k].numel()
+    ]
     if wrong:
-        raise ValueError(f"{source} and the tokenizer of its shape differ in {', '.join(wrong)}")
+        more = f"; {len(wrong) - 8} more" if len(wrong) > 8 else ""
+        raise ValueError(f"{source} {', '.join(wrong[:8])}{more}: {again}, or it is no tokenizer of 4M's")
     model.load_state_dict({k: v.reshape(state[k].shape) for k, v in renamed.items()})
     return model.eval()

@@ -24,6 +24,7 @@ from training.modality import TokenSpec
 from training.model import Batch, Multimodal
 from training.packing import pack_frames
 from training.positions import sincos_2d
+from training.token_crops import WHOLE, CropConfig, choose_crops
 
 Weighting = Literal["modality", "token"]
 Draws = dict[str, np.ndarray]
@@ -81,7 +82,8 @@ class MultimodalObjective(Objective):
     """TST-MM: predict masked tokens of every modality from visible ones of any (arXiv:2312.06647,
     2406.09406).
 
-    `weighting`: see `weigh`."""
+    `weighting`: see `weigh`. `crops`: of which crops of every frame the tokens in the store are; each sample
+    is then one of them, pixels and tokens alike."""
 
     def __init__(
         self,
@@ -93,6 +95,7 @@ class MultimodalObjective(Objective):
         seed: int,
         tied: bool = False,
         weighting: Weighting = "modality",
+        crops: CropConfig = WHOLE,
     ):
         super().__init__()
         self.model = Multimodal(config, image, specs, decoder_depth, tied)
@@ -105,7 +108,8 @@ class MultimodalObjective(Objective):
             predicted=tuple(s.name for s in self.model.targets),
         )
         self.repeats = masking.repeats
-        self.reads = ("rgb", *(s.array for s in specs))
+        self.crops = crops
+        self.reads = ("rgb", *(s.array for s in specs), *([crops.array] if crops.count else []))
 
     @property
     def encoder(self) -> Encoder:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -119,10 +123,19 @@ class MultimodalObjective(Objective):
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
     def draw(self, frames: int, rng: np.random.Generator) -> Draws:
-        return vars(self.masker.draw(frames * self.repeats, rng))
+        samples = frames * self.repeats
+        draws = vars(self.masker.draw(samples, rng))
+        if not self.crops.count:
+            return draws
+        return draws | {"crop": rng.integers(1 + self.crops.count, size=samples)}
 
     def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
-        return pack_frames(arrays, Mask(**draws), self.model.specs, self.encoder.config.patch)
+        mask = Mask(**{k: v for k, v in draws.items() if k != "crop"})
+        if self.crops.count:  # samples of one frame may be of different crops
+            each = {k: arrays[k].repeat(self.repeats, axis=0) for k in self.reads}
+            tokens = [s.array for s in self.model.specs]
+            arrays = choose_crops(each, draws["crop"], self.crops.array, ["rgb"], tokens)
+        return pack_frames(arrays, mask, self.model.specs, self.encoder.config.patch)
 
     def counts(self, draws: Draws) -> dict[str, int]:
         owner = self.masker.owner[draws["targets"][draws["target_valid"]]]

@@ -63,6 +63,8 @@ from training.optimiser import (
 )
 from training.parallel import Parallel, gathering, join, shard, summed, whole
 from training.start import continue_from, start_from_4m, token_arrays
+from training.token_crops import WHOLE, CropConfig
+from training.tokenize_store import check_tokens
 from training.tokenizer import load_tokenizer, token_array
 
 STATE = "training.safetensors"
@@ -80,6 +82,8 @@ class PretrainConfig(LoopConfig):
     """Blocks of the decoder (mm, mae)."""
     masking: MaskingConfig = MaskingConfig()
     """Token budgets and their mixture (mm)."""
+    crops: CropConfig = WHOLE
+    """Crops that the store was tokenized with (mm): every sample is one of them; none: whole frames."""
     tied: bool = False
     """Heads are the tables that embed their modality's tokens in the decoder (mm)."""
     weighting: Weighting = "modality"
@@ -160,6 +164,10 @@ def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, 
     height, width = frames.frame_shape("rgb")[:2]
     if height != width:
         raise ValueError(f"frames of {height}x{width} px: the encoder takes square ones; collect with --size")
+    if config.crops.count and config.objective != "mm":
+        raise ValueError(
+            f"crops are of tokens, for objective mm; {config.objective} takes none: leave them out"
+        )
     if config.objective == "mae":
         return MaskedAutoencoder(config.encoder, height, config.mae_masked, config.decoder_depth, config.seed)
     if config.objective == "dino":
@@ -171,14 +179,10 @@ def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, 
         )
     specs = []
     for name in config.modalities:
-        tokenizer, array = load_tokenizer(tokenizers[name]), token_array(tokenizers[name])
+        tokenizer, array = load_tokenizer(tokenizers[name]), token_array(tokenizers[name], config.crops)
         for view in views_of(frames):
-            if array not in view.modalities:
-                raise ValueError(
-                    f"{view.store_path} has no tokens of {tokenizers[name]} ({array}) for all its frames of "
-                    f"role {view.role}: tokenize it first"
-                )
-        grid = frames.frame_shape(array)[0]
+            check_tokens(view, tokenizers[name], config.crops)
+        grid = frames.frame_shape(array)[-1]
         specs.append(TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb"))
     return MultimodalObjective(
         config.encoder,
@@ -189,6 +193,7 @@ def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, 
         config.seed,
         config.tied,
         config.weighting,
+        config.crops,
     )
 
 

@@ -56,7 +56,8 @@ def continue_from(config: Config, objective: Objective, folder: Path) -> dict[st
 
 
 def token_arrays(objective: Objective) -> dict[str, str]:
-    """The array of a store that holds each modality's tokens."""
+    """The array of a store that holds each modality's tokens of whole frames: it says which tokenizer is
+    behind them, of whatever crops they are."""
     if not isinstance(objective, MultimodalObjective):
         return {}
-    return {s.name: s.array for s in objective.model.specs}
+    return {s.name: s.array.removesuffix(f"_{objective.crops.digest}") for s in objective.model.specs}

@@ -12,8 +12,9 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
-from jaxtyping import Int16, Shaped
+from jaxtyping import Int16, Int64, Shaped
 from pydantic import Field
 
 from training.config import Config
@@ -45,6 +46,10 @@ class CropConfig(Config):
     def array(self) -> str:
         """Name in a store of the boxes."""
         return f"crops_{self.digest}"
+
+
+WHOLE = CropConfig()
+"""No crop but the whole frame."""
 
 
 def draw_boxes(
@@ -79,45 +84,35 @@ def crop(
     """A crop of each image, stretched to the images' size: rgb bilinearly, anything else by its nearest
     pixel. Mirrored normals point the other way in x."""
     count, height, width = images.shape[:3]
-    top, left, tall, wide, mirrored = boxes.astype(np.float64).T[:, :, None]
-    rows = top + (np.arange(height) + 0.5) * tall / height - 0.5
-    columns = left + (np.arange(width) + 0.5) * wide / width - 0.5
-    columns = np.where(mirrored > 0, columns[:, ::-1], columns)
-    each = np.arange(count)[:, None, None]
-
-    def at(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return images[each, y.astype(int)[:, :, None], x.astype(int)[:, None, :]]
-
-    if modality != "rgb":
-        out = at(np.floor(rows + 0.5), np.floor(columns + 0.5))
-        if modality == "normals":
-            turned = (boxes[:, 4] > 0)[:, None, None] & out.any(-1)
-            out[..., 0] = np.where(turned, 255 - out[..., 0], out[..., 0])
+    if modality == "rgb":
+        out = np.empty_like(images)
+        for i, (top, left, tall, wide, mirrored) in enumerate(boxes.tolist()):
+            box = images[i, top : top + tall, left : left + wide]
+            stretched = cv2.resize(box, (width, height), interpolation=cv2.INTER_LINEAR)
+            out[i] = stretched[:, ::-1] if mirrored else stretched
         return out
-    rows = rows.clip(top, top + tall - 1)
-    columns = columns.clip(left, left + wide - 1)
-    y, x = np.floor(rows), np.floor(columns)
-    below, right = np.minimum(y + 1, height - 1), np.minimum(x + 1, width - 1)
-    v, u = (rows - y)[:, :, None, None], (columns - x)[:, None, :, None]
-    upper = (1 - u) * at(y, x) + u * at(y, right)
-    lower = (1 - u) * at(below, x) + u * at(below, right)
-    return np.round((1 - v) * upper + v * lower).astype(images.dtype)
+    top, left, tall, wide, mirrored = boxes.astype(np.float64).T[:, :, None]
+    rows = np.floor(top + (np.arange(height) + 0.5) * tall / height).astype(int)
+    columns = np.floor(left + (np.arange(width) + 0.5) * wide / width).astype(int)
+    columns = np.where(mirrored > 0, columns[:, ::-1], columns)
+    out = images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    if modality == "normals":
+        turned = (boxes[:, 4] > 0)[:, None, None] & out.any(-1)
+        out[..., 0] = np.where(turned, 255 - out[..., 0], out[..., 0])
+    return out
 
 
 def choose_crops(
     batch: Mapping[str, np.ndarray],
+    chosen: Int64[np.ndarray, " n"],
     boxes: str,
     pixels: Sequence[str],
     tokens: Sequence[str],
-    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """One crop of every frame of a batch, for training to visit: `tokens` [n, crops, gh, gw] become those of
-    it, `pixels` are cropped like it, `boxes` (the name of the array) is left out.
-
-    The same crop of a frame for all modalities."""
+    """The `chosen` crop of every frame of a batch, 0 the whole: `tokens` [n, crops, gh, gw] become those of
+    it, `pixels` are cropped like it, `boxes` (the name of the array) is left out."""
     held = batch[boxes]
     each = np.arange(len(held))
-    chosen = rng.integers(held.shape[1], size=len(held))
     out = {name: values for name, values in batch.items() if name != boxes}
     out |= {name: batch[name][each, chosen] for name in tokens}
     out |= {name: crop(batch[name], held[each, chosen], name) for name in pixels}

@@ -3,11 +3,12 @@
     tst tokenize --store STORE --tokenizers RGB DEPTH ... --crops.count 9
 
 Parts of role `pretrain` are tokenized, or for the transfer mix-in those of role `transfer`, through views
-that show no label. With crops, the boxes are kept beside the tokens (`training.token_crops`, whose
-`choose_crops` takes one crop of each frame out of a batch).
+that show no label. With crops, the boxes are kept beside the tokens (`training.token_crops`), and
+pre-training with the same `crops` takes one of them for each sample.
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +17,14 @@ import torch
 from jaxtyping import UInt16
 from tqdm import tqdm
 
-from engine.access import Unlabelled, unlabelled
+from engine.access import Frames, Unlabelled, unlabelled
+from engine.errors import PartExistsError
 from engine.store import ModalitySpec, Store
 from training.image_tokenizer import ImageTokenizer
 from training.optimiser import pick_device, use_threads
 from training.signals import SIGNALS
-from training.token_crops import CropConfig, crop, draw_boxes
+from training.token_crops import WHOLE, CropConfig, crop, draw_boxes
 from training.tokenizer import load_tokenizer, token_array
-
-WHOLE = CropConfig()
-"""No crop but the whole frame."""
 
 
 def tokenize(
@@ -67,7 +66,8 @@ def tokenize(
         if crops.count and crops.array not in held:
             unit = "top, left, height, width [pixels], mirrored"
             spec = ModalitySpec(crops.array, "int16", boxes.shape[1:], unit, "camera")
-            store.add_derived(part, crops.array, {crops.array: boxes}, [spec], config_hash=crops.digest)
+            with suppress(PartExistsError):  # another modality, tokenized meanwhile, put the same boxes there
+                store.add_derived(part, crops.array, {crops.array: boxes}, [spec], config_hash=crops.digest)
         if name not in held:
             tokens = [
                 _encode(model, frames, range(i, min(i + batch, ids.stop)), boxes[i - ids.start :][:batch])
@@ -91,6 +91,23 @@ def tokenize(
         "wall_seconds": seconds,
         "samples_per_second": done / seconds,
     }
+
+
+def check_tokens(view: Frames, tokenizer: Path, crops: CropConfig = WHOLE) -> None:
+    """Raises ValueError where frames lack the tokens of the tokenizer in a folder, of whole frames or of
+    these crops, and says which they have."""
+    wanted = token_array(tokenizer, crops)
+    if wanted in view.modalities and (not crops.count or crops.array in view.modalities):
+        return
+    whole = token_array(tokenizer)
+    held = [m.removeprefix(f"{whole}_") for m in view.modalities if m.startswith(f"{whole}_")]
+    held = ["whole frames"] * (whole in view.modalities) + [f"crops {digest}" for digest in held]
+    raise ValueError(
+        f"{view.store_path} has no tokens of {tokenizer} ({wanted}) for all its frames of role {view.role}: "
+        "tokenize it first"
+        + (f", with crops {crops.model_dump_json()}" if crops.count else "")
+        + (f"; those that it has are of {', '.join(held)}" if held else "")
+    )
 
 
 @torch.no_grad()

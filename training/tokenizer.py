@@ -172,7 +172,8 @@ def load_tokenizer(folder: Path) -> ImageTokenizer:
     config = read_json(folder / CONFIG)
     tensors, _ = load_tensors(folder / WEIGHTS)
     if "fourm" in config:
-        return FourMImages(config["modality"], FourMConfig.model_validate(config["fourm"]), tensors)
+        fourm = FourMConfig.model_validate(config["fourm"])
+        return FourMImages(config["modality"], fourm, tensors, str(folder))
     if "labels" in config:
         return LabelMap(config["modality"], **config["labels"])
     if "features" in config:

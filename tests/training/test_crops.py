@@ -65,7 +65,11 @@ def test_half_a_frame_is_stretched_by_two():
 
 def test_tokens_of_crops_stand_beside_the_boxes(world: World, tmp_path):
     store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16)
-    made = {m: tokenize(store, m, world.tokenizers[m], threads=1, crops=CROPS, batch=7) for m in MODALITIES}
+    # Each as if at the same time as the others: none knows what was put there after it began.
+    opened = {m: Store.open(store.path) for m in MODALITIES}
+    made = {
+        m: tokenize(s, m, world.tokenizers[m], threads=1, crops=CROPS, batch=7) for m, s in opened.items()
+    }
     names = {m: token_array(world.tokenizers[m], CROPS) for m in MODALITIES}
     assert {m: made[m]["array"] for m in MODALITIES} == names
     frames = PretrainFrames(Store.open(store.path))
@@ -77,22 +81,20 @@ def test_tokens_of_crops_stand_beside_the_boxes(world: World, tmp_path):
     for i in range(4):
         cropped = crop(held["normals"], boxes[:, i], "normals")
         np.testing.assert_array_equal(tokens[:, i], model.encode(cropped).numpy())
-    again = tokenize(store, "normals", world.tokenizers["normals"], threads=1, crops=CROPS)
+    again = tokenize(Store.open(store.path), "normals", world.tokenizers["normals"], threads=1, crops=CROPS)
     assert again["samples_per_second"] == 0
     assert not store.verify()
 
 
-def test_one_crop_is_chosen_for_all_modalities_of_a_frame(world: World):
+def test_one_crop_is_taken_of_all_modalities_of_a_frame():
     rng = np.random.default_rng(1)
     images = draw_frames(6, 32, rng)
     boxes = draw_boxes(CROPS, "part", 6, 32, 32)
     tokens = np.arange(6 * 4)[:, None, None, None].reshape(6, 4, 1, 1) * np.ones((1, 1, 8, 8), dtype=int)
     batch = {"rgb": images["rgb"], "boxes": boxes, "tok": tokens, "tok2": tokens + 100, "id": np.arange(6)}
-    out = choose_crops(batch, "boxes", ["rgb"], ["tok", "tok2"], np.random.default_rng(2))
+    chosen = np.array([0, 3, 1, 2, 0, 3])
+    out = choose_crops(batch, chosen, "boxes", ["rgb"], ["tok", "tok2"])
     assert set(out) == {"rgb", "tok", "tok2", "id"}
-    chosen = out["tok"][:, 0, 0] - 4 * np.arange(6)
-    assert len(set(chosen.tolist())) > 1
+    np.testing.assert_array_equal(out["tok"][:, 0, 0], 4 * np.arange(6) + chosen)
     np.testing.assert_array_equal(out["tok2"], out["tok"] + 100)
     np.testing.assert_array_equal(out["rgb"], crop(images["rgb"], boxes[np.arange(6), chosen], "rgb"))
-    same = choose_crops(batch, "boxes", ["rgb"], ["tok", "tok2"], np.random.default_rng(2))
-    np.testing.assert_array_equal(out["tok"], same["tok"])

@@ -125,3 +125,34 @@ def test_what_does_not_fit_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"image_size": 224}))  # as on the hub
     with pytest.raises(ValueError, match="tst tokenizer import"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda t: t.pop("encoder.pos_emb"), r"lacks encoder\.pos_emb: .*download it again"),
+        (lambda t: t.pop("encoder.norm_mlp.bias"), r"lacks encoder\.1\.post\.norm\.bias \(as"),
+        (lambda t: t.update(other=torch.zeros(2)), "has other, which has no place"),
+        (
+            lambda t: t.update({"encoder.proj.bias": torch.zeros(2)}),
+            r"has encoder\.proj\.bias of shape \[2\] for \[\d+\]",
+        ),
+    ],
+)
+def test_a_file_with_keys_amiss_is_named_with_them(tmp_path, spoil, named):
+    tensors = dict(RGB)
+    spoil(tensors)
+    file = tmp_path / "rgb.safetensors"
+    save_tensors(file, tensors)
+    with pytest.raises(ValueError, match=rf"rgb\.safetensors {named}"):
+        import_4m(str(file), "rgb", HEADS, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 5, 1000, -100])
+def test_a_truncated_file_is_named(tmp_path, kept):
+    whole = (GOLDEN / "rgb_vit.weights.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[:kept])
+    with pytest.raises(ValueError, match=r"model\.safetensors is damaged .*download it again"):
+        import_4m(str(tmp_path), "rgb", HEADS, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

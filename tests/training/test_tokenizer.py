@@ -184,3 +184,14 @@ def test_errors_by_hand():
     normals = SIGNALS["normals"]
     right_angle = np.array([[[[255, 128, 128]]]]), np.array([[[[128, 255, 128]]]])
     assert normals.error(*right_angle) == pytest.approx(90, abs=1)
+
+
+@pytest.mark.parametrize(("edges", "drawn"), [(22, False), (28, True)])
+def test_an_edge_is_drawn_from_a_chance_of_one_in_four(edges: int, drawn: bool):
+    """Of the outputs that could stand for a hundred pixels that look alike, the one of least loss."""
+    kind = SIGNALS["edges"]
+    x = (torch.arange(100) < edges).float().view(1, 1, 10, 10)
+    outputs = torch.linspace(-4, 4, 801)
+    losses = torch.stack([kind.loss(torch.full_like(x, y), x) for y in outputs.tolist()])
+    best = torch.full_like(x, outputs[losses.argmin()].item())
+    assert (kind.to_image(best) > 0).all() == drawn
