@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from training.blocks import Block, attention_flops, heads_of, linear_flops, norm
 from training.encoder import Encoder, EncoderConfig, build_around, patchify
-from training.masking import Mask, Masker, MaskingConfig
+from training.masking import Mask, Masker, MaskingConfig, Sources
 from training.modality import TokenSpec
 from training.model import Batch, Multimodal
 from training.packing import pack_frames
@@ -49,8 +49,11 @@ class Objective(nn.Module, ABC):
         """Called when the optimiser has made step number `step`, counted from 1, of `steps`: what follows the
         weights, and schedules for the next step. All of it that lasts is in `state_dict`."""
 
-    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
-        """The random choices for so many frames. Here: a seed for each, of which `pack` makes the rest."""
+    def draw(
+        self, frames: int, rng: np.random.Generator, source: Int[np.ndarray, " f"] | None = None
+    ) -> Draws:
+        """The random choices for so many frames, `source` being the number of the view that each is of where
+        some hide modalities. Here: a seed for each, of which `pack` makes the rest."""
         return {"seeds": rng.integers(2**63, size=frames)}
 
     def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
@@ -81,7 +84,7 @@ class MultimodalObjective(Objective):
     """TST-MM: predict masked tokens of every modality from visible ones of any (arXiv:2312.06647,
     2406.09406).
 
-    `weighting`: see `weigh`."""
+    `weighting`: see `weigh`. `sources`: see `Masker`."""
 
     def __init__(
         self,
@@ -93,6 +96,7 @@ class MultimodalObjective(Objective):
         seed: int,
         tied: bool = False,
         weighting: Weighting = "modality",
+        sources: Sources | None = None,
     ):
         super().__init__()
         self.model = Multimodal(config, image, specs, decoder_depth, tied)
@@ -103,6 +107,7 @@ class MultimodalObjective(Objective):
             tuple(s.name for s in specs),
             tuple(s.slots for s in specs),
             predicted=tuple(s.name for s in self.model.targets),
+            sources=sources,
         )
         self.repeats = masking.repeats
         self.reads = ("rgb", *(s.array for s in specs))
@@ -118,8 +123,11 @@ class MultimodalObjective(Objective):
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
-    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
-        return vars(self.masker.draw(frames * self.repeats, rng))
+    def draw(
+        self, frames: int, rng: np.random.Generator, source: Int[np.ndarray, " f"] | None = None
+    ) -> Draws:
+        each = None if source is None else np.repeat(source, self.repeats)
+        return vars(self.masker.draw(frames * self.repeats, rng, each))
 
     def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
         return pack_frames(arrays, Mask(**draws), self.model.specs, self.encoder.config.patch)
@@ -170,7 +178,9 @@ class MaskedAutoencoder(Objective):
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
-    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
+    def draw(
+        self, frames: int, rng: np.random.Generator, source: Int[np.ndarray, " f"] | None = None
+    ) -> Draws:
         return {"order": np.argsort(rng.random((frames, self.slots), dtype=np.float32), axis=1)}
 
     def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
