@@ -23,7 +23,7 @@ from jaxtyping import Int64
 from scipy.spatial import KDTree
 
 from engine.errors import LeakError, MissingModalityError
-from engine.schema import LabelRow, Role, Run, Space
+from engine.schema import LabelRow, ModalitySpec, Role, Run, Space
 from engine.store import Store
 
 
@@ -85,6 +85,11 @@ class Frames:
                     if self._allowed(spec.kind):
                         common[spec.name] = common.get(spec.name, 0) + 1
         return tuple(m.name for m in self._store.modalities if common.get(m.name) == len(parts))
+
+    @property
+    def store_modalities(self) -> tuple[ModalitySpec, ...]:
+        """What the store knows of, whether every frame of the view has it and may show it or not."""
+        return self._store.modalities
 
     @property
     def weights(self) -> tuple[float, ...] | None:

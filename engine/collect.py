@@ -75,6 +75,8 @@ class CollectConfig(BaseModel):
     """What the sampler may be told."""
     noise: NoiseConfig = NoiseConfig()
     """Noise of the sensors."""
+    sensory: tuple[str, ...] = SENSORY
+    """What is sensed and kept, beside labels and the camera: any of rgb, depth, normals and edges."""
     seed: int = 0
     """Seed of poses and noise; the role and the house enter too."""
     actors: int = Field(2, ge=0)
@@ -204,6 +206,8 @@ def _check_names(config: CollectConfig) -> None:
     drawn_by(config.simulator)  # says so where what draws is not installed
     if config.sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {config.sampler!r}; choose from {', '.join(SAMPLERS)}")
+    if not config.sensory or not set(config.sensory) <= set(SENSORY):
+        raise ValueError(f"sensory is {list(config.sensory)}: give one or more of {', '.join(SENSORY)}")
     told = config.sampling.model_dump(exclude_defaults=True)
     if "poses" in told and config.sampler != "poses":
         raise ValueError(f"sampling.poses names a file, but the sampler is {config.sampler!r}: use `poses`")
@@ -230,7 +234,8 @@ def _told(config: CollectConfig, houses: Sequence[HouseRef]) -> dict[str, object
 
 def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
     poses = config.sampling.poses
-    modalities = (*SENSORY, *(LABELS if config.role != "pretrain" else ()), *CAMERA)
+    sensory = tuple(m for m in SENSORY if m in config.sensory)
+    modalities = (*sensory, *(LABELS if config.role != "pretrain" else ()), *CAMERA)
     decides = {
         "format": _FORMAT,
         "role": config.role,

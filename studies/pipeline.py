@@ -40,7 +40,7 @@ from studies.run_config import Houses, Phase, Protocol, RunConfig, Sensing
 from studies.stage import Stage
 from studies.yaml_config import merge, parse
 from training.evaluate import evaluate
-from training.launch import launch_pretrain
+from training.launch import Source, launch_pretrain
 from training.pretrain import PretrainConfig
 from training.propagate import propagate
 from training.token_crops import CropConfig
@@ -130,14 +130,23 @@ def houses_stage(name: str, houses: Houses) -> Stage:
     return Stage("houses", f"houses {name}: {houses.count} of {houses.family}{days}", content, (), work)
 
 
-def _store(config: RunConfig, name: str, role: Role, frames: int, machine: MachineConfig) -> Stage:
-    """Frames of one set of houses in one role, in `<out>/store`. Only pre-training samples as it is told to:
-    labelled frames and those judged by are drawn densely."""
+def _store(
+    config: RunConfig,
+    name: str,
+    role: Role,
+    frames: int,
+    machine: MachineConfig,
+    sensory: tuple[str, ...] | None = None,
+) -> Stage:
+    """Frames of one set of houses in one role, in `<out>/store`, of all sensors or of some. Only pre-training
+    samples as it is told to: labelled frames and those judged by are drawn densely."""
     sensing = config.sensing
     if role != "pretrain":
         sensing = sensing.model_copy(
             update={k: Sensing.model_fields[k].default for k in ("sampler", "sampling")}
         )
+
+    some = {} if sensory is None else {"sensory": sensory}
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
         files = sorted((inputs[0] / "houses").glob("*.json"))
@@ -149,6 +158,7 @@ def _store(config: RunConfig, name: str, role: Role, frames: int, machine: Machi
                 role=role,
                 frames=frames,
                 actors=machine.actors,
+                **some,
                 **dict(sensing),
             )
         )
@@ -156,15 +166,20 @@ def _store(config: RunConfig, name: str, role: Role, frames: int, machine: Machi
         return {"role": role, "set": name, "houses": len(files), "frames": len(files) * frames, "bytes": size}
 
     content = {"role": role, "frames": frames, **sensing.model_dump(mode="json"), "library": _library()}
+    content |= {"sensory": list(sensory)} if sensory else {}
     houses = houses_stage(name, config.houses[name])
     label = f"{role} frames of {name}: {config.houses[name].count} × {frames}"
+    label += f", {', '.join(sensory)} alone" if sensory else ""
     return Stage("store", label, content, (houses,), work)
 
 
 def _stores(config: RunConfig, name: str, phase: Phase, machine: MachineConfig) -> dict[str, Stage]:
     """Stores of a phase, by set of houses."""
     each = config.frames_of(name, phase)
-    return {houses: _store(config, houses, "pretrain", frames, machine) for houses, frames in each.items()}
+    return {
+        houses: _store(config, houses, "pretrain", frames, machine, phase.modalities.get(houses))
+        for houses, frames in each.items()
+    }
 
 
 def _view(stores: list[Path], shares: list[float]) -> PretrainFrames | MixedFrames:
@@ -174,13 +189,20 @@ def _view(stores: list[Path], shares: list[float]) -> PretrainFrames | MixedFram
 
 def _tokenizers(config: RunConfig, stores: dict[str, Stage]) -> dict[str, Stage]:
     """A tokenizer for each modality, trained on what the first phase sees and on nothing else."""
-    shares = list(next(iter(config.learn.values())).houses.values())
+    first = next(iter(config.learn.values()))
     found = {}
     for modality in config.modalities:
+        sensed = _sensing(first, modality)
+        shares = [first.houses[name] for name in sensed] if len(sensed) > 1 else [1.0]
         settings = merge(config.tokenizer.model_dump(), config.tokenizer_by_modality.get(modality, {}))
         own = parse(TokenizerConfig, settings, f"tokenizer_by_modality.{modality}")
-        found[modality] = _tokenizer(modality, own, list(stores.values()), shares)
+        found[modality] = _tokenizer(modality, own, [stores[name] for name in sensed], shares)
     return found
+
+
+def _sensing(phase: Phase, modality: str) -> list[str]:
+    """The sets of houses of which a phase has a modality."""
+    return [name for name in phase.houses if modality in phase.modalities.get(name, (modality,))]
 
 
 def _tokenizer(modality: str, config: TokenizerConfig, stores: list[Stage], shares: list[float]) -> Stage:
@@ -213,13 +235,22 @@ def _pretrain(
     own = parse(PretrainConfig, fields, f"learn.{name}.pretrain")
     shares = list(phase.houses.values())
     first, coded = len(stores), len(tokenizers)
-    tokens = [_tokens(m, store, t, own.crops) for store in stores.values() for m, t in tokenizers.items()]
+    tokens = [
+        _tokens(m, store, t, own.crops)
+        for name, store in stores.items()
+        for m, t in tokenizers.items()
+        if name in _sensing(phase, m)
+    ]
+    shown = [phase.modalities.get(name) for name in stores]
     needs = (*stores.values(), *tokenizers.values(), *before, *tokens)
 
     def work(out: Path, inputs: list[Path]) -> dict[str, Any]:
         return launch_pretrain(
             own,
-            [(path / "store", share) for path, share in zip(inputs[:first], shares, strict=True)],
+            [
+                Source(store=path / "store", share=share, modalities=some)
+                for path, share, some in zip(inputs[:first], shares, shown, strict=True)
+            ],
             dict(zip(tokenizers, inputs[first : first + coded], strict=True)),
             out,
             use_ray=machine.ray_train,
@@ -228,6 +259,7 @@ def _pretrain(
         )
 
     content = {"pretrain": own.model_dump(mode="json"), "shares": shares}
+    content |= {"modalities": phase.modalities} if phase.modalities else {}
     each = config.frames_of(name, phase)
     where = " and ".join(f"{n} ({config.houses[n].count} × {each[n]})" for n in stores)
     label = f"pre-training {own.objective} on {where}, seed {own.seed}" + (f", then {name}" if before else "")

@@ -93,6 +93,9 @@ class Phase(Config):
 
     houses: Annotated[dict[str, float], BeforeValidator(_without_nulls)] = Field(min_length=1)
     """Sets of houses, each with its share of the frames and of the samples."""
+    modalities: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_without_nulls)] = {}
+    """Of sets of houses that are sensed with some of the run's modalities alone: which. Nothing else of them
+    is stored, seen or predicted."""
     frames: int | None = Field(default=None, ge=1)
     """Frames in all, spread evenly over the houses of each set; none: the run's `frames`."""
     pretrain: dict[str, Any] = {}
@@ -159,6 +162,7 @@ class RunConfig(Config):
                     )
         for name, phase in self.learn.items():
             self.frames_of(name, phase)
+            self._senses(name, phase)
         if self.propagate and (self.upper_bound or "knn" in self.protocols):
             raise ValueError(
                 "propagate needs a teacher without labels of the judged houses and a student that trains: "
@@ -185,6 +189,22 @@ class RunConfig(Config):
                         f"houses.{label}, whose labels are used, and houses.{other} are furnished from one "
                         f"pool ({a.family}, {b.family}): take a family of the other pool, or `apart: false`"
                     )
+
+    def _senses(self, name: str, phase: Phase) -> None:
+        known = self.modalities if self.objective == "mm" else ("rgb",)
+        for houses, shown in phase.modalities.items():
+            if houses not in phase.houses or not shown or not set(shown) <= set(self.modalities):
+                raise ValueError(
+                    f"learn.{name}.modalities: {houses!r} senses {list(shown)}; name sets of "
+                    f"{list(phase.houses)} and modalities of {list(self.modalities)}"
+                )
+        for modality in known:
+            without = [h for h in phase.houses if modality not in phase.modalities.get(h, known)]
+            if len(without) == len(phase.houses) or (without and self.objective != "mm"):
+                raise ValueError(
+                    f"learn.{name}.modalities: {self.objective} needs {modality!r}, and "
+                    f"{', '.join(without)} do not sense it: let them"
+                )
 
     def frames_of(self, name: str, phase: Phase) -> dict[str, int]:
         """Frames of each house, by set, in a phase. Raises ValueError where they do not come out even."""

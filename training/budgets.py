@@ -22,7 +22,10 @@ def dirichlet(alphas: Float[np.ndarray, "*b m"], rng: np.random.Generator) -> Fl
 
 
 def share_out(
-    budget: int, alphas: Float[np.ndarray, "b m"], room: Int[np.ndarray, "b m"], rng: np.random.Generator
+    budget: int | Int[np.ndarray, " b"],
+    alphas: Float[np.ndarray, "b m"],
+    room: Int[np.ndarray, "b m"],
+    rng: np.random.Generator,
 ) -> Int[np.ndarray, "b m"]:
     """Tokens per modality: rows sum to `budget`, or to all the room there is; none where alpha is 0.
 
@@ -50,19 +53,23 @@ def share_out(
 
 
 def clamp_out(
-    budget: int, alphas: Float[np.ndarray, "b m"], room: Int[np.ndarray, "b m"], rng: np.random.Generator
+    budget: int | Int[np.ndarray, " b"],
+    alphas: Float[np.ndarray, "b m"],
+    room: Int[np.ndarray, "b m"],
+    rng: np.random.Generator,
 ) -> Int[np.ndarray, "b m"]:
     """Tokens per modality as 4M has them: rows sum to `budget` or less, and to at least 1 where there is
     room.
 
     Shares are rounded down; each token that is left goes to the largest share of another draw; then every
     modality is cut to its room. A row that is left with nothing is drawn again, a hundred times at most."""
+    budget = np.broadcast_to(budget, len(room))
     given = np.zeros(room.shape, dtype=np.int64)
     again = np.arange(len(room))
     for _ in range(100):
         a = alphas[again]
-        drawn = np.floor(dirichlet(a, rng) * budget).astype(np.int64)
-        left = budget - drawn.sum(axis=1)
+        drawn = np.floor(dirichlet(a, rng) * budget[again, None]).astype(np.int64)
+        left = budget[again] - drawn.sum(axis=1)
         most = int(left.max(initial=0))
         winners = dirichlet(np.repeat(a[:, None], most, axis=1), rng).argmax(axis=-1)
         counted = (np.arange(most) < left[:, None])[..., None] & (winners[..., None] == np.arange(a.shape[1]))

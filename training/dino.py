@@ -8,6 +8,9 @@ different frames are to keep apart (KoLeo).
 - What speaks for an image is the encoder's first register, or the mean of its patches where it has none
   (the default, so that all methods can share one encoder); `encoder.registers: 1` is DINOv2's class token.
 - Local crops have half the frame's side. Their positions are those of the whole grid, stretched.
+- Several workers make the step that one would make: the centre or Sinkhorn-Knopp, and the neighbours of
+  KoLeo (DINOv2: of each worker alone), are of the frames of all of them. They are those of a forward pass,
+  so that `micro_batch` changes the step.
 - The heads of DINO and iBOT are apart, as in the paper. The encoder that is transferred is the teacher's.
 - Left out: what belongs to very large models and very long runs (stochastic depth, layer scale, decay of the
   learning rate by layer, a schedule of the weight decay, a last layer that is frozen in the first epoch)."""
@@ -17,7 +20,7 @@ from typing import Literal, Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -28,7 +31,7 @@ from training.crops import CropConfig, crop_flops, draw_crops, make_crops
 from training.dino_losses import Balanced, Centred, Head, cross_entropy, dino_loss, koleo_loss
 from training.encoder import Encoder, EncoderConfig, build_around, patchify
 from training.model import Batch
-from training.objectives import Objective
+from training.objectives import Draws, Objective
 from training.positions import sincos_2d_across
 
 
@@ -38,7 +41,7 @@ class DinoConfig(Config):
     crops: CropConfig = CropConfig()
     """What is cropped, and how colours change."""
     masked_crops: float = Field(default=0.5, ge=0, le=1)
-    """Share of the global crops with hidden patches; one of a batch at least."""
+    """Share of the global crops with hidden patches; one of a lane at least."""
     masked: tuple[float, float] = (0.1, 0.5)
     """Least and most of the patches hidden in such a crop, as a share."""
     hidden: int = Field(default=1024, ge=1)
@@ -120,11 +123,27 @@ class Dino(Objective):
         self.reads = ("rgb",)
 
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
-        frames, c = len(arrays["rgb"]), self.config
-        if frames < 2:
-            raise ValueError("dino tells frames apart, so each worker needs two a step: raise the batch")
+        return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
+
+    def draw(
+        self, frames: int, rng: np.random.Generator, source: Int[np.ndarray, " f"] | None = None
+    ) -> Draws:
+        c = self.config
         crops = draw_crops(frames, self.image, c.crops, rng)
         hidden = draw_blocks(2 * frames, self.grid, c.masked_crops, c.masked, rng)
+        drawn = {f"{kind}.{k}": v.numpy() for kind, some in crops.items() for k, v in some.items()}
+        drawn["hidden"] = hidden.reshape(2, frames, -1)
+        return {k: v.swapaxes(0, 1) for k, v in drawn.items()}  # [frames, crops, ...]
+
+    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
+        if len(arrays["rgb"]) < 2:
+            raise ValueError("dino tells frames apart, so each worker needs two a step: raise the batch")
+        drawn = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in draws.items()}
+        hidden = drawn.pop("hidden").reshape(-1, self.grid**2)
+        crops: dict[str, dict[str, Tensor]] = {"global": {}, "local": {}}
+        for name, values in drawn.items():
+            kind, key = name.split(".")
+            crops[kind][key] = torch.from_numpy(values)
         count = np.repeat(hidden.sum(1), hidden.sum(1))
         return {
             "rgb": torch.from_numpy(arrays["rgb"]),

@@ -4,6 +4,8 @@ A head gives the cosines of a feature with prototypes. What the teacher says of 
 in either of two ways that keep it from collapsing: `Centred` (DINO, Caron et al., arXiv:2104.14294) or
 `Balanced` (Sinkhorn-Knopp, arXiv:2006.09882). The student is to say the same."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -105,15 +107,44 @@ def dino_loss(
 
 def koleo_loss(x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     """-mean log distance of each feature, scaled to length 1, to its nearest neighbour: spreads them out
-    (Sablayrolles et al., arXiv:1806.03198). At least two features, of this worker alone, as in DINOv2."""
+    (Sablayrolles et al., arXiv:1806.03198). The mean is over the features of this worker, at least two; the
+    neighbours are of all workers."""
     x = F.normalize(x.float(), dim=-1, eps=EPS)
+    every, first = _rows_of_all_workers(x)
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        nearest = (x @ x.T).fill_diagonal_(-2).argmax(1)
-    return -(F.pairwise_distance(x, x[nearest], eps=EPS) + EPS).log().mean()
+        nearest = (x @ every.T).diagonal_scatter(x.new_full((len(x),), -2.0), first).argmax(1)
+    return -(F.pairwise_distance(x, every[nearest], eps=EPS) + EPS).log().mean()
+
+
+def _several() -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def _of_all_workers(total: Tensor) -> Tensor:
     """Sum over the workers of a run; as it is where there is one."""
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+    if _several():
         dist.all_reduce(total)
     return total
+
+
+class _Summed(torch.autograd.Function):
+    """Sum over workers, of whose losses each may depend on all of it: so gradients are summed too."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return _of_all_workers(x.clone())
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return _of_all_workers(grads[0].contiguous().clone())
+
+
+def _rows_of_all_workers(x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "m d"], int]:
+    """The rows of all workers, of which there may be unequal numbers, and where those of this one begin."""
+    if not _several():
+        return x, 0
+    sizes = torch.zeros(dist.get_world_size(), dtype=torch.int64, device=x.device)
+    sizes[dist.get_rank()] = len(x)
+    ends = _of_all_workers(sizes).cumsum(0).tolist()
+    first = ends[dist.get_rank()] - len(x)
+    return _Summed.apply(F.pad(x, (0, 0, first, ends[-1] - first - len(x)))), first

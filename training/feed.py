@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from engine.mixture import MixedFrames
 from engine.order import Order, Ticket, View
 from engine.stream import TicketReader
 from training.model import Batch
@@ -22,6 +23,8 @@ T = TypeVar("T")
 Tickets = Iterator[tuple[Ticket, range]]
 """Tickets of several lanes, one after the other group by group, with the batches to take of each."""
 
+SOURCE = "source"
+"""Of batches of a mixture, beside what is read: the number of the view that each frame is of."""
 GROUP_FRAMES = 1024
 """Frames that all lanes together decode at a time; at least a batch."""
 
@@ -62,7 +65,7 @@ class Lanes:
     def batches(
         self, view: View, arrays: Sequence[str], lanes: Sequence[int], tickets: Tickets
     ) -> Iterator[dict[str, np.ndarray]]:
-        """The frames of each step, lane after lane."""
+        """The frames of each step, lane after lane; of a mixture that hides something, and `SOURCE`."""
         reader = TicketReader(view, arrays, self.frames, seed=self.seed)
         taken: deque[int] = deque()
 
@@ -78,7 +81,10 @@ class Lanes:
             for _ in lanes:
                 taken.popleft()
             for step in range(steps):
-                yield {k: np.concatenate([b[k] for b in group[step::steps]]) for k in first}
+                batch = {k: np.concatenate([b[k] for b in group[step::steps]]) for k in first}
+                if isinstance(view, MixedFrames) and any(view.shows):
+                    batch[SOURCE] = view.view_of(batch["id"])
+                yield batch
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,10 @@ def steps(
     frames = len(mine) * lanes.frames
     cuts = [frames * i // passes for i in range(passes + 1)]
     for step, arrays in zip(count(first), batches, strict=False):
+        sources = np.split(arrays[SOURCE], len(mine)) if SOURCE in arrays else [None] * len(mine)
         draws = [
-            objective.draw(lanes.frames, np.random.default_rng((lanes.seed, step, lane))) for lane in mine
+            objective.draw(lanes.frames, np.random.default_rng((lanes.seed, step, lane)), source)
+            for lane, source in zip(mine, sources, strict=True)
         ]
         drawn = {k: np.concatenate([d[k] for d in draws]) for k in draws[0]}
         rows = {k: len(v) // frames for k, v in drawn.items()}

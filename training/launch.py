@@ -48,6 +48,9 @@ class Source(Config):
     """Share of the samples."""
     role: Literal["pretrain", "transfer"] = "pretrain"
     """Which of its frames; of transfer houses never the labels (the transfer mix-in)."""
+    modalities: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """What it shows of the pre-training's modalities: nothing else of it is seen or predicted, and its store
+    need not hold more. None: all of them."""
 
 
 class PretrainCommand(Config):
@@ -95,7 +98,8 @@ def pretrain_command(config: PretrainCommand) -> None:
 
 
 Stores = Path | Sequence[Source | tuple[Path, float] | tuple[Path, float, Literal["pretrain", "transfer"]]]
-"""A store, or several: (store, share of the samples, role), the role being pretrain unless it is said."""
+"""A store, or several: (store, share of the samples, role), the role being pretrain unless it is said; as
+`Source`, also what it shows."""
 
 
 def launch_pretrain(
@@ -176,7 +180,8 @@ def _sources(store: Stores) -> list[Source]:
 
 def _frames(sources: Sequence[Source]) -> View:
     views = [unlabelled(s.store, s.role) for s in sources]
-    return views[0] if len(views) == 1 else MixedFrames(views, [s.share for s in sources])
+    shows = [s.modalities for s in sources]
+    return MixedFrames(views, [s.share for s in sources], shows) if len(views) > 1 or shows[0] else views[0]
 
 
 def _worker(settings: dict[str, Any]) -> None:

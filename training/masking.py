@@ -6,6 +6,11 @@ overlap between inputs and targets. Mixtures draw a component per sample first. 
 for goes to the others, so that every sample has exactly the budget and nothing is padded, unless
 `overflow` says otherwise.
 
+Samples may come from several sources of which some show certain modalities alone. A sample then draws among
+the components that have inputs and targets among these, and nothing else is drawn. Where they hold fewer
+tokens than both budgets, all of them are used, seen and predicted as the budgets are to each other, and the
+rest is padded: of RGB alone, 64 tokens, 48 and 64 become 27 and 37.
+
 4M-21's mixture (Bachmann et al., arXiv:2406.09406) has seven components: all to all at alpha .01, .1, 1 and
 10, RGB to all at 1000/0, and two, of half the weight, that see captions above all. A store has no captions.
 Without them those two would be all to all at input alpha .05, which lies between two that are there; they
@@ -67,9 +72,17 @@ class Mask:
     target_valid: Bool[np.ndarray, "b t"]
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where samples come from: the modalities that each source shows, and its share of the samples."""
+
+    shown: tuple[tuple[str, ...], ...]
+    shares: tuple[float, ...]
+
+
 class Masker:
     """Draws masks for modalities `names` with `slots` tokens each, those of `seen` as inputs and those of
-    `predicted` as targets (all by default).
+    `predicted` as targets (all by default). `sources`: by default one, which shows all.
 
     Raises ValueError when a mixture names a modality that is not there, or a budget cannot be met.
     """
@@ -81,51 +94,87 @@ class Masker:
         slots: tuple[int, ...],
         seen: tuple[str, ...] | None = None,
         predicted: tuple[str, ...] | None = None,
+        sources: Sources | None = None,
     ):
         self.config, self.names = config, names
         self.slots = np.asarray(slots, dtype=np.int64)
         self.owner = np.repeat(np.arange(len(slots)), self.slots)
         self.starts = np.cumsum(self.slots) - self.slots
-        weights = np.array([c.weight for c in config.mixture])
-        self.weights = weights / weights.sum()
+        sources = sources or Sources((names,), (1.0,))
+        self.shares = np.array(sources.shares) / sum(sources.shares)
+        self.shown = np.array([[name in shown for name in names] for shown in sources.shown])
+        self.budget = np.array([self._budget(shown) for shown in self.shown])
         self.input_alphas = np.array([_alphas(c.inputs, names, seen) for c in config.mixture])
         self.target_alphas = np.array([_alphas(c.targets, names, predicted) for c in config.mixture])
-        for component, a_in, a_out in zip(config.mixture, self.input_alphas, self.target_alphas, strict=True):
-            self._check(component, a_in, a_out)
+        both = [self.shown @ (a > 0).T for a in (self.input_alphas, self.target_alphas)]
+        possible = np.logical_and(*both)  # [source, component]
+        for source, shown in enumerate(self.shown):
+            whole = shown.all()
+            if not whole and not possible[source].any():
+                raise ValueError(
+                    f"a source shows {[n for n, s in zip(names, shown, strict=True) if s]}, and no component "
+                    "of the mixture has both inputs and targets among them: add one, or let it show more"
+                )
+            for number in range(len(config.mixture)):
+                if whole or possible[source, number]:
+                    self._check(number, source)
+        weights = np.array([c.weight for c in config.mixture]) * (
+            possible | self.shown.all(axis=1, keepdims=True)
+        )
+        self.weights = weights / weights.sum(axis=1, keepdims=True)  # [source, component]
 
-    def _check(self, component: Component, a_in: np.ndarray, a_out: np.ndarray) -> None:
-        config, strict = self.config, self.config.overflow == "refuse"
+    def _budget(self, shown: Bool[np.ndarray, " m"]) -> tuple[int, int]:
+        """Inputs and targets of a sample of which these modalities are shown."""
+        inputs, targets = self.config.inputs, self.config.targets
+        room = int(self.slots[shown].sum())
+        if shown.all() or room >= inputs + targets:
+            return inputs, targets
+        seen = max(1, room * inputs // (inputs + targets))
+        return seen, room - seen
+
+    def _check(self, number: int, source: int) -> None:
+        config, shown = self.config, self.shown[source]
+        component = config.mixture[number]
+        a_in, a_out = self.input_alphas[number] * shown, self.target_alphas[number] * shown
+        strict = config.overflow == "refuse" and shown.all()
+        inputs, targets = self.budget[source].tolist()
         room = int(self.slots[a_in > 0].sum())
-        if room < (config.inputs if strict else 1):
+        if room < (inputs if strict else 1):
             raise ValueError(
-                f"{config.inputs} input tokens do not fit {component}: its modalities hold {room}; "
+                f"{inputs} input tokens do not fit {component}: its modalities hold {room}; "
                 "lower masking.inputs, give more modalities an alpha, or set masking.overflow to pad"
             )
         # Inputs may take what they like from the target modalities: the worst case must still leave the
         # budget.
-        room = int(self.slots[a_out > 0].sum()) - min(
-            config.inputs, int(self.slots[(a_in > 0) & (a_out > 0)].sum())
-        )
-        if room < (config.targets if strict else 1):
+        room = int(self.slots[a_out > 0].sum()) - min(inputs, int(self.slots[(a_in > 0) & (a_out > 0)].sum()))
+        if room < (targets if strict else 1):
             raise ValueError(
-                f"{config.targets} target tokens do not fit {component}: {room} may be left after the "
+                f"{targets} target tokens do not fit {component}: {room} may be left after the "
                 "inputs; lower masking.targets or masking.inputs, or give more modalities an alpha"
             )
 
     def budgets(
-        self, batch: int, rng: np.random.Generator, component: int | None = None
+        self,
+        batch: int,
+        rng: np.random.Generator,
+        component: int | None = None,
+        source: Int[np.ndarray, " b"] | None = None,
     ) -> tuple[Int[np.ndarray, "b m"], Int[np.ndarray, "b m"]]:
-        """Inputs and targets per modality of `batch` samples, of one component of the mixture or of all."""
-        chosen = rng.choice(len(self.weights), size=batch, p=self.weights)
-        if component is not None:
-            chosen = np.full(batch, component)
-        room = np.broadcast_to(self.slots, (batch, len(self.slots)))
+        """Inputs and targets per modality of `batch` samples, of one component of the mixture or of all, of
+        the first source or each of its own."""
+        source = np.zeros(batch, dtype=np.int64) if source is None else source
+        below = self.weights.cumsum(axis=1)
+        chosen = (below / below[:, -1:])[source] <= rng.random(batch)[:, None]  # as rng.choice draws
+        chosen = chosen.sum(axis=1) if component is None else np.full(batch, component)
+        shown, (inputs, targets) = self.shown[source], self.budget[source].T
+        room = self.slots * shown
         share = clamp_out if self.config.overflow == "lose" else share_out
-        n_in = share(self.config.inputs, self.input_alphas[chosen], room, rng)
-        return n_in, share(self.config.targets, self.target_alphas[chosen], room - n_in, rng)
+        n_in = share(inputs, self.input_alphas[chosen] * shown, room, rng)
+        return n_in, share(targets, self.target_alphas[chosen] * shown, room - n_in, rng)
 
-    def draw(self, batch: int, rng: np.random.Generator) -> Mask:
-        n_in, n_out = self.budgets(batch, rng)
+    def draw(self, batch: int, rng: np.random.Generator, source: Int[np.ndarray, " b"] | None = None) -> Mask:
+        """Masks of `batch` samples; `source`: the number of the source of each, of the first if not given."""
+        n_in, n_out = self.budgets(batch, rng, source=source)
         # A uniform order within each modality: rank of every slot among its own.
         keys = rng.random((batch, len(self.owner)), dtype=np.float32) + self.owner
         order = np.argsort(keys, axis=1)
@@ -139,9 +188,13 @@ class Masker:
         return Mask(inputs, targets, input_valid, target_valid)
 
     def mean_counts(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Inputs and targets of a sample by modality, over ten thousand draws."""
-        means = (n.mean(axis=0).tolist() for n in self.budgets(10_000, np.random.default_rng(0)))
-        n_in, n_out = (dict(zip(self.names, mean, strict=True)) for mean in means)
+        """Inputs and targets of a sample by modality, over ten thousand draws of each source."""
+        totals = np.zeros((2, len(self.names)))
+        for number, share in enumerate(self.shares):
+            source = np.full(10_000, number)
+            drawn = self.budgets(10_000, np.random.default_rng(0), source=source)
+            totals += share * np.stack([n.mean(axis=0) for n in drawn])
+        n_in, n_out = (dict(zip(self.names, mean, strict=True)) for mean in totals.tolist())
         return n_in, n_out
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from training.blocks import Block, attention_flops, heads_of, linear_flops, norm
 from training.encoder import Encoder, EncoderConfig, build_around, patchify
-from training.masking import Mask, Masker, MaskingConfig
+from training.masking import Mask, Masker, MaskingConfig, Sources
 from training.modality import TokenSpec
 from training.model import Batch, Multimodal
 from training.packing import pack_frames
@@ -50,8 +50,11 @@ class Objective(nn.Module, ABC):
         """Called when the optimiser has made step number `step`, counted from 1, of `steps`: what follows the
         weights, and schedules for the next step. All of it that lasts is in `state_dict`."""
 
-    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
-        """The random choices for so many frames. Here: a seed for each, of which `pack` makes the rest."""
+    def draw(
+        self, frames: int, rng: np.random.Generator, source: Int[np.ndarray, " f"] | None = None
+    ) -> Draws:
+        """The random choices for so many frames, `source` being the number of the view that each is of where
+        some hide modalities. Here: a seed for each, of which `pack` makes the rest."""
         return {"seeds": rng.integers(2**63, size=frames)}
 
     def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
@@ -83,7 +86,7 @@ class MultimodalObjective(Objective):
     2406.09406).
 
     `weighting`: see `weigh`. `crops`: of which crops of every frame the tokens in the store are; each sample
-    is then one of them, pixels and tokens alike."""
+    is then one of them, pixels and tokens alike. `sources`: see `Masker`."""
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class MultimodalObjective(Objective):
         tied: bool = False,
         weighting: Weighting = "modality",
         crops: CropConfig = WHOLE,
+        sources: Sources | None = None,
     ):
         super().__init__()
         self.model = Multimodal(config, image, specs, decoder_depth, tied)
@@ -106,6 +110,7 @@ class MultimodalObjective(Objective):
             tuple(s.name for s in specs),
             tuple(s.slots for s in specs),
             predicted=tuple(s.name for s in self.model.targets),
+            sources=sources,
         )
         self.repeats = masking.repeats
         self.crops = crops
@@ -122,9 +127,12 @@ class MultimodalObjective(Objective):
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
-    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
+    def draw(
+        self, frames: int, rng: np.random.Generator, source: Int[np.ndarray, " f"] | None = None
+    ) -> Draws:
         samples = frames * self.repeats
-        draws = vars(self.masker.draw(samples, rng))
+        each = None if source is None else np.repeat(source, self.repeats)
+        draws = vars(self.masker.draw(samples, rng, each))
         if not self.crops.count:
             return draws
         return draws | {"crop": rng.integers(1 + self.crops.count, size=samples)}
@@ -183,7 +191,9 @@ class MaskedAutoencoder(Objective):
     def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
-    def draw(self, frames: int, rng: np.random.Generator) -> Draws:
+    def draw(
+        self, frames: int, rng: np.random.Generator, source: Int[np.ndarray, " f"] | None = None
+    ) -> Draws:
         return {"order": np.argsort(rng.random((frames, self.slots), dtype=np.float32), axis=1)}
 
     def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:

@@ -7,9 +7,9 @@ cosine, lr = base_lr · batch / 256, gradients clipped, bf16. Everything random 
 lane), and a checkpoint holds all the rest, so a run that is killed and started again ends with the same
 bits (on one machine, with the same number of threads), and with another number of workers its losses stay the
 same but for rounding. Frames come of one view of a store, or of several in
-proportion (`engine.mixture`); none of them shows a label. Loss curve and metrics come out in
-`<out>/metrics.json`, weights in `model.safetensors`, and while it runs TensorBoard's event files in
-`tensorboard`."""
+proportion (`engine.mixture`), each with all modalities or some; none of them shows a label. Loss curve and
+metrics come out in `<out>/metrics.json`, weights in `model.safetensors`, and while it runs TensorBoard's
+event files in `tensorboard`."""
 
 import math
 import time
@@ -47,7 +47,7 @@ from training.config import LoopConfig
 from training.dino import Dino, DinoConfig
 from training.encoder import EncoderConfig
 from training.feed import Lanes, Step, Tickets, ahead, passes_of, steps
-from training.masking import MaskingConfig
+from training.masking import MaskingConfig, Sources
 from training.modality import TokenSpec
 from training.objectives import MaskedAutoencoder, MultimodalObjective, Objective, Weighting, to_device
 from training.optimiser import (
@@ -168,6 +168,8 @@ def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, 
         raise ValueError(
             f"crops are of tokens, for objective mm; {config.objective} takes none: leave them out"
         )
+    if config.objective != "mm" and views_of(frames, "rgb") != views_of(frames):
+        raise ValueError(f"a source does not show rgb, and {config.objective} sees nothing else: let it")
     if config.objective == "mae":
         return MaskedAutoencoder(config.encoder, height, config.mae_masked, config.decoder_depth, config.seed)
     if config.objective == "dino":
@@ -177,10 +179,11 @@ def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, 
         raise ValueError(
             f"no tokenizer for {missing}: train one (tst tokenizer train) and tokenize the store"
         )
+    sources = sources_of(frames, config.modalities)
     specs = []
     for name in config.modalities:
         tokenizer, array = load_tokenizer(tokenizers[name]), token_array(tokenizers[name], config.crops)
-        for view in views_of(frames):
+        for view in views_of(frames, array):
             check_tokens(view, tokenizers[name], config.crops)
         grid = frames.frame_shape(array)[-1]
         specs.append(TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb"))
@@ -194,12 +197,32 @@ def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, 
         config.tied,
         config.weighting,
         config.crops,
+        sources,
     )
 
 
-def views_of(frames: View) -> tuple[Frames, ...]:
-    """The views of a mixture, or the only one."""
-    return frames.views if isinstance(frames, MixedFrames) else (frames,)
+def views_of(frames: View, showing: str | None = None) -> tuple[Frames, ...]:
+    """The views of a mixture, all or those that show a modality; or the only one."""
+    if not isinstance(frames, MixedFrames):
+        return (frames,)
+    return frames.views if showing is None else frames.showing(showing)
+
+
+def sources_of(frames: View, modalities: tuple[str, ...]) -> Sources | None:
+    """What each view of a mixture shows; None where all show all. Raises ValueError for what is no modality
+    of the pre-training, and for one that none shows."""
+    if not isinstance(frames, MixedFrames) or not any(frames.shows):
+        return None
+    unknown = sorted({m for shown in frames.shows for m in shown or ()} - set(modalities))
+    if unknown:
+        raise ValueError(
+            f"a source shows {unknown}, and pre-training has {list(modalities)}: let it show those"
+        )
+    sources = Sources(tuple(shown or modalities for shown in frames.shows), frames.ratios)
+    hidden = sorted(set(modalities).difference(*sources.shown))
+    if hidden:
+        raise ValueError(f"no source shows {hidden}: let one of them, or leave that out of modalities")
+    return sources
 
 
 def check_unlabelled(frames: View) -> None:

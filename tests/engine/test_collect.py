@@ -54,6 +54,19 @@ def collected(houses, tmp_path_factory) -> Path:
     return store
 
 
+def test_some_sensors_alone(collected, houses, tmp_path):
+    """RGB as it is where all is sensed, and nothing else but the camera."""
+    collect(_config(houses[:1], tmp_path / "store", role="pretrain", sensory=("rgb",)))
+    frames, full = PretrainFrames(tmp_path / "store"), PretrainFrames(collected)
+    assert frames.modalities == ("rgb", "pose", "intrinsics")
+    ids = np.arange(10)  # parts have other names, and so another order
+    for name in frames.modalities:
+        one, two = ({f.tobytes() for f in view.read(ids, [name])[name]} for view in (frames, full))
+        assert one == two
+    with pytest.raises(ValueError, match="give one or more of rgb"):
+        collect(_config(houses[:1], tmp_path / "other", sensory=("rgb", "semantic")))
+
+
 def test_frames_of_two_houses(collected, houses):
     store = Store.open(collected)
     assert store.verify() == []

@@ -72,6 +72,27 @@ def test_each_view_keeps_its_guard(store, mixed):
             MixedFrames(mixed.views, ratios)
 
 
+def test_a_view_that_hides_sensors_gives_zeros_and_is_not_asked(store):
+    views = [PretrainFrames(store), TransferFrames(store, TEST_SPACES)]
+    mixed = MixedFrames(views, [4, 1], [None, ("rgb",)])
+    read = mixed.read([3, 125], ["rgb", "depth", "pose"])
+    own = views[1].read([len(views[1]) - 1], ["rgb", "depth", "pose"])
+    assert own["depth"].any()
+    assert not read["depth"][1].any()
+    np.testing.assert_array_equal(read["depth"][0], views[0].read([3], ["depth"])["depth"][0])
+    for name in ("rgb", "pose"):  # where a camera stands is not hidden
+        np.testing.assert_array_equal(read[name][1], own[name][0])
+    assert mixed.modalities == ("rgb", "pose", "intrinsics")
+    assert mixed.showing("depth") == (views[0],)
+    assert mixed.digest() != MixedFrames(views, [4, 1]).digest()
+    with pytest.raises(LeakError, match="semantic"):  # a label is not hidden but refused
+        mixed.read([125], ["semantic"])
+    with pytest.raises(ValueError, match="no view of the mixture shows 'depth'"):
+        MixedFrames(views, [4, 1], [("rgb",), ("rgb",)]).read([0], ["depth"])
+    with pytest.raises(ValueError, match="2 views, 1 given"):
+        MixedFrames(views, [4, 1], [None])
+
+
 def test_mixtures_pickle_and_have_digests(mixed):
     again = pickle.loads(pickle.dumps(mixed))
     assert again.digest() == mixed.digest() != MixedFrames(mixed.views, [1, 1]).digest()

@@ -1,8 +1,6 @@
 """Two workers are one worker: gradients, losses, weights; so are forward passes of any size."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +8,13 @@ import pytest
 import torch
 
 from tests.training.conftest import World
-from tests.training.two_workers import FP32, gradients, pretrain_until
+from tests.training.two_workers import FP32, both, gradients, pretrain_until
 from training.checkpoint import load_tensors
 from training.feed import Lanes, passes_of
 from training.masking import Component, MaskingConfig
 from training.pretrain import PretrainConfig, pretrain
 from training.pretrain import World as Place
 
-ROOT = Path(__file__).parents[2]
 UNEVEN = MaskingConfig(
     inputs=24, targets=40, overflow="lose", mixture=(Component(inputs=0.05, targets=0.05),), repeats=2
 )
@@ -27,16 +24,8 @@ UNEVEN = MaskingConfig(
 def two(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which two workers have been."""
     folder = tmp_path_factory.mktemp("two")
-    named = json.dumps({k: str(v) for k, v in world.tokenizers.items()})
-    command = [sys.executable, "-m", "tests.training.two_workers"]
-    rest = [str(folder), str(world.store.path), named]
-    pair = [
-        subprocess.Popen([*command, str(rank), *rest], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    errors = [p.communicate(timeout=300)[1] for p in pair]
-    assert [p.returncode for p in pair] == [0, 0], errors
-    return folder
+    runs = {p: {"parallel": p, "micro_batch": 3, "again": False} for p in ("ddp", "fsdp")}
+    return both(folder, world.store.path, world.tokenizers, runs)
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])

@@ -1,8 +1,12 @@
-"""One of two workers joined by gloo: `python -m tests.training.two_workers RANK FOLDER STORE TOKENIZERS`.
+"""One of two workers joined by gloo:
 
-Leaves in FOLDER, for both ways to share a model out, the gradients of a step and a whole pre-training."""
+    python -m tests.training.two_workers RANK FOLDER STORE TOKENIZERS RUNS
+
+Leaves in FOLDER the gradients of a step and a whole pre-training of each of RUNS, JSON of names and of the
+fields that each changes. A run that is taken up `again` is killed and goes on in another folder."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,20 +41,41 @@ def gradients(
     passes = passes_of(lanes, size, config.micro_batch)
     losses = backward(run, next(steps(objective, batches, lanes, mine, passes, 0)), cpu, False, size)
     found = {name: whole(p.grad) for name, p in objective.named_parameters() if p.grad is not None}
-    assert found.keys() == dict(objective.named_parameters()).keys()
+    assert found.keys() == {name for name, p in objective.named_parameters() if p.requires_grad}
     return found, losses
 
 
-def work(rank: int, folder: Path, frames: PretrainFrames, tokenizers: dict[str, Path]) -> None:
-    for parallel in ("ddp", "fsdp"):
-        config = FP32.model_copy(update={"parallel": parallel, "micro_batch": 3})
+def work(
+    rank: int, folder: Path, frames: PretrainFrames, tokenizers: dict[str, Path], runs: dict[str, Any]
+) -> None:
+    for name, changes in runs.items():
+        again = changes.pop("again")
+        config = PretrainConfig.model_validate(FP32.model_dump() | changes)
         found, losses = gradients(config, frames, tokenizers, rank, 2)
         if rank == 0:
-            save_tensors(folder / f"{parallel}.safetensors", found, losses)
-        pretrain(config, frames, tokenizers, folder / parallel, World(rank, 2))
+            save_tensors(folder / f"{name}.safetensors", found, losses)
+        pretrain(config, frames, tokenizers, folder / name, World(rank, 2))
         # Killed by both workers at once, and taken up again by one (in the test) or by two.
-        pretrain_until(3, config, frames, tokenizers, folder / f"{parallel}-cut", World(rank, 2))
+        pretrain_until(3, config, frames, tokenizers, folder / f"{name}-cut", World(rank, 2))
         dist.barrier()
+        if again:
+            pretrain(config, frames, tokenizers, folder / f"{name}-cut", World(rank, 2))
+
+
+def both(folder: Path, store: Path, tokenizers: dict[str, Path], runs: dict[str, Any]) -> Path:
+    """Both workers at work, until both are done; returns the folder."""
+    named = json.dumps({k: str(v) for k, v in tokenizers.items()})
+    command = [sys.executable, "-m", "tests.training.two_workers"]
+    rest = [str(folder), str(store), named, json.dumps(runs)]
+    pair = [
+        subprocess.Popen(
+            [*command, str(rank), *rest], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    errors = [p.communicate(timeout=300)[1] for p in pair]
+    assert [p.returncode for p in pair] == [0, 0], errors
+    return folder
 
 
 class Killed(Exception):
@@ -79,9 +104,9 @@ def pretrain_until(
 
 
 if __name__ == "__main__":
-    number, folder, store, named = sys.argv[1:]
+    number, folder, store, named, runs = sys.argv[1:]
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=int(number), world_size=2)
     paths = {k: Path(v) for k, v in json.loads(named).items()}
-    work(int(number), Path(folder), PretrainFrames(store), paths)
+    work(int(number), Path(folder), PretrainFrames(store), paths, json.loads(runs))
     dist.destroy_process_group()
