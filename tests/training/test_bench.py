@@ -36,3 +36,27 @@ def test_memory_is_counted_without_computing(capsys):
     assert by[8, "bf16"] < by[8, "fp32"] < by[16, "fp32"]
     assert 1.8 < by[16, "fp32"] / by[8, "fp32"] < 4  # attention's part grows with the square
     assert rows[0]["model_mb"] == pytest.approx(16e-6 * rows[0]["parameters"])
+
+
+def test_what_has_no_kernels_for_bf16_is_timed_in_fp32(monkeypatch):
+    monkeypatch.setattr(bench, "in_bf16", lambda device, bf16: False)
+    timed = []
+
+    class Here:
+        """Runs in this process, and times nothing."""
+
+        def __init__(self, *_, **__): ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+        def submit(self, work, config, *case):
+            timed.append(case)
+            return self
+
+        def result(self):
+            return {}
+
+    monkeypatch.setattr(bench, "ProcessPoolExecutor", Here)
+    bench.bench(bench.BenchTrainConfig(sizes=("Ti",), budgets=(8,), device="cpu"))
+    assert timed == [("Ti", 8, "fp32")]

@@ -18,6 +18,7 @@ from training.masking import ALL_TO_ALL, RGB_TO_ALL, Component, Masker, MaskingC
 from training.modality import owner_of
 from training.objectives import MultimodalObjective
 from training.pretrain import PretrainConfig, build_objective
+from training.token_crops import CropConfig
 from training.tokenize_store import tokenize
 
 SLOTS = (64, 64, 16, 64)
@@ -178,3 +179,18 @@ def test_pretraining_on_a_source_of_rgb_alone(world: World, bare: Path, tmp_path
         run(CONFIG, other, world.tokenizers, tmp_path / "out")
     with pytest.raises(ValueError, match=r"no source shows \['depth', 'edges', 'normals'\]"):
         run(CONFIG, sources[1:], world.tokenizers, tmp_path / "out")
+
+
+def test_crops_of_a_source_of_rgb_alone(world: World, tmp_path):
+    crops = CropConfig(count=2, seed=1)
+    places = [tmp_path / name for name in ("own", "bare")]
+    for path, shown in zip(places, (MODALITIES, ("rgb",)), strict=True):
+        make_store(path, pretrain=16)
+        for name in shown:
+            tokenize(path, name, world.tokenizers[name], threads=1, crops=crops)
+    sources = [
+        Source(store=path, share=0.5, modalities=m) for path, m in zip(places, (None, ("rgb",)), strict=True)
+    ]
+    config = CONFIG.model_copy(update={"crops": crops})
+    metrics = launch_pretrain(config, sources, world.tokenizers, tmp_path / "out", use_ray=False)
+    assert all(np.isfinite(v) for v in metrics["losses"].values())
