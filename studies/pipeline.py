@@ -41,12 +41,13 @@ from studies.stage import Stage
 from studies.yaml_config import merge, parse
 from training.evaluate import evaluate
 from training.launch import Source, launch_pretrain
-from training.pretrain import PretrainConfig
+from training.pretrain_config import PretrainConfig
 from training.propagate import propagate
 from training.token_crops import CropConfig
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, train_tokenizer
-from training.transfer import TransferConfig, transfer
+from training.transfer import transfer
+from training.transfer_config import TransferConfig
 
 
 @dataclass(frozen=True)

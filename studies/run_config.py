@@ -14,10 +14,10 @@ from agents.simulator import Quality
 from scenes.family import load_family
 from studies.yaml_config import Config
 from training.evaluate import EvaluateConfig
-from training.pretrain import PretrainConfig
+from training.pretrain_config import PretrainConfig
 from training.propagate import PropagateConfig
 from training.tokenizer import TokenizerConfig
-from training.transfer import TransferConfig
+from training.transfer_config import TransferConfig
 
 Protocol = Literal["finetune", "linear", "knn"]
 

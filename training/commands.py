@@ -23,8 +23,8 @@ from training.token_pictures import compare
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, load_tokenizer
 from training.tokenizer import train_tokenizer as run_tokenizer
-from training.transfer import TransferConfig
 from training.transfer import transfer as run_transfer
+from training.transfer_config import TransferConfig
 
 
 class TokenizerCommand(Config):

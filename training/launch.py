@@ -29,11 +29,13 @@ from engine.cluster import ray_session
 from engine.mixture import MixedFrames
 from engine.order import View
 from engine.ray_stream import shard_tickets, ticket_data_config, ticket_dataset
+from training.build import build_objective
 from training.checkpoint import METRICS, load_tensors, read_json, write_json
 from training.config import Config
 from training.feed import Tickets
 from training.optimiser import pick_device, use_threads
-from training.pretrain import STATE, PretrainConfig, World, build_objective, pretrain
+from training.pretrain import STATE, World, pretrain
+from training.pretrain_config import PretrainConfig
 from training.start import continue_from
 
 PROGRESS = "progress.json"

@@ -11,27 +11,23 @@ proportion (`engine.mixture`), each with all modalities or some; none of them sh
 metrics come out in `<out>/metrics.json`, weights in `model.safetensors`, and while it runs TensorBoard's
 event files in `tensorboard`."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import nn
 from tqdm import tqdm
 
-from engine.access import Frames, PretrainFrames, UnlabelledTransferFrames
-from engine.errors import LeakError
-from engine.mixture import MixedFrames
 from engine.order import View
 from training.blocks import parameter_counts
 from training.board import Board, Meter
+from training.build import build_objective, check_unlabelled
 from training.checkpoint import (
     CONFIG,
     METRICS,
@@ -43,13 +39,8 @@ from training.checkpoint import (
     whole_state,
     write_json,
 )
-from training.config import LoopConfig
-from training.dino import Dino, DinoConfig
-from training.encoder import EncoderConfig
-from training.feed import Lanes, Step, Tickets, ahead, passes_of, steps
-from training.masking import MaskingConfig, Sources
-from training.modality import TokenSpec
-from training.objectives import MaskedAutoencoder, MultimodalObjective, Objective, Weighting, to_device
+from training.feed import Step, Tickets, ahead, passes_of, steps
+from training.objectives import to_device
 from training.optimiser import (
     check_finite,
     clip,
@@ -61,87 +52,11 @@ from training.optimiser import (
     use_threads,
     warmup_cosine,
 )
-from training.parallel import Parallel, gathering, join, shard, summed, whole
+from training.parallel import gathering, join, shard, summed, whole
+from training.pretrain_config import PretrainConfig
 from training.start import continue_from, start_from_4m, token_arrays
-from training.token_crops import WHOLE, CropConfig
-from training.tokenize_store import check_tokens
-from training.tokenizer import load_tokenizer, token_array
 
 STATE = "training.safetensors"
-
-
-class PretrainConfig(LoopConfig):
-    objective: Literal["mm", "mae", "dino"] = "mm"
-    """mm: TST-MM, masked tokens of several modalities, or of RGB alone; mae: TST-MAE, masked pixels of RGB;
-    dino: DINOv2's, crops of RGB against each other."""
-    modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
-    """What mm sees and predicts, rgb first; mae and dino take rgb alone."""
-    encoder: EncoderConfig = EncoderConfig()
-    """The encoder that transfer will take over."""
-    decoder_depth: int = Field(default=2, ge=1)
-    """Blocks of the decoder (mm, mae)."""
-    masking: MaskingConfig = MaskingConfig()
-    """Token budgets and their mixture (mm)."""
-    crops: CropConfig = WHOLE
-    """Crops that the store was tokenized with (mm): every sample is one of them; none: whole frames."""
-    tied: bool = False
-    """Heads are the tables that embed their modality's tokens in the decoder (mm)."""
-    weighting: Weighting = "modality"
-    """The loss: mean over modalities, or (token) weighted by targets times codes as 4M's loss per token."""
-    start: str | None = None
-    """A checkpoint of 4M's to start from (mm): safetensors file, folder or hub id. What fits of it is taken,
-    and metrics say what that was; modalities are called as 4M-21 calls them."""
-    mae_masked: float = Field(default=0.75, gt=0, lt=1)
-    """Share of patches masked (mae)."""
-    dino: DinoConfig = DinoConfig()
-    """Crops, heads and schedules (dino)."""
-    samples: int = Field(default=32768, ge=1)
-    """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
-    tokens: float | None = Field(default=None, gt=0)
-    """Tokens seen and predicted in all, instead of samples (mm); a sample has masking.inputs + targets."""
-    batch: int = Field(default=64, ge=1)
-    """Samples per step, over all workers and forward passes."""
-    lanes: int = Field(default=8, ge=1)
-    """Parts that a batch is made of, each with frames and masks of its own; the number of frames a step and
-    this one's greatest common divisor is used. There may be as many workers as lanes."""
-    micro_batch: int | None = Field(default=None, ge=1)
-    """Most frames of a forward pass; gradients of a step's passes add up. None: one pass a worker."""
-    parallel: Parallel = "ddp"
-    """Several workers: each keeps the whole model (ddp), or shares of it (fsdp)."""
-    base_lr: float = Field(default=4e-3, gt=0)
-    """Learning rate per 256 images of batch."""
-    seed: int = 0
-    """Of weights, and of masks and order where `draws` is none."""
-    draws: int | None = None
-    """Seed of masks and order; none: `seed`."""
-
-    @property
-    def split(self) -> Lanes:
-        """How a batch is made of lanes. Raises ValueError when it does not come out even."""
-        repeats = self.masking.repeats if self.objective == "mm" else 1
-        if self.batch % repeats:
-            raise ValueError(
-                f"a batch of {self.batch} is no whole number of frames, {repeats} samples of each"
-            )
-        frames = self.batch // repeats
-        number = math.gcd(frames, self.lanes)
-        return Lanes(number, frames // number, self.draw_seed)
-
-    @property
-    def steps(self) -> int:
-        if self.tokens is None:
-            return super().steps
-        if self.objective != "mm":
-            raise ValueError(f"tokens are a length of objective mm; {self.objective} wants samples")
-        return math.ceil(self.tokens / ((self.masking.inputs + self.masking.targets) * self.batch))
-
-    @property
-    def draw_seed(self) -> int:
-        return self.seed if self.draws is None else self.draws
-
-    @property
-    def peak_lr(self) -> float:
-        return self.base_lr * self.batch / 256
 
 
 @dataclass(frozen=True)
@@ -154,85 +69,6 @@ class World:
     """(lanes, first step) to tickets; None makes them in this process."""
     report: Callable[[int, float], None] = lambda step, loss: None
     """Called with the number of steps done and the loss, every step of rank 0."""
-
-
-def build_objective(config: PretrainConfig, frames: View, tokenizers: dict[str, Path]) -> Objective:
-    """The model that `config` asks for, initialised, for the frames' size and these tokenizers.
-
-    Raises ValueError when sizes, modalities or tokenizers do not fit together.
-    """
-    height, width = frames.frame_shape("rgb")[:2]
-    if height != width:
-        raise ValueError(f"frames of {height}x{width} px: the encoder takes square ones; collect with --size")
-    if config.crops.count and config.objective != "mm":
-        raise ValueError(
-            f"crops are of tokens, for objective mm; {config.objective} takes none: leave them out"
-        )
-    if config.objective != "mm" and views_of(frames, "rgb") != views_of(frames):
-        raise ValueError(f"a source does not show rgb, and {config.objective} sees nothing else: let it")
-    if config.objective == "mae":
-        return MaskedAutoencoder(config.encoder, height, config.mae_masked, config.decoder_depth, config.seed)
-    if config.objective == "dino":
-        return Dino(config.encoder, height, config.dino, config.seed)
-    missing = [m for m in config.modalities if m not in tokenizers]
-    if missing:
-        raise ValueError(
-            f"no tokenizer for {missing}: train one (tst tokenizer train) and tokenize the store"
-        )
-    sources = sources_of(frames, config.modalities)
-    specs = []
-    for name in config.modalities:
-        tokenizer, array = load_tokenizer(tokenizers[name]), token_array(tokenizers[name], config.crops)
-        for view in views_of(frames, array):
-            check_tokens(view, tokenizers[name], config.crops)
-        grid = frames.frame_shape(array)[-1]
-        specs.append(TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb"))
-    return MultimodalObjective(
-        config.encoder,
-        height,
-        tuple(specs),
-        config.masking,
-        config.decoder_depth,
-        config.seed,
-        config.tied,
-        config.weighting,
-        config.crops,
-        sources,
-    )
-
-
-def views_of(frames: View, showing: str | None = None) -> tuple[Frames, ...]:
-    """The views of a mixture, all or those that show a modality; or the only one."""
-    if not isinstance(frames, MixedFrames):
-        return (frames,)
-    return frames.views if showing is None else frames.showing(showing)
-
-
-def sources_of(frames: View, modalities: tuple[str, ...]) -> Sources | None:
-    """What each view of a mixture shows; None where all show all. Raises ValueError for what is no modality
-    of the pre-training, and for one that none shows."""
-    if not isinstance(frames, MixedFrames) or not any(frames.shows):
-        return None
-    unknown = sorted({m for shown in frames.shows for m in shown or ()} - set(modalities))
-    if unknown:
-        raise ValueError(
-            f"a source shows {unknown}, and pre-training has {list(modalities)}: let it show those"
-        )
-    sources = Sources(tuple(shown or modalities for shown in frames.shows), frames.ratios)
-    hidden = sorted(set(modalities).difference(*sources.shown))
-    if hidden:
-        raise ValueError(f"no source shows {hidden}: let one of them, or leave that out of modalities")
-    return sources
-
-
-def check_unlabelled(frames: View) -> None:
-    """Raises LeakError where a view could show labels, or frames to judge by."""
-    for view in views_of(frames):
-        if not isinstance(view, PretrainFrames | UnlabelledTransferFrames):
-            raise LeakError(
-                f"pre-training takes PretrainFrames, and to mix in UnlabelledTransferFrames, not "
-                f"{type(view).__name__} of {view.store_path}: what it shows must hold no label"
-            )
 
 
 def pretrain(

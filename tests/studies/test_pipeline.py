@@ -28,7 +28,8 @@ from studies.runner import HEAD, STAGES, read_rows, run_study
 from studies.stage import Stage
 from training.encoder import EncoderConfig
 from training.evaluate import EvaluateConfig, evaluate
-from training.transfer import TransferConfig, transfer
+from training.transfer import transfer
+from training.transfer_config import TransferConfig
 
 FIELDS = {
     "base.frames": 48,

@@ -12,10 +12,10 @@ from engine.store import Store
 from tests.training.tiny_world import make_store
 from training.encoder import EncoderConfig
 from training.masking import Component, MaskingConfig
-from training.pretrain import PretrainConfig
+from training.pretrain_config import PretrainConfig
 from training.tokenize_store import tokenize
 from training.tokenizer import TokenizerConfig, train_tokenizer
-from training.transfer import TransferConfig
+from training.transfer_config import TransferConfig
 
 MODALITIES = ("rgb", "depth", "normals", "edges")
 

@@ -35,13 +35,7 @@ def test_tokens_of_several_tokenizers_and_the_bench_of_them(tmp_path, capsys):
         tokenizer=small,
     )
     bench(measured)
-    rows = json.loads(capsys.readouterr().out)
-    assert rows == json.loads((tmp_path / "bench" / "tokenizers.json").read_text())
-    assert [(r["modality"], r["quantiser"], r["seeds"]) for r in rows] == [
-        ("depth", "fsq", 2), ("depth", "vq", 2), ("edges", "fsq", 2), ("edges", "vq", 2)
-    ]  # fmt: skip
-    for row in rows:
-        assert row["usage"]["least"] <= row["usage"]["mean"] <= row["usage"]["greatest"] <= 1
+    assert capsys.readouterr().out == (tmp_path / "bench" / "tokenizers.md").read_text()
     assert (tmp_path / "bench" / "tokenizers.png").exists()
     kept = (tmp_path / "bench" / "depth-vq-16-seed1" / "metrics.json").stat().st_mtime_ns
     bench(measured)

@@ -12,8 +12,9 @@ from tests.training.conftest import World
 from tests.training.two_workers import FP32, both, gradients, pretrain_until
 from training.checkpoint import load_tensors
 from training.dino import DinoConfig
-from training.pretrain import PretrainConfig, pretrain
 from training.pretrain import World as Place
+from training.pretrain import pretrain
+from training.pretrain_config import PretrainConfig
 
 HEADS = {"crops": {"local_crops": 2}, "hidden": 32, "bottleneck": 16, "prototypes": 24}
 RUNS: dict[str, dict[str, Any]] = {

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, World
 from training.blocks import initialise
+from training.build import build_objective
 from training.checkpoint import save_tensors
 from training.encoder import SIZES
 from training.fourm import STORE_NAMES, entries, model_of, read_4m, specs_of, take, to_4m
@@ -19,7 +20,7 @@ from training.launch import PretrainCommand
 from training.masking import FOURM21
 from training.modality import TokenSpec
 from training.model import Multimodal
-from training.pretrain import build_objective, pretrain
+from training.pretrain import pretrain
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm"
 

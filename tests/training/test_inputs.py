@@ -14,7 +14,8 @@ from training.encoder import build_encoder
 from training.evaluate import EvaluateConfig, evaluate
 from training.labelled import Labelled, class_table, image_batches
 from training.pretrain import pretrain
-from training.transfer import TransferConfig, build_segmenter, load_segmenter, transfer
+from training.transfer import build_segmenter, load_segmenter, transfer
+from training.transfer_config import TransferConfig
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=2)
 ALL = TINY_TRANSFER.model_copy(update={"inputs": MODALITIES})

@@ -9,13 +9,15 @@ import pytest
 from tests.training.conftest import TINY_PRETRAIN, TINY_TRANSFER, World
 from tests.training.objective_kit import ENCODER, IMAGE, ObjectiveKit
 from training import pretrain as loop
+from training.build import build_objective
 from training.crops import CropConfig
 from training.dino import Dino, DinoConfig
 from training.encoder import EncoderConfig
 from training.masking import Component, MaskingConfig
 from training.modality import TokenSpec
 from training.objectives import MaskedAutoencoder, MultimodalObjective
-from training.pretrain import PretrainConfig, build_objective, pretrain
+from training.pretrain import pretrain
+from training.pretrain_config import PretrainConfig
 from training.transfer import transfer
 
 SMALL_DINO = DinoConfig(

@@ -12,8 +12,9 @@ from tests.training.two_workers import FP32, both, gradients, pretrain_until
 from training.checkpoint import load_tensors
 from training.feed import Lanes, passes_of
 from training.masking import Component, MaskingConfig
-from training.pretrain import PretrainConfig, pretrain
 from training.pretrain import World as Place
+from training.pretrain import pretrain
+from training.pretrain_config import PretrainConfig
 
 UNEVEN = MaskingConfig(
     inputs=24, targets=40, overflow="lose", mixture=(Component(inputs=0.05, targets=0.05),), repeats=2

@@ -7,7 +7,7 @@ import pytest
 from studies.yaml_config import load_yaml, parse
 from training.encoder import SIZES
 from training.launch import PretrainCommand
-from training.pretrain import PretrainConfig
+from training.pretrain_config import PretrainConfig
 
 FOLDER = Path(__file__).parents[2] / "training" / "presets"
 

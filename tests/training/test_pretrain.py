@@ -20,13 +20,15 @@ from engine.errors import LeakError
 from tests.training.conftest import TINY_PRETRAIN, World
 from training import checkpoint
 from training import pretrain as loop
+from training.build import build_objective
 from training.encoder import EncoderConfig
 from training.feed import Lanes
 from training.masking import ALL_TO_ALL, Component, MaskingConfig
 from training.modality import TokenSpec
 from training.objectives import MultimodalObjective
 from training.optimiser import make_adamw, set_rate, warmup_cosine
-from training.pretrain import PretrainConfig, build_objective, pretrain
+from training.pretrain import pretrain
+from training.pretrain_config import PretrainConfig
 
 OBJECTIVES = ("mm", "mae")
 GOLDEN = Path(__file__).parents[1] / "golden" / "pretrain_losses.json"

@@ -9,10 +9,12 @@ from engine.access import PretrainFrames
 from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World
 from tests.training.tiny_world import make_store
 from training import pretrain as loop
+from training.build import build_objective
 from training.feed import steps
 from training.masking import Component, MaskingConfig
 from training.objectives import Objective
-from training.pretrain import PretrainConfig, build_objective, pretrain
+from training.pretrain import pretrain
+from training.pretrain_config import PretrainConfig
 from training.token_crops import CropConfig
 from training.tokenize_store import tokenize
 from training.tokenizer import load_tokenizer, token_array

@@ -13,9 +13,11 @@ from engine.errors import LeakError
 from engine.mixture import MixedFrames
 from tests.training.conftest import MODALITIES, TINY_ENCODER, TINY_PRETRAIN, World
 from tests.training.tiny_world import make_store
+from training.build import build_objective
 from training.checkpoint import load_tensors
 from training.launch import PretrainCommand, Source, launch_pretrain, pretrain_command
-from training.pretrain import PretrainConfig, build_objective, pretrain
+from training.pretrain import pretrain
+from training.pretrain_config import PretrainConfig
 from training.tokenize_store import tokenize
 
 MAE = TINY_PRETRAIN.model_copy(update={"objective": "mae", "samples": 32})

@@ -17,7 +17,8 @@ from training.evaluate import EvaluateConfig, evaluate
 from training.labelled import TRUTH, Labelled, class_table, image_batches, pseudo_labelled
 from training.metrics import VOID
 from training.propagate import PropagateConfig, propagate
-from training.transfer import TransferConfig, load_segmenter, transfer
+from training.transfer import load_segmenter, transfer
+from training.transfer_config import TransferConfig
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=0)
 GUESS = PropagateConfig(threads=1, device="cpu", batch=32)

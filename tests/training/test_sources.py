@@ -12,12 +12,13 @@ from engine.access import PretrainFrames
 from engine.mixture import MixedFrames
 from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World
 from tests.training.tiny_world import make_store
+from training.build import build_objective
 from training.feed import SOURCE, passes_of, steps
 from training.launch import Source, launch_pretrain
 from training.masking import ALL_TO_ALL, RGB_TO_ALL, Component, Masker, MaskingConfig, Sources
 from training.modality import owner_of
 from training.objectives import MultimodalObjective
-from training.pretrain import PretrainConfig, build_objective
+from training.pretrain_config import PretrainConfig
 from training.token_crops import CropConfig
 from training.tokenize_store import tokenize
 

@@ -18,10 +18,12 @@ from torch import Tensor
 from engine.access import PretrainFrames
 from tests.training.conftest import TINY_PRETRAIN
 from training import pretrain as loop
+from training.build import build_objective
 from training.checkpoint import save_tensors
 from training.feed import passes_of, steps
 from training.parallel import join, shard, whole
-from training.pretrain import PretrainConfig, World, backward, build_objective, pretrain
+from training.pretrain import World, backward, pretrain
+from training.pretrain_config import PretrainConfig
 
 FP32 = TINY_PRETRAIN.model_copy(update={"bf16": False, "samples": 64})
 
