@@ -1,6 +1,6 @@
 # make demo   set everything up, then houses -> store -> specialist -> runs/demo/report.html
 # make test   set everything up, then linters, types, import contracts and the default tests
-# make slow   the tests that take longer than a minute
+# make slow   the tests that take longer than some twenty seconds
 # PYTHON names the interpreter to build .venv with; PIP_ARGS goes to every pip call: a Linux laptop without a
 # GPU saves gigabytes with PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
 PYTHON ?= python3.11

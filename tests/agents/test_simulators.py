@@ -176,6 +176,7 @@ def test_a_gpu_sees_what_a_cpu_sees() -> None:
     assert (np.abs(cpu["rgb"].astype(int) - gpu["rgb"]) <= 2).mean() > 0.99
 
 
+@pytest.mark.slow
 def test_the_kernels_compile_for_cuda_where_there_is_no_gpu(tmp_path: Path) -> None:
     # NVRTC comes with Warp's wheel for Linux: that they compile is known, how fast they are is not.
     for module in (kernels, kernel_probes, kernel_distances):

@@ -12,7 +12,7 @@ from studies.config import StudyConfig, load_study
 from studies.schedule import LOG, TRIES, StageFailedError, run_stages
 from studies.stage import Stage
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

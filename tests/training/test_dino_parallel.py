@@ -16,6 +16,8 @@ from training.pretrain import World as Place
 from training.pretrain import pretrain
 from training.pretrain_config import PretrainConfig
 
+pytestmark = pytest.mark.slow
+
 HEADS = {"crops": {"local_crops": 2}, "hidden": 32, "bottleneck": 16, "prototypes": 24}
 RUNS: dict[str, dict[str, Any]] = {
     "ddp": {"parallel": "ddp"},

@@ -21,6 +21,7 @@ def read(folder: Path) -> tuple[bytes, Any]:
 # Ray warns of settings that it reads itself.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_killed_run_taken_up_by_ray_gives_the_bits_of_this_process(world: World, tmp_path, monkeypatch):
     here = launch_pretrain(
         TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path / "here", use_ray=False
