@@ -18,15 +18,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses perturb": ("scenes.commands:perturb", "the same house on another day: light, small objects"),
     "houses show": ("agents.commands:show_house", "plan from above and views from within, as PNG"),
     "houses check": ("scenes.commands:check", "is this house valid: overlaps, support, reachability"),
-    "houses sheet": ("agents.house_sheet:house_sheet", "views from within several houses, as one PNG"),
+    "houses sheet": ("agents.sheets.houses:house_sheet", "views from within several houses, as one PNG"),
     "houses assets": (
-        "agents.asset_sheet:asset_sheet",
+        "agents.sheets.assets:asset_sheet",
         "a picture of every object type, and its source",
     ),
     "houses stats": ("scenes.commands:stats", "houses in numbers, beside ProcTHOR's"),
     "houses export": ("scenes.commands:export", "geometry as GLB or in Replica's layout, for any other tool"),
     "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),
-    "derive": ("engine.derive:derive", "further modalities from those that a store holds, on Ray"),
+    "derive": ("engine.collect.derive:derive", "further modalities from those that a store holds, on Ray"),
     "store info": ("engine.commands:info", "what a store holds"),
     "store verify": ("engine.commands:verify", "every checksum of a store"),
     "store push": ("engine.commands:push", "parts that an object store (s3://...) lacks, there"),
@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tokenizer import": ("training.commands:import_tokenizer", "a tokenizer of 4M's, for one modality"),
     "tokenizer show": ("training.commands:show_tokenizers", "frames before and after tokenizers, as PNG"),
     "tokenize": ("training.commands:tokenize_store", "tokens of a store, of crops too, beside its frames"),
-    "pretrain": ("training.launch:pretrain_command", "masked pre-training on a store (CONFIG.yaml)"),
+    "pretrain": ("training.pretrain.launch:pretrain_command", "masked pre-training on a store (CONFIG.yaml)"),
     "transfer": ("training.commands:transfer", "tune a task head on transfer houses (CONFIG.yaml)"),
     "propagate": ("training.commands:propagate", "labels by a tuned model, for a student (CONFIG.yaml)"),
     "evaluate": ("training.commands:evaluate", "score held-out frames of the test space (CONFIG.yaml)"),
@@ -45,16 +45,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study compare": ("studies.commands:compare", "two runs of a study side by side"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
-    "bench tokenizers": ("training.bench_tokenizers:bench", "VQ and FSQ side by side on a store, as a table"),
+    "bench tokenizers": ("training.bench.tokenizers:bench", "VQ and FSQ side by side on a store, as a table"),
     "bench collect": (
-        "engine.bench_commands:collect",
+        "engine.bench.commands:collect",
         "frames per second into a store, peers beside it, as JSON",
     ),
     "bench stream": (
-        "engine.bench_commands:stream",
+        "engine.bench.commands:stream",
         "frames per second out of a store, peers beside it, as JSON",
     ),
-    "bench train": ("training.bench:bench_train", "training steps per second beside torch.matmul, as JSON"),
+    "bench train": (
+        "training.bench.train:bench_train",
+        "training steps per second beside torch.matmul, as JSON",
+    ),
 }
 
 
@@ -88,7 +91,7 @@ def _call(name: str, args: list[str]) -> int | None:
     config_type = parameter.annotation
     default = None
     if "(CONFIG.yaml)" in COMMANDS[name][1] and args and not args[0].startswith("-"):
-        from studies.yaml_config import load_yaml, parse
+        from studies.spec.yaml import load_yaml, parse
 
         path = Path(args.pop(0))
         default = parse(config_type, load_yaml(path), str(path))

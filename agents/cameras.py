@@ -1,7 +1,7 @@
 """Cameras: where a body's eye stands, and how it projects.
 
 A pose is camera to world: its columns are the camera's x (right), y (down) and z (forward) axes and its
-place, in the right-handed, y-up world of `scenes/geometry.py`. Pixel (row r, column c) is sampled at
+place, in the right-handed, y-up world of `scenes/meshes/geometry.py`. Pixel (row r, column c) is sampled at
 (c + 0.5, r + 0.5), so the principal point of a camera without offset is (width / 2, height / 2).
 """
 

@@ -7,12 +7,12 @@ import tyro
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.bench import bench_render
+from agents.bench.render import bench_render
 from agents.cameras import Cameras
-from agents.house_sheet import looks
-from agents.raycast import FINE, RaycastSimulator
+from agents.raycast.simulator import FINE, RaycastSimulator
+from agents.sheets.houses import looks
+from scenes.formats.spaces import load_space
 from scenes.plan import draw_plan
-from scenes.spaces import load_space
 
 EYE_M = 1.5  # above the floor, in the views of a house
 

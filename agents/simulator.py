@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from agents.cameras import Cameras
-from agents.free_space import FreeSpace
-from scenes.geometry import SceneGeometry
+from agents.raycast.free_space import FreeSpace
+from scenes.meshes.geometry import SceneGeometry
 
 SIMULATORS = ("raycast", "ai2thor", "replica", "habitat")
 LIBRARIES = {
@@ -52,18 +52,18 @@ def make_simulator(name: str, device: str = "cpu", quality: Quality = "fast") ->
     # Each is imported where it is asked for: Warp starts up when first imported, and only those who render
     # need wait for that.
     if name == "ai2thor":
-        from agents.ai2thor_simulator import AI2ThorSimulator
+        from agents.ai2thor.simulator import AI2ThorSimulator
 
         return AI2ThorSimulator(device)
     if name == "replica":
-        from agents.replica_simulator import ReplicaSimulator
+        from agents.replica import ReplicaSimulator
 
         return ReplicaSimulator(device)
     if name == "habitat":
-        from agents.habitat_simulator import HabitatSimulator
+        from agents.habitat import HabitatSimulator
 
         return HabitatSimulator(device)
-    from agents.raycast import FINE, RaycastConfig, RaycastSimulator
+    from agents.raycast.simulator import FINE, RaycastConfig, RaycastSimulator
 
     return RaycastSimulator(device, FINE if quality == "fine" else RaycastConfig())
 
@@ -90,7 +90,7 @@ def drawn_by(name: str) -> str:
     ValueError where the simulator is not installed.
     """
     if name == "ai2thor":
-        from agents.ai2thor_simulator import drawn_by as ai2thor_drawn_by
+        from agents.ai2thor.simulator import drawn_by as ai2thor_drawn_by
 
         return ai2thor_drawn_by()
     return ""

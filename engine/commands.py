@@ -9,19 +9,19 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
-from agents.coverage import Coverage
-from engine.check import verify_store
-from engine.collect import CollectConfig, estimate
-from engine.collect import collect as run_collection
-from engine.contents import contents
-from engine.estimate import Estimate
-from engine.places import shown, url_of
-from engine.remote import Remote
-from engine.schema import Role
-from engine.show import contact_sheet
-from engine.store import Store
-from engine.transport import pull as pull_store
-from engine.transport import push as push_store
+from agents.samplers.coverage import Coverage
+from engine.collect.collect import CollectConfig, estimate
+from engine.collect.collect import collect as run_collection
+from engine.collect.estimate import Estimate
+from engine.store.check import verify_store
+from engine.store.contents import contents
+from engine.store.remote.places import shown, url_of
+from engine.store.remote.store import Remote
+from engine.store.schema import Role
+from engine.store.show import contact_sheet
+from engine.store.store import Store
+from engine.store.transport import pull as pull_store
+from engine.store.transport import push as push_store
 
 
 class _Command(BaseModel):

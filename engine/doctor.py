@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agents.simulator import LIBRARIES, drawn_by
 from engine.machine import available_cores
-from scenes.library import AssetLibrary, default_library
+from scenes.meshes.libraries.library import AssetLibrary, default_library
 
 # (package, what it is for, the line that installs it).
 PACKAGES = (

@@ -11,18 +11,18 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
-from scenes.check import Fault, check_house
-from scenes.compile import compile_house
-from scenes.export import export_glb
-from scenes.family import load_family
-from scenes.generate import GENERATOR, generate_house
-from scenes.house import House
-from scenes.perturb import STRENGTH, perturb_house
+from scenes.formats.glb import export_glb
+from scenes.formats.replica_export import export_replica
+from scenes.generate.family import load_family
+from scenes.generate.generate import GENERATOR, generate_house
+from scenes.generate.perturb.perturb import STRENGTH, perturb_house
+from scenes.generate.statistics.page import side_by_side
+from scenes.generate.statistics.statistics import measure, recorded
+from scenes.house.checks.check import Fault, check_house
+from scenes.house.references import each_house
+from scenes.house.schema import House
+from scenes.meshes.compile import compile_house
 from scenes.processes import spread
-from scenes.references import each_house
-from scenes.replica_export import export_replica
-from scenes.statistics import measure, recorded
-from scenes.statistics_page import side_by_side
 
 
 class _Config(BaseModel):

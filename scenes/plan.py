@@ -8,9 +8,9 @@ import math
 import shapely
 from PIL import Image, ImageDraw, ImageFont
 
-from scenes.asset_table import asset_table
-from scenes.boxes import solid_parts
-from scenes.house import House, HouseObject, Wall, walls_by_id
+from scenes.house.asset_table import asset_table
+from scenes.house.boxes import solid_parts
+from scenes.house.schema import House, HouseObject, Wall, walls_by_id
 
 ROOM_COLORS = {
     "Kitchen": (250, 232, 208),

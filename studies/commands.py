@@ -6,19 +6,19 @@ from typing import Annotated, Any
 import tyro
 import yaml
 
-from studies.compare import compare_runs
-from studies.config import load_study
-from studies.report import write_report
-from studies.runner import read_rows, run_study
-from studies.yaml_config import Config
+from studies.report.compare import compare_runs
+from studies.report.report import write_report
+from studies.run.runner import read_rows, run_study
+from studies.spec.config import load_study
+from studies.spec.yaml import Config
 
-STUDIES = Path(__file__).parent
+STUDIES = Path(__file__).parent / "library"
 DEMO = STUDIES / "demo.yaml"
 
 
 class DemoConfig(Config):
     preset: str = "demo"
-    """Scale: one of the presets in studies/demo.yaml."""
+    """Scale: one of the presets in studies/library/demo.yaml."""
     seeds: tuple[int, ...] = ()
     """Seeds to run; none given: the preset's."""
     out: Path = Path("runs/demo")
@@ -71,7 +71,7 @@ def run(config: StudyRunConfig) -> None:
         fields[place] = yaml.safe_load(value)
     study = load_study(find_study(config.study), config.preset, config.seeds, fields)
     if config.dry_run:
-        from studies.dry_run import estimate  # here: it measures with what the stages train with
+        from studies.run.dry_run import estimate  # here: it measures with what the stages train with
 
         print(estimate(study, config.out, config.stages))
         return

@@ -84,12 +84,12 @@ def test_a_mixture_of_masks_passes_through_the_front_door(monkeypatch: pytest.Mo
         "pretrain: {masking: {mixture: [{inputs: 1.0, targets: 0.5}, {inputs: {rgb: 1000.0}}]}}\n"
     )
     seen = []
-    import training.launch
+    import training.pretrain.launch
 
-    def take(config: training.launch.PretrainCommand) -> None:
+    def take(config: training.pretrain.launch.PretrainCommand) -> None:
         seen.append(config)
 
-    monkeypatch.setattr(training.launch, "pretrain_command", take)
+    monkeypatch.setattr(training.pretrain.launch, "pretrain_command", take)
     with pytest.raises(SystemExit) as ended:
         tst.main(["pretrain", str(config), "--no-ray"])
     assert ended.value.code == 0

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from engine.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
-from training.config import Config
-from training.evaluate import EvaluateConfig
-from training.evaluate import evaluate as run_evaluation
-from training.fourm_images import FourMConfig, import_4m
-from training.propagate import PropagateConfig
-from training.propagate import propagate as run_propagation
-from training.token_crops import CropConfig
-from training.token_pictures import compare
-from training.tokenize_store import tokenize
-from training.tokenizer import TokenizerConfig, load_tokenizer
-from training.tokenizer import train_tokenizer as run_tokenizer
-from training.transfer import transfer as run_transfer
-from training.transfer_config import TransferConfig
+from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
+from training.common.config import Config
+from training.fourm.images import FourMConfig, import_4m
+from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_pictures import compare
+from training.tokenizers.tokenize_store import tokenize
+from training.tokenizers.tokenizer import TokenizerConfig, load_tokenizer
+from training.tokenizers.tokenizer import train_tokenizer as run_tokenizer
+from training.transfer.config import TransferConfig
+from training.transfer.evaluate import EvaluateConfig
+from training.transfer.evaluate import evaluate as run_evaluation
+from training.transfer.propagate import PropagateConfig
+from training.transfer.propagate import propagate as run_propagation
+from training.transfer.transfer import transfer as run_transfer
 
 
 class TokenizerCommand(Config):

@@ -10,7 +10,7 @@ import shapely
 import trimesh
 
 from agents.cameras import Cameras
-from scenes.geometry import SceneGeometry
+from scenes.meshes.geometry import SceneGeometry
 from tests.scenes.rays import world_triangles
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from agents.cameras import Cameras
-from agents.raycast import RaycastSimulator
-from scenes.geometry import SceneGeometry
+from agents.raycast.simulator import RaycastSimulator
+from scenes.meshes.geometry import SceneGeometry
 
 RECORDED = json.loads((Path(__file__).parent / "habitat_signatures.json").read_text())
 ACTS: dict[str, dict[str, Any]] = {}

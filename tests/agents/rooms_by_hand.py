@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scenes.geometry import FloorRegion, Instance, Light, Material, Mesh, SceneGeometry, Sky
+from scenes.meshes.geometry import FloorRegion, Instance, Light, Material, Mesh, SceneGeometry, Sky
 
 WALL, FLOOR, CEILING, THING, PANE = 1, 2, 3, 4, 5
 _SIDES = (  # normal, then the corners of a unit cube's side, counter-clockwise seen from outside

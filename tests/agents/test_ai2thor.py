@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.ai2thor_client import AI2ThorError
-from agents.ai2thor_simulator import AI2ThorConfig, AI2ThorSimulator, drawn_by
+from agents.ai2thor.client import AI2ThorError
+from agents.ai2thor.simulator import AI2ThorConfig, AI2ThorSimulator, drawn_by
 from agents.cameras import Cameras
 from agents.modalities import MODALITIES
-from agents.samplers import sample_poses
+from agents.samplers.registry import sample_poses
 from agents.simulator import make_simulator
-from scenes.compile import compile_house
-from scenes.geometry import SceneGeometry
-from scenes.house import House
+from scenes.house.schema import House
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import SceneGeometry
 from tests.agents.rooms_by_hand import room
 
 pytest.importorskip("ai2thor")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.ai2thor_client import command_for
+from agents.ai2thor.client import command_for
+from agents.ai2thor.unity_camera import fov_intrinsics, from_unity
 from agents.cameras import Cameras
-from agents.raycast import RaycastSimulator
-from agents.unity_camera import fov_intrinsics, from_unity
-from scenes.compile import compile_house
-from scenes.house import House
+from agents.raycast.simulator import RaycastSimulator
+from scenes.house.schema import House
+from scenes.meshes.compile import compile_house
 
 controllers = pytest.importorskip("ai2thor.controller")
 
@@ -154,7 +154,10 @@ def test_object_filters(thor: Any) -> None:
     assert len(thor.step("ResetObjectFilter").metadata["objects"]) > 10
 
 
-@pytest.mark.skipif(find_spec("scenes.perturb") is None, reason="scenes/perturb.py is not there yet")
+@pytest.mark.skipif(
+    find_spec("scenes.generate.perturb.perturb") is None,
+    reason="scenes/generate/perturb/perturb.py is not there yet",
+)
 def test_another_day(thor: Any) -> None:
     """Other light, then other places for small things; the same for the same seed."""
     first = thor.step("AddThirdPartyCamera", **EYE)
@@ -184,7 +187,7 @@ def test_the_script_says_what_it_is_for() -> None:
 
 @pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")  # the client leaves its folder
 def test_without_a_display_or_with_rays_gpu_the_client_itself_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `agents/ai2thor_client.py` guards against: should this fail one day, a guard can go."""
+    """What `agents/ai2thor/client.py` guards against: should this fail one day, a guard can go."""
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setattr("ai2thor.platform.glob.glob", lambda _: [])
     with pytest.raises(TypeError, match="NoneType"):

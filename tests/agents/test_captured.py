@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from agents.cameras import Cameras
-from agents.device_meshes import CachedMesh, MeshCache
-from agents.raycast import RaycastSimulator
-from scenes.geometry import Material, Mesh
+from agents.raycast.device_meshes import CachedMesh, MeshCache
+from agents.raycast.simulator import RaycastSimulator
+from scenes.meshes.geometry import Material, Mesh
 from tests.agents.rooms_by_hand import PANE, THING, cube, placed, pose, room
 
 AHEAD = pose((2.0, 1.25, 5.0), (1, 0, 0), (0, -1, 0))  # along -z, at the box in the middle of the room

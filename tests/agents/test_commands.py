@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from agents.commands import BenchRenderConfig, ShowHouseConfig, bench, show_house
-from scenes.export import export_glb
+from scenes.formats.glb import export_glb
 from tests.agents.rooms_by_hand import room
 
 

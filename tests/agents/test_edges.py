@@ -5,7 +5,7 @@ import numpy as np
 
 from agents.cameras import Cameras
 from agents.edges import HIGH, LOW, canny_edges
-from agents.raycast import RaycastSimulator
+from agents.raycast.simulator import RaycastSimulator
 from tests.agents.rooms_by_hand import THING, Material, cube, placed, pose, room
 
 

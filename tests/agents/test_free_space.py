@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from agents.free_space import FreeSpace
-from agents.raycast import RaycastSimulator
-from agents.samplers import sample_poses
-from agents.sampling import CLEARANCE, MOST_ROLL, PITCH, SIGHT
-from scenes.geometry import Material, SceneGeometry
+from agents.raycast.free_space import FreeSpace
+from agents.raycast.simulator import RaycastSimulator
+from agents.samplers.registry import sample_poses
+from agents.samplers.sampling import CLEARANCE, MOST_ROLL, PITCH, SIGHT
+from scenes.meshes.geometry import Material, SceneGeometry
 from tests.agents.rooms_by_hand import PANE, THING, cube, placed, room
 
 
@@ -26,7 +26,7 @@ def finer(space: SceneGeometry) -> SceneGeometry:
     """The same space with every side cut into so many triangles that no part counts as small."""
     from dataclasses import replace
 
-    from agents.device_meshes import SMALL
+    from agents.raycast.device_meshes import SMALL
 
     meshes = []
     for mesh in space.meshes:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from agents.cameras import Cameras, look_pose
-from agents.habitat_simulator import HabitatSimulator, from_habitat, object_classes, to_habitat
+from agents.habitat import HabitatSimulator, from_habitat, object_classes, to_habitat
 from agents.modalities import MODALITIES
-from agents.raycast import RaycastSimulator
+from agents.raycast.simulator import RaycastSimulator
 from agents.simulator import check_simulator, make_simulator
-from scenes.labels import class_id
+from scenes.house.labels import class_id
 from tests.agents.habitat_stub import RECORDED, Stub, pose_of
 from tests.agents.test_simulators import POSES, furnished
 

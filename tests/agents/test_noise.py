@@ -5,10 +5,10 @@ import pytest
 
 from agents.cameras import Cameras
 from agents.edges import canny_edges
-from agents.noise import NoiseConfig, add_noise
-from agents.noise_depth import BASELINE, FOCAL, STEPS, in_shadow, incidence, kinect, lidar
-from agents.noise_rgb import exposed, grainy, line_kernel, moved
-from agents.raycast import RaycastSimulator
+from agents.noise.depth import BASELINE, FOCAL, STEPS, in_shadow, incidence, kinect, lidar
+from agents.noise.noise import NoiseConfig, add_noise
+from agents.noise.rgb import exposed, grainy, line_kernel, moved
+from agents.raycast.simulator import RaycastSimulator
 from tests.agents.rooms_by_hand import pose, room
 
 LENS = np.array([100.0, 100.0, 80.0, 60.0], np.float32)

@@ -5,7 +5,7 @@ import pytest
 
 from agents.cameras import Cameras, look_pose
 from agents.normals import normals_from_depth
-from agents.raycast import RaycastSimulator
+from agents.raycast.simulator import RaycastSimulator
 from tests.agents.rooms_by_hand import THING, cube, placed, room
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from agents.cameras import Cameras, look_pose
-from agents.raycast import RaycastSimulator
-from scenes.geometry import SceneGeometry
+from agents.raycast.simulator import RaycastSimulator
+from scenes.meshes.geometry import SceneGeometry
 from tests.agents.rooms_by_hand import CEILING, FLOOR, THING, WALL, cube, placed, pose, room
 
 GEOMETRY = ("depth", "normals", "semantic", "instance")

@@ -7,9 +7,9 @@ import pytest
 from scipy import ndimage
 
 from agents.cameras import Cameras
-from agents.device_meshes import mip_levels
-from agents.raycast import RaycastConfig, RaycastSimulator
-from scenes.geometry import Light, Material, SceneGeometry
+from agents.raycast.device_meshes import mip_levels
+from agents.raycast.simulator import RaycastConfig, RaycastSimulator
+from scenes.meshes.geometry import Light, Material, SceneGeometry
 from tests.agents.rooms_by_hand import PANE, THING, WHITE, cube, placed, pose, room
 
 NORTHWARD = pose((2, 1.25, 5), (1, 0, 0), (0, -1, 0))

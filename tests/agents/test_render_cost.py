@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.bench import bench_render
+from agents.bench.render import bench_render
 from agents.cameras import Cameras
-from agents.device_meshes import MeshCache, mesh_cache
-from agents.raycast import RaycastSimulator
-from scenes.geometry import Material
+from agents.raycast.device_meshes import MeshCache, mesh_cache
+from agents.raycast.simulator import RaycastSimulator
+from scenes.meshes.geometry import Material
 from tests.agents.rooms_by_hand import cube, pose, room
 
 CHECKS = np.tile(np.array([[[255] * 3, [0] * 3]], np.uint8), (64, 32, 1))

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from agents.cameras import Cameras
-from agents.coverage import CoverageMeter
-from agents.floor_cells import CELL
-from agents.free_space import FreeSpace
-from agents.raycast import RaycastSimulator
-from agents.sampler_file import read_views
-from agents.sampler_ring import region
-from agents.samplers import SAMPLERS, sample_views
-from agents.sampling import SamplerOptions, Views, truncated_normal
-from scenes.compile import compile_house
-from scenes.generate import generate_house
+from agents.raycast.free_space import FreeSpace
+from agents.raycast.simulator import RaycastSimulator
+from agents.samplers.coverage import CoverageMeter
+from agents.samplers.floor_cells import CELL
+from agents.samplers.poses import read_views
+from agents.samplers.registry import SAMPLERS, sample_views
+from agents.samplers.ring import region
+from agents.samplers.sampling import SamplerOptions, Views, truncated_normal
+from scenes.generate.generate import generate_house
+from scenes.meshes.compile import compile_house
 from tests.agents.rooms_by_hand import THING, cube, placed, pose, room
 
 DRAWN = ("dense", "points", "walk", "ring")
@@ -74,7 +74,7 @@ def test_none_is_inside_something_in_fifty_houses(name: str) -> None:
     """10,000 poses over the four samplers, asked of Embree: no triangle of anything near a camera, and no
     small thing about it."""
     pytest.importorskip("embreex")
-    from agents.light_probes import fibonacci_sphere
+    from agents.raycast.light_probes import fibonacci_sphere
     from tests.agents.embree import EmbreeScene
 
     fan = fibonacci_sphere(128)

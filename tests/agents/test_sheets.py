@@ -7,14 +7,14 @@ import pytest
 import shapely
 from PIL import Image
 
-from agents.asset_sheet import AssetSheetConfig, asset_sheet
-from agents.house_sheet import HouseSheetConfig, house_sheet, rooms_to_see, viewpoint
+from agents.sheets.assets import AssetSheetConfig, asset_sheet
+from agents.sheets.houses import HouseSheetConfig, house_sheet, rooms_to_see, viewpoint
+from agents.sheets.studio import photograph
 from agents.simulator import make_simulator
-from agents.studio import photograph
-from scenes.asset_table import assets_of_type
-from scenes.generate import generate_house
-from scenes.geometry import FloorRegion
-from scenes.library import AssetLibrary, default_library
+from scenes.generate.generate import generate_house
+from scenes.house.asset_table import assets_of_type
+from scenes.meshes.geometry import FloorRegion
+from scenes.meshes.libraries.library import AssetLibrary, default_library
 from tests.agents.rooms_by_hand import room
 
 

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import warp as wp
 
-from agents import kernel_distances, kernel_probes, kernels
 from agents.cameras import Cameras
 from agents.modalities import LABELS, MODALITIES, SENSORY, check_modalities
-from agents.samplers import sample_poses
+from agents.raycast import kernel_distances, kernel_probes
+from agents.raycast import kernel_render as kernels
+from agents.samplers.registry import sample_poses
 from agents.simulator import LIBRARIES, SIMULATORS, Simulator, make_simulator
-from scenes.compile import compile_house
-from scenes.geometry import Material, SceneGeometry
-from scenes.house import House
+from scenes.house.schema import House
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import Material, SceneGeometry
 from tests.agents.rooms_by_hand import THING, cube, placed, pose, room
 
 POSES = np.stack([pose((1.0, 1.2, 5.0), (1, 0, 0), (0, -1, 0)), pose((3.0, 1.0, 2.0), (0, 0, 1), (0, -1, 0))])

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from agents.cameras import Cameras
-from agents.device_scene import DeviceScene
-from agents.kernel_shade import LAMPS, LIGHTS
-from agents.light_probes import bake
-from agents.raycast import RaycastSimulator
-from agents.samplers import sample_poses
-from scenes.asset_table import assets_of_type
-from scenes.compile import compile_house
-from scenes.generate import generate_house
-from scenes.geometry import Light, Material
-from scenes.house import House, HouseObject
-from scenes.library import AssetLibrary
-from scenes.perturb import perturb_house
+from agents.raycast.device_scene import DeviceScene
+from agents.raycast.kernel_shade import LAMPS, LIGHTS
+from agents.raycast.light_probes import bake
+from agents.raycast.simulator import RaycastSimulator
+from agents.samplers.registry import sample_poses
+from scenes.generate.generate import generate_house
+from scenes.generate.perturb.perturb import perturb_house
+from scenes.house.asset_table import assets_of_type
+from scenes.house.schema import House, HouseObject
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import Light, Material
+from scenes.meshes.libraries.library import AssetLibrary
 from tests.agents.rooms_by_hand import THING, cube, placed, room
 from tests.agents.test_raycast_light import LAMP, NORTHWARD, see
 

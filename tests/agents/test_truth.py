@@ -8,11 +8,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from agents.cameras import Cameras
-from agents.raycast import RaycastSimulator
-from agents.samplers import sample_views
-from scenes.compile import compile_house
-from scenes.export import export_glb
-from scenes.generate import generate_house
+from agents.raycast.simulator import RaycastSimulator
+from agents.samplers.registry import sample_views
+from scenes.formats.glb import export_glb
+from scenes.generate.generate import generate_house
+from scenes.meshes.compile import compile_house
 from tests.agents.embree import EmbreeHouse
 
 pytest.importorskip("embreex")

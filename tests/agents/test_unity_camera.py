@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from agents.ai2thor.unity_camera import fov_intrinsics, from_unity, to_unity, vertical_fov
 from agents.cameras import intrinsics_from_fov, look_pose
-from agents.unity_camera import fov_intrinsics, from_unity, to_unity, vertical_fov
 
 
 def test_unity_looks_along_its_z_and_down_for_a_positive_pitch() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.store import LabelRow, ModalitySpec, Role, Run, Space, Store
+from engine.store.store import LabelRow, ModalitySpec, Role, Run, Space, Store
 
 SIDE = 12
 SPECS = (

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine import access
-from engine.access import EvalFrames, Frames, PretrainFrames, TransferFrames, check_held_out
-from engine.errors import LeakError, MissingModalityError
-from engine.schema import Run
-from engine.store import ModalitySpec, Store
-from scenes.generate import generate_house
-from scenes.perturb import perturb_house
+from engine.store import access
+from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames, check_held_out
+from engine.store.errors import LeakError, MissingModalityError
+from engine.store.schema import Run
+from engine.store.store import ModalitySpec, Store
+from scenes.generate.generate import generate_house
+from scenes.generate.perturb.perturb import perturb_house
 
 from .conftest import LABELS, SPECS, add_part, arrays, build, space
 

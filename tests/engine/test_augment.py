@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.modalities import MODALITIES
-from engine.augment import _has_pixels, crop_and_flip
+from engine.stream.augment import _has_pixels, crop_and_flip
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import json
 
-from engine.access import PretrainFrames
-from engine.bench_commands import BenchCollectConfig, BenchStreamConfig, collect, stream
-from engine.bench_peers import PEERS
-from engine.bench_stream import memory_by_epoch
-from engine.stream import TicketReader
+from engine.bench.commands import BenchCollectConfig, BenchStreamConfig, collect, stream
+from engine.bench.peers import PEERS
+from engine.bench.stream import memory_by_epoch
+from engine.store.access import PretrainFrames
+from engine.stream.stream import TicketReader
 
 from .bare_rooms import write_houses
 

@@ -10,14 +10,15 @@ import pytest
 import ray
 
 from agents.modalities import LABELS, SENSORY
-from engine import actors, cluster
-from engine.access import EvalFrames, PretrainFrames, check_held_out
-from engine.collect import CollectConfig, collect
-from engine.errors import CollectError
-from engine.part_maker import PartMaker
-from engine.show import contact_sheet
-from engine.store import Store
-from scenes.generate import generate_house
+from engine import cluster
+from engine.collect import actors
+from engine.collect.collect import CollectConfig, collect
+from engine.collect.part_maker import PartMaker
+from engine.store.access import EvalFrames, PretrainFrames, check_held_out
+from engine.store.errors import CollectError
+from engine.store.show import contact_sheet
+from engine.store.store import Store
+from scenes.generate.generate import generate_house
 
 from .conftest import by_frame
 
@@ -244,7 +245,7 @@ def test_a_full_disk_ends_it_at_once(houses, tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engine.staging.codecs.write_arrays", full)
+    monkeypatch.setattr("engine.store.writing.staging.codecs.write_arrays", full)
     with pytest.raises(CollectError, match="No space left"):
         collect(_config(houses, tmp_path / "store", frames=1))
     monkeypatch.undo()
@@ -301,7 +302,7 @@ def test_another_simulator_another_provenance_and_nothing_else(
 
 
 def test_a_simulator_that_is_not_installed_is_said_at_once(houses, tmp_path, monkeypatch):
-    monkeypatch.setattr("agents.ai2thor_client.find_spec", lambda _: None)
+    monkeypatch.setattr("agents.ai2thor.client.find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"pip install .*ai2thor==5\.0\.0"):
         collect(_config(houses, tmp_path / "store", simulator="ai2thor"))
     assert not (tmp_path / "store").exists()

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.access import EvalFrames
-from engine.collect import CollectConfig, collect
-from engine.errors import CollectError
-from engine.store import Store
+from engine.collect.collect import CollectConfig, collect
+from engine.store.access import EvalFrames
+from engine.store.errors import CollectError
+from engine.store.store import Store
 from scenes.commands import ExportConfig, export
-from scenes.credits import CREDITS
-from scenes.generate import generate_house
+from scenes.generate.generate import generate_house
+from scenes.meshes.libraries.credits import CREDITS
 
 MODALITIES = ("rgb", "depth", "normals", "edges", "semantic", "instance", "pose", "intrinsics")
 

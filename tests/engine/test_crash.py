@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.collect import CollectConfig, collect
-from engine.store import Store
+from engine.collect.collect import CollectConfig, collect
+from engine.store.store import Store
 
 from .bare_rooms import write_houses
 from .conftest import by_frame

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from agents.edges import canny_edges
-from engine.access import PretrainFrames
-from engine.collect import CollectConfig, collect
-from engine.derive import DERIVATIONS, DeriveConfig, derive, normals_from_depth
-from engine.errors import CollectError
-from engine.store import Store
+from engine.collect.collect import CollectConfig, collect
+from engine.collect.derive import DERIVATIONS, DeriveConfig, derive, normals_from_depth
+from engine.store.access import PretrainFrames
+from engine.store.errors import CollectError
+from engine.store.store import Store
 
 from .bare_rooms import write_houses
 

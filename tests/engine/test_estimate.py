@@ -2,12 +2,12 @@
 
 import pytest
 
-from engine.collect import CollectConfig, collect, estimate
+from engine.collect.collect import CollectConfig, collect, estimate
+from engine.collect.estimate import Rates, estimated
+from engine.collect.plan import HouseRef, plan_parts
 from engine.commands import collect as command
-from engine.contents import contents
-from engine.estimate import Rates, estimated
-from engine.plan import HouseRef, plan_parts
-from engine.store import Store
+from engine.store.contents import contents
+from engine.store.store import Store
 
 from .bare_rooms import write_houses
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.check import Problem, verify_store
-from engine.errors import DamagedPartError, MissingPartError, NotAStoreError
-from engine.index import INDEX
-from engine.manifest import MANIFEST
-from engine.store import ModalitySpec, Store
+from engine.store.check import Problem, verify_store
+from engine.store.errors import DamagedPartError, MissingPartError, NotAStoreError
+from engine.store.index import INDEX
+from engine.store.manifest import MANIFEST
+from engine.store.store import ModalitySpec, Store
 
 from .conftest import add_part
 
@@ -121,7 +121,7 @@ def test_every_fault_is_found_and_no_wrong_pixel_is_read(full, monkeypatch, faul
         if kind == INDEX and damage == "delete":
             continue  # a cache: absent is not damaged
         # Half of the time as if shards were large, which are not summed whole when opened.
-        monkeypatch.setattr("engine.part_reader._SUM_WHOLE_BELOW", int(rng.choice([0, 1 << 20])))
+        monkeypatch.setattr("engine.store.part_reader._SUM_WHOLE_BELOW", int(rng.choice([0, 1 << 20])))
         opened = Store.open(full.path)
         _read(opened, truth)
         before = _plant(damage, file, files, rng)

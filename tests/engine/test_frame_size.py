@@ -6,12 +6,12 @@ import tyro
 from pydantic import ValidationError
 
 from agents.modalities import LABELS, SENSORY
-from engine.access import EvalFrames
-from engine.collect import CollectConfig, collect, estimate
-from engine.frame_size import frame_size, height_width, size_words
-from engine.show import contact_sheet
-from engine.store import Store
-from scenes.generate import generate_house
+from engine.collect.collect import CollectConfig, collect, estimate
+from engine.collect.frame_size import frame_size, height_width, size_words
+from engine.store.access import EvalFrames
+from engine.store.show import contact_sheet
+from engine.store.store import Store
+from scenes.generate.generate import generate_house
 
 
 @pytest.mark.parametrize(

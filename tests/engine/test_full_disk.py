@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.store import Store
+from engine.store.store import Store
 
 from .bare_rooms import write_houses
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from engine.errors import CollectError
-from engine.ledger import TRIES, Ledger
-from engine.part_maker import PartResult
-from engine.plan import HouseRef, plan_parts
+from engine.collect.ledger import TRIES, Ledger
+from engine.collect.part_maker import PartResult
+from engine.collect.plan import HouseRef, plan_parts
+from engine.store.errors import CollectError
 
 HOUSES = [HouseRef(f"/h/{i}.json", f"digest-{i}", f"house-{i}") for i in range(9)]
 FRAMES = 10

@@ -8,10 +8,10 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from engine.access import EvalFrames, PretrainFrames, TransferFrames
-from engine.errors import LeakError
-from engine.mixture import MixedFrames
-from engine.stream import TicketReader
+from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
+from engine.store.errors import LeakError
+from engine.stream.mixture import MixedFrames
+from engine.stream.stream import TicketReader
 
 from .conftest import arrays, space
 

@@ -10,12 +10,12 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from engine import actors
-from engine.collect import CollectConfig, collect
-from engine.store import Store
+from engine.collect import actors
+from engine.collect.collect import CollectConfig, collect
+from engine.store.store import Store
 from tests.training.conftest import TINY_PRETRAIN
 from tests.training.tiny_world import make_store
-from training.launch import PROGRESS, launch_pretrain
+from training.pretrain.launch import PROGRESS, launch_pretrain
 
 from .bare_rooms import write_houses
 from .conftest import by_frame

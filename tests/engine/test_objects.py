@@ -5,12 +5,13 @@ import os
 import numpy as np
 import pytest
 
-from engine import objects, transport
-from engine.access import PretrainFrames
-from engine.errors import DamagedPartError, NotAStoreError, PartExistsError, StoreExistsError
-from engine.manifest import MANIFEST
-from engine.store import ModalitySpec, Store
-from engine.transport import Moved, pull, push
+from engine.store import transport
+from engine.store.access import PretrainFrames
+from engine.store.errors import DamagedPartError, NotAStoreError, PartExistsError, StoreExistsError
+from engine.store.manifest import MANIFEST
+from engine.store.remote import objects
+from engine.store.store import ModalitySpec, Store
+from engine.store.transport import Moved, pull, push
 
 from .conftest import add_part, build
 

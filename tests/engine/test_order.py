@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from engine.order import Order, Position
+from engine.stream.order import Order, Position
 
 SIZES = (16, 16, 3, 16, 9, 16, 16, 1, 14, 16, 7)
 TOTAL = sum(SIZES)

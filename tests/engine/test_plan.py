@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.manifest import Manifest
-from engine.plan import HouseRef, check_distinct, part_length, plan_parts
+from engine.collect.plan import HouseRef, check_distinct, part_length, plan_parts
+from engine.store.manifest import Manifest
 
 HOUSES = [HouseRef(f"/h/{i}.json", f"digest-{i}", f"house-{i}") for i in range(5)]
 

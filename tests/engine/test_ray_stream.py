@@ -7,10 +7,10 @@ import pytest
 import ray.train
 from ray.train.torch import TorchTrainer
 
-from engine.access import PretrainFrames
 from engine.cluster import ray_session
-from engine.ray_stream import shard_batches, ticket_data_config, ticket_dataset
-from engine.stream import Order, TicketReader
+from engine.store.access import PretrainFrames
+from engine.stream.ray_stream import shard_batches, ticket_data_config, ticket_dataset
+from engine.stream.stream import Order, TicketReader
 
 pytestmark = pytest.mark.ray
 

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import objects, remote
-from engine.access import EvalFrames, PretrainFrames
-from engine.collect import CollectConfig, collect
+from engine.collect.collect import CollectConfig, collect
 from engine.commands import VerifyConfig, verify
-from engine.errors import (
+from engine.store.access import EvalFrames, PretrainFrames
+from engine.store.errors import (
     CollectError,
     DamagedPartError,
     NotAStoreError,
@@ -17,11 +16,13 @@ from engine.errors import (
     StoreExistsError,
     UnreachableError,
 )
-from engine.manifest import MANIFEST
-from engine.places import cache_folder, shown, url_of
-from engine.store import ModalitySpec, Store
-from engine.stream import TicketReader
-from engine.transport import push
+from engine.store.manifest import MANIFEST
+from engine.store.remote import objects
+from engine.store.remote import store as remote
+from engine.store.remote.places import cache_folder, shown, url_of
+from engine.store.store import ModalitySpec, Store
+from engine.store.transport import push
+from engine.stream.stream import TicketReader
 
 from .bare_rooms import write_houses
 from .conftest import add_part, by_frame

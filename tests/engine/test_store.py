@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import zarr
 
-from engine.contents import contents
-from engine.errors import (
+from engine.store.contents import contents
+from engine.store.errors import (
     DamagedPartError,
     MissingModalityError,
     MissingPartError,
@@ -17,8 +17,8 @@ from engine.errors import (
     SpaceConflictError,
     StoreExistsError,
 )
-from engine.schema import Run, Space
-from engine.store import ModalitySpec, Store
+from engine.store.schema import Run, Space
+from engine.store.store import ModalitySpec, Store
 
 from .conftest import LABELS, SPECS, add_part, arrays, build, space
 

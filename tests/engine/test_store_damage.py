@@ -9,15 +9,15 @@ import sys
 import numpy as np
 import pytest
 
-from engine import codecs
-from engine.access import EvalFrames, PretrainFrames
-from engine.check import verify_store
-from engine.contents import contents
-from engine.errors import DamagedPartError, NotAStoreError
-from engine.index import INDEX
-from engine.manifest import MANIFEST
-from engine.staging import clean_staging
-from engine.store import Store
+from engine.store import codecs
+from engine.store.access import EvalFrames, PretrainFrames
+from engine.store.check import verify_store
+from engine.store.contents import contents
+from engine.store.errors import DamagedPartError, NotAStoreError
+from engine.store.index import INDEX
+from engine.store.manifest import MANIFEST
+from engine.store.store import Store
+from engine.store.writing.staging import clean_staging
 
 from .conftest import SPECS, add_part, arrays
 
@@ -58,7 +58,7 @@ def test_a_flipped_bit_anywhere_is_found_by_verify_and_never_read(store):
 
 def test_large_shards_are_guarded_by_their_codecs(store, monkeypatch):
     """Shards above a size are not summed when opened; what flips inside is found while decoding."""
-    monkeypatch.setattr("engine.part_reader._SUM_WHOLE_BELOW", 0)
+    monkeypatch.setattr("engine.store.part_reader._SUM_WHOLE_BELOW", 0)
     rng = np.random.default_rng(1)
     for file in _files(store):
         if file.parent.name != "0":
@@ -209,7 +209,11 @@ def test_a_failure_while_writing_leaves_nothing(store, monkeypatch, step):
         raise OSError(28, "No space left on device")
 
     before = sorted(p.name for p in (store.path / "parts").iterdir())
-    target = "engine.staging.codecs.write_arrays" if step == "write_arrays" else "engine.staging.os.rename"
+    target = (
+        "engine.store.writing.staging.codecs.write_arrays"
+        if step == "write_arrays"
+        else "engine.store.writing.staging.os.rename"
+    )
     monkeypatch.setattr(target, fail)
     with pytest.raises(OSError, match="No space left"):
         add_part(store, "eval-b", "eval", [(1, 5)], seed=8)
@@ -221,8 +225,8 @@ def test_a_failure_while_writing_leaves_nothing(store, monkeypatch, step):
 
 _CRASH = """
 import os, sys
-from engine import staging
-from engine.store import Run, Space, Store
+from engine.store.writing import staging
+from engine.store.store import Run, Space, Store
 import numpy as np
 store = Store.open(sys.argv[1])
 staging.os.rename = lambda *_: os._exit(9)   # the process is gone just before the part would be there

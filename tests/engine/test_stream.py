@@ -7,9 +7,9 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from engine.access import EvalFrames, PretrainFrames
-from engine.errors import DamagedPartError, LeakError
-from engine.stream import Order, TicketReader
+from engine.store.access import EvalFrames, PretrainFrames
+from engine.store.errors import DamagedPartError, LeakError
+from engine.stream.stream import Order, TicketReader
 
 from .conftest import arrays
 

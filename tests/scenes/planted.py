@@ -1,4 +1,5 @@
-"""Faults to plant in a house: for each rule of `scenes/check.py`, edits of its JSON values that break it.
+"""Faults to plant in a house: for each rule of `scenes/house/checks/check.py`, edits of its JSON values that
+break it.
 
 The house is one that `can_be_planted`; `planted(rule)` marks an edit that must be found by that rule.
 """
@@ -8,8 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from scenes.asset_table import asset_table, assets_of_type
-from scenes.house import House
+from scenes.house.asset_table import asset_table, assets_of_type
+from scenes.house.schema import House
 
 Edit = Callable[[dict[str, Any]], None]
 PLANTED: list[tuple[str, Edit]] = []

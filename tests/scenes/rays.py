@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scenes.geometry import Mesh, SceneGeometry
+from scenes.meshes.geometry import Mesh, SceneGeometry
 
 
 def first_hits(

@@ -7,11 +7,11 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from scenes.asset_counts import POOLS, count_types, counts_table
-from scenes.asset_table import Asset, asset_table
-from scenes.geometry import Mesh
-from scenes.library import DEBIAN_FOLDER, GROTESQUE, MODELS, AssetLibrary, default_library
-from scenes.sweethome import load_model
+from scenes.house.asset_table import Asset, asset_table
+from scenes.meshes.geometry import Mesh
+from scenes.meshes.libraries.asset_counts import POOLS, count_types, counts_table
+from scenes.meshes.libraries.library import DEBIAN_FOLDER, GROTESQUE, MODELS, AssetLibrary, default_library
+from scenes.meshes.libraries.sweethome import load_model
 
 installed = pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="sweethome3d-furniture is not installed")
 MOST_TRIANGLES = 20_000  # of a shape of ours

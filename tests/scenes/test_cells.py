@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from scenes.cells import around, connected, corners, narrow, to_bits, to_cells
+from scenes.generate.layout.cells import around, connected, corners, narrow, to_bits, to_cells
 
 
 def outline_corners(cells: np.ndarray) -> int:

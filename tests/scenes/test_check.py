@@ -10,15 +10,15 @@ import pytest
 import shapely
 from pydantic import ValidationError
 
-from scenes.asset_table import asset_table, assets_of_type
-from scenes.bodies import Bodies, bodies_of, depths, near_pairs, upright_size
-from scenes.check import RULES, check_house
 from scenes.commands import CheckConfig, GenerateConfig, check, generate
-from scenes.generate import generate_house
-from scenes.house import House, HouseObject, Vec3
+from scenes.generate.generate import generate_house
+from scenes.house.asset_table import asset_table, assets_of_type
+from scenes.house.bodies import Bodies, bodies_of, depths, near_pairs, upright_size
+from scenes.house.checks.check import RULES, check_house
+from scenes.house.schema import House, HouseObject, Vec3
+from scenes.house.walkable import walkable
 from scenes.plan import draw_plan
 from scenes.processes import WORTH_A_PROCESS
-from scenes.walkable import walkable
 from tests.scenes.planted import PLANTED, can_be_planted, standing, with_children
 
 BASE = next(

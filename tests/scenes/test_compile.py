@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import shapely
 
-from scenes.assembly import world_point
-from scenes.asset_table import asset_table
-from scenes.compile import compile_house
-from scenes.generate import generate_house
-from scenes.geometry import Instance, SceneGeometry
-from scenes.house import House
-from scenes.labels import class_id, label_table
-from scenes.library import AssetLibrary
-from scenes.walls import room_shape
+from scenes.generate.generate import generate_house
+from scenes.house.asset_table import asset_table
+from scenes.house.labels import class_id, label_table
+from scenes.house.schema import House
+from scenes.meshes.building.assembly import world_point
+from scenes.meshes.building.walls import room_shape
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import Instance, SceneGeometry
+from scenes.meshes.libraries.library import AssetLibrary
 from tests.scenes.rays import first_hits, world_triangles
 
 STRUCTURE = {class_id(name) for name in ("Wall", "Floor", "Ceiling")}

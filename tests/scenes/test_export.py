@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import trimesh
 
-from scenes.assembly import place
-from scenes.asset_table import assets_of_type
-from scenes.compile import compile_house
-from scenes.credits import credits_text
-from scenes.export import export_glb
-from scenes.generate import generate_house
-from scenes.geometry import Credit, Instance, Light, SceneGeometry
-from scenes.house import Vec3
-from scenes.library import AssetLibrary
+from scenes.formats.glb import export_glb
+from scenes.generate.generate import generate_house
+from scenes.house.asset_table import assets_of_type
+from scenes.house.schema import Vec3
+from scenes.meshes.building.assembly import place
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import Credit, Instance, Light, SceneGeometry
+from scenes.meshes.libraries.credits import credits_text
+from scenes.meshes.libraries.library import AssetLibrary
 
 
 def document(path: Path) -> dict:

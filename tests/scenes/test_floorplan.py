@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import shapely
 
-from scenes.boundary import draw_boundary
-from scenes.cells import connected, to_bits
-from scenes.family import family_names, load_family
-from scenes.floorplan import draw_plan_rooms
-from scenes.random_numbers import uniform
-from scenes.room_growth import grow_rooms
-from scenes.roomspec import draw_areas, draw_room_spec
+from scenes.generate.family import family_names, load_family
+from scenes.generate.layout.boundary import draw_boundary
+from scenes.generate.layout.cells import connected, to_bits
+from scenes.generate.layout.floorplan import draw_plan_rooms
+from scenes.generate.layout.room_growth import grow_rooms
+from scenes.generate.layout.room_spec import draw_areas, draw_room_spec
+from scenes.generate.random_numbers import uniform
 from scenes.seeding import rng
 
 

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import shapely
 
-from scenes.asset_table import asset_table, assets_of_type
-from scenes.boxes import footprint
-from scenes.check import check_house
-from scenes.family import family_names, load_family
-from scenes.floorplan import Side, draw_plan_rooms
-from scenes.generate import generate_house
-from scenes.house import SCHEMA, House
-from scenes.materials import EXTERIOR, PAINT
-from scenes.openings import Openings
-from scenes.roomspace import RoomShell, RoomSpace
-from scenes.roomspec import draw_areas
+from scenes.generate.family import family_names, load_family
+from scenes.generate.furnish.room_space import RoomShell, RoomSpace
+from scenes.generate.furnish.wall_objects import MARGIN, _on
+from scenes.generate.generate import generate_house
+from scenes.generate.layout.floorplan import Side, draw_plan_rooms
+from scenes.generate.layout.materials import EXTERIOR, PAINT
+from scenes.generate.layout.openings import Openings
+from scenes.generate.layout.room_spec import draw_areas
+from scenes.house.asset_table import asset_table, assets_of_type
+from scenes.house.boxes import footprint
+from scenes.house.checks.check import check_house
+from scenes.house.schema import SCHEMA, House
 from scenes.seeding import rng
-from scenes.wallobjects import MARGIN, _on
 
 SEEDS = range(6)
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def test_valid_in_every_family(houses):
 
 def test_same_seed_same_bytes_in_another_process(houses):
     code = (
-        "import hashlib; from scenes.generate import generate_house;"
+        "import hashlib; from scenes.generate.generate import generate_house;"
         "print(hashlib.sha256(generate_house(3, 'apartment').canonical()).hexdigest())"
     )
     run = [sys.executable, "-c", code]

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import trimesh
 
-from scenes.compile import compile_house
-from scenes.export import export_glb
-from scenes.generate import generate_house
-from scenes.geometry import SceneGeometry
-from scenes.house import House
-from scenes.library import DEBIAN_FOLDER, AssetLibrary, default_library
-from scenes.walls import OUTER_M
+from scenes.formats.glb import export_glb
+from scenes.generate.generate import generate_house
+from scenes.house.schema import House
+from scenes.meshes.building.walls import OUTER_M
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import SceneGeometry
+from scenes.meshes.libraries.library import DEBIAN_FOLDER, AssetLibrary, default_library
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "gltf"

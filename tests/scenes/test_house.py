@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scenes.house import House, walls_by_id
+from scenes.house.schema import House, walls_by_id
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "procthor"
 NEW, OLD = GOLDEN / "gen_head_seed1.json", GOLDEN / "gen_wheel_dev2_seed1.json"

@@ -6,14 +6,14 @@ The house is `l_shaped_house`: a door in the west wall (x = 0), between z = -1.5
 import numpy as np
 import pytest
 
-from scenes.asset_table import assets_of_type
-from scenes.compile import compile_house
-from scenes.geometry import SceneGeometry
-from scenes.house import House
-from scenes.joinery import LINING_M
-from scenes.labels import class_id
-from scenes.library import AssetLibrary
-from scenes.walls import INNER_M, OUTER_M, SKIRTING_M
+from scenes.house.asset_table import assets_of_type
+from scenes.house.labels import class_id
+from scenes.house.schema import House
+from scenes.meshes.building.joinery import LINING_M
+from scenes.meshes.building.walls import INNER_M, OUTER_M, SKIRTING_M
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import SceneGeometry
+from scenes.meshes.libraries.library import AssetLibrary
 from tests.scenes.rays import first_hits, world_triangles
 from tests.scenes.test_compile import HEIGHT, OPENINGS, STRUCTURE, l_shaped_house
 

@@ -2,8 +2,8 @@
 
 import hashlib
 
-from scenes.asset_table import asset_table
-from scenes.labels import GROUPS, class_id, label_table
+from scenes.house.asset_table import asset_table
+from scenes.house.labels import GROUPS, class_id, label_table
 
 
 def test_ids_count_from_zero_and_fit_a_byte():

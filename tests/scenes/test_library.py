@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenes.asset_table import Asset, asset_table, assets_of_type
-from scenes.library import DEBIAN_FOLDER, GROTESQUE, MODELS, AssetLibrary, default_library
-from scenes.surfaces import surface
+from scenes.house.asset_table import Asset, asset_table, assets_of_type
+from scenes.house.surfaces import surface
+from scenes.meshes.libraries.library import DEBIAN_FOLDER, GROTESQUE, MODELS, AssetLibrary, default_library
 from tests.scenes.rays import height_at
 
 installed = pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="sweethome3d-furniture is not installed")

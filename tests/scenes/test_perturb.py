@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from scenes.asset_table import asset_table
-from scenes.check import check_house
 from scenes.commands import PerturbConfig, perturb
-from scenes.compile import compile_house
-from scenes.daylight import times_of_day
-from scenes.generate import generate_house
-from scenes.geometry import SceneGeometry
-from scenes.house import House
-from scenes.house_ids import room_number
-from scenes.library import AssetLibrary
-from scenes.perturb import apply_changes, perturb_house
-from scenes.perturb_objects import _Household
-from scenes.statistics import recorded
+from scenes.generate.daylight import times_of_day
+from scenes.generate.generate import generate_house
+from scenes.generate.perturb.objects import _Household
+from scenes.generate.perturb.perturb import apply_changes, perturb_house
+from scenes.generate.statistics.statistics import recorded
+from scenes.house.asset_table import asset_table
+from scenes.house.checks.check import check_house
+from scenes.house.ids import room_number
+from scenes.house.schema import House
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import SceneGeometry
+from scenes.meshes.libraries.library import AssetLibrary
 
 FAMILIES = ("procthor", "apartment", "apartment-heldout")
 STRENGTHS = (0.25, 0.5, 1.0)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from scenes.compile import compile_house
-from scenes.generate import generate_house
-from scenes.house import House
-from scenes.library import AssetLibrary
+from scenes.generate.generate import generate_house
+from scenes.house.schema import House
+from scenes.meshes.compile import compile_house
+from scenes.meshes.libraries.library import AssetLibrary
 
 GOLDEN = {p.stem: p for p in sorted((Path(__file__).parents[1] / "golden" / "procthor").glob("*.json"))}
 NEW, OLD = "gen_head_seed0", "gen_wheel_dev2_seed4"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from scenes import json_lines, references
 from scenes.commands import CheckConfig, check
-from scenes.house import House
-from scenes.references import absolute, each_house, read_values
+from scenes.house import json_lines, references
+from scenes.house.references import absolute, each_house, read_values
+from scenes.house.schema import House
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "procthor").glob("*.json"))
 

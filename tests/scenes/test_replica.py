@@ -9,14 +9,14 @@ import pytest
 import shapely
 import trimesh
 
-from scenes.compile import compile_house
-from scenes.generate import generate_house
-from scenes.geometry import Mesh, SceneGeometry
-from scenes.labels import class_id, label_table
-from scenes.ply import read_ply, write_ply
-from scenes.replica import TABLE, label_id, read_replica
-from scenes.replica_export import export_replica
-from scenes.replica_files import INFO, MESH, SEMANTIC, is_replica
+from scenes.formats.ply import read_ply, write_ply
+from scenes.formats.replica import TABLE, label_id, read_replica
+from scenes.formats.replica_export import export_replica
+from scenes.generate.generate import generate_house
+from scenes.house.labels import class_id, label_table
+from scenes.house.replica_files import INFO, MESH, SEMANTIC, is_replica
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import Mesh, SceneGeometry
 
 
 @pytest.fixture(scope="module")

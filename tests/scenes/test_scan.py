@@ -8,12 +8,12 @@ import pytest
 import shapely
 import trimesh
 
-from scenes.export import export_glb
-from scenes.generate import generate_house
-from scenes.geometry import SceneGeometry
-from scenes.labels import class_id
-from scenes.scan import read_scan
-from scenes.spaces import facts, identify, load_space
+from scenes.formats.glb import export_glb
+from scenes.formats.scan import read_scan
+from scenes.formats.spaces import facts, identify, load_space
+from scenes.generate.generate import generate_house
+from scenes.house.labels import class_id
+from scenes.meshes.geometry import SceneGeometry
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from scenes.asset_table import Asset, asset_table, assets_of_type
-from scenes.boxes import solid_parts
-from scenes.geometry import Mesh
-from scenes.shapes import OPENINGS, RECIPES, build_shape
-from scenes.surfaces import surface
+from scenes.house.asset_table import Asset, asset_table, assets_of_type
+from scenes.house.boxes import solid_parts
+from scenes.house.surfaces import surface
+from scenes.meshes.geometry import Mesh
+from scenes.meshes.shapes.recipes import OPENINGS, RECIPES, build_shape
 from tests.scenes.rays import height_at
 
 TYPES = sorted({asset.type for asset in asset_table().values()})

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import shapely
 
-from scenes.geometry import Material, Mesh
-from scenes.meshing import assemble
-from scenes.solids import Bench, Finish, rotation_matrix, triangulate
+from scenes.meshes.geometry import Material, Mesh
+from scenes.meshes.mesh_builder import Bench, Finish, rotation_matrix, triangulate
+from scenes.meshes.meshing import assemble
 
 PLAIN = Finish(Material("plain"))
 L_SHAPE = shapely.Polygon(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from scenes.generate import generate_house
-from scenes.house import House
+from scenes.generate.generate import generate_house
+from scenes.generate.statistics.page import side_by_side
+from scenes.generate.statistics.statistics import QUANTILES, compare, measure, recorded
+from scenes.house.schema import House
 from scenes.processes import spread
-from scenes.statistics import QUANTILES, compare, measure, recorded
-from scenes.statistics_page import side_by_side
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "procthor"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scenes.library import DEBIAN_FOLDER
-from scenes.obj import read_obj
-from scenes.sweethome import load_model, read_catalogue, read_properties
+from scenes.meshes.libraries.library import DEBIAN_FOLDER
+from scenes.meshes.libraries.obj import read_obj
+from scenes.meshes.libraries.sweethome import load_model, read_catalogue, read_properties
 
 CATALOGUE = r"""
 # A catalogue as the libraries have it: Latin-1, Java's escapes, continued lines

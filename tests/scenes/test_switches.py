@@ -5,12 +5,12 @@ import csv
 import numpy as np
 import pytest
 
-from scenes.asset_table import Asset, assets_of_type
-from scenes.compile import compile_house
-from scenes.house import House
-from scenes.library import DEBIAN_FOLDER, SWITCHED, AssetLibrary
-from scenes.sweethome import load_model
-from scenes.switches import LAMPS, PROGRAMMES, SCREENS, lamp_light, switched
+from scenes.house.asset_table import Asset, assets_of_type
+from scenes.house.schema import House
+from scenes.meshes.compile import compile_house
+from scenes.meshes.libraries.library import DEBIAN_FOLDER, SWITCHED, AssetLibrary
+from scenes.meshes.libraries.sweethome import load_model
+from scenes.meshes.switches import LAMPS, PROGRAMMES, SCREENS, lamp_light, switched
 from tests.scenes.test_compile import l_shaped_house
 
 installed = pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="sweethome3d-furniture is not installed")

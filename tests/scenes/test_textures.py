@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from scenes.looks import finish, house_finish, read_name
-from scenes.pictures import painting
-from scenes.textures import TEXTURES
+from scenes.meshes.looks import finish, house_finish, read_name
+from scenes.meshes.pictures import painting
+from scenes.meshes.textures import TEXTURES
 
 
 @pytest.mark.parametrize("name", TEXTURES)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from studies.compare import compare_runs
-from studies.runner import HEAD
-from studies.side_by_side import compare
+from studies.report.compare import compare_runs
+from studies.report.side_by_side import compare
+from studies.run.runner import HEAD
 from tests.studies.planted_rows import bars, curve
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from studies.commands import STUDIES, find_study
-from studies.config import HOUSE_STEP, StudyConfig, load_study
+from studies.spec.config import HOUSE_STEP, StudyConfig, load_study
 
 TINY = {
     "extends": str(STUDIES / "base.yaml"),

@@ -1,8 +1,8 @@
 """A study that says which crops its pre-training is on tokenizes them too."""
 
 from studies.commands import DEMO
-from studies.config import load_study
-from studies.pipeline import RunPlan, plan
+from studies.run.pipeline import RunPlan, plan
+from studies.spec.config import load_study
 
 
 def mm(fields: dict) -> RunPlan:

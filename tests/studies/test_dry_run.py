@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from studies.commands import DEMO, STUDIES, StudyRunConfig, run
-from studies.config import MachineConfig, StudyConfig, load_study
-from studies.dry_run import Trial, bill, rate, small, units
-from studies.pipeline import plan, plan_run
-from studies.runner import STAGES
-from studies.stage import Stage, write_json
+from studies.run.dry_run import Trial, bill, rate, small, units
+from studies.run.pipeline import plan, plan_run
+from studies.run.runner import STAGES
+from studies.run.stage import Stage, write_json
+from studies.spec.config import MachineConfig, StudyConfig, load_study
 
 
 @pytest.fixture(scope="module")

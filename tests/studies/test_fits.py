@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from studies.fits import Law, crossing, fit_curve, fit_law, worth
+from studies.report.analysis.fits import Law, crossing, fit_curve, fit_law, worth
 
 X = np.array([1.0, 10.0, 100.0, 1000.0, 3000.0])
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from studies.commands import DEMO
-from studies.config import load_study
-from studies.runner import STAGES, read_rows, run_study
-from studies.schedule import LOG
+from studies.run.runner import STAGES, read_rows, run_study
+from studies.run.schedule import LOG
+from studies.spec.config import load_study
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.ray]

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from studies.commands import STUDIES
-from studies.config import load_study
-from studies.pipeline import RunPlan, plan
-from studies.stage import Stage
+from studies.run.pipeline import RunPlan, plan
+from studies.run.stage import Stage
+from studies.spec.config import load_study
 
 MIX_IN = STUDIES / "mix-in.yaml"
 

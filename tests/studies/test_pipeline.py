@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.access import (
+from engine.store.access import (
     EvalFrames,
     Frames,
     PretrainFrames,
@@ -17,19 +17,19 @@ from engine.access import (
     check_held_out,
     check_never_labelled,
 )
-from engine.errors import LeakError
-from engine.store import Store
-from scenes.generate import generate_house
+from engine.store.errors import LeakError
+from engine.store.store import Store
+from scenes.generate.generate import generate_house
 from studies.commands import DEMO
-from studies.config import Seeds, StudyConfig, load_study
-from studies.pipeline import plan
-from studies.report import write_report
-from studies.runner import HEAD, STAGES, read_rows, run_study
-from studies.stage import Stage
-from training.encoder import EncoderConfig
-from training.evaluate import EvaluateConfig, evaluate
-from training.transfer import transfer
-from training.transfer_config import TransferConfig
+from studies.report.report import write_report
+from studies.run.pipeline import plan
+from studies.run.runner import HEAD, STAGES, read_rows, run_study
+from studies.run.stage import Stage
+from studies.spec.config import Seeds, StudyConfig, load_study
+from training.models.encoder import EncoderConfig
+from training.transfer.config import TransferConfig
+from training.transfer.evaluate import EvaluateConfig, evaluate
+from training.transfer.transfer import transfer
 
 FIELDS = {
     "base.frames": 48,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from studies.commands import STUDIES
-from studies.config import StudyConfig, load_study
-from studies.pipeline import RunPlan, plan
+from studies.run.pipeline import RunPlan, plan
+from studies.spec.config import StudyConfig, load_study
 
 
 @pytest.fixture(scope="module")

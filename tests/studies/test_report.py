@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scenes.generate import generate_house
-from studies.claims import claims, compared, diagonal, scope
-from studies.differing import MISSING, differing
-from studies.metrics_text import digits, gain, label, signed
-from studies.report import write_report
-from studies.report_config import ReportConfig
-from studies.report_pictures import loss_panels
-from studies.rows import Point, Table
+from scenes.generate.generate import generate_house
+from studies.report.analysis.claims import claims, compared, diagonal, scope
+from studies.report.analysis.metrics_text import digits, gain, label, signed
+from studies.report.analysis.rows import Point, Table
+from studies.report.differing import MISSING, differing
+from studies.report.figures.pictures import loss_panels
+from studies.report.report import write_report
+from studies.spec.report import ReportConfig
 from tests.studies.planted_rows import bars, curve, heatmap, paths
 
 Row = dict[str, Any]

@@ -1,7 +1,7 @@
 import pytest
 
-from studies.report_config import ReportConfig
-from studies.yaml_config import parse
+from studies.spec.report import ReportConfig
+from studies.spec.yaml import parse
 
 CURVE = {"form": "curve", "x": "houses", "metrics": ["test/miou"]}
 ARMS = {"scratch": (), "test-house": (), "iid": ("houses",)}

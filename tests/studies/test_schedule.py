@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from studies.commands import DEMO
-from studies.config import StudyConfig, load_study
-from studies.schedule import LOG, TRIES, StageFailedError, run_stages
-from studies.stage import Stage
+from studies.run.schedule import LOG, TRIES, StageFailedError, run_stages
+from studies.run.stage import Stage
+from studies.spec.config import StudyConfig, load_study
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.stage import Stage
+from studies.run.stage import Stage
 
 
 def stage(kind: str, config: dict, needs: tuple[Stage, ...], calls: list[str]) -> Stage:

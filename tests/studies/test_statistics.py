@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from studies.rows import Point, Table
-from studies.statistics import Summary, difference, holm, summarise
+from studies.report.analysis.rows import Point, Table
+from studies.report.analysis.statistics import Summary, difference, holm, summarise
 from tests.studies.planted_rows import bars, curve, row, scores
 
 
@@ -155,7 +155,7 @@ def test_what_holds_in_the_judged_houses_may_not_hold_in_others():
 @pytest.mark.parametrize(("repeat_sd", "house_sd"), [(1.0, 0.0), (1.0, 1.0), (0.3, 1.0), (0.1, 1.0)])
 def test_where_nothing_was_planted_little_is_claimed(repeat_sd, house_sd, monkeypatch):
     """Three repeats, eight houses, no effect: a claim in one study of twenty at most, and some luck."""
-    monkeypatch.setattr("studies.statistics.REPLICATES", 300)
+    monkeypatch.setattr("studies.report.analysis.statistics.REPLICATES", 300)
     draw, claims, too_sure, n = np.random.default_rng(5), 0, 0, 600
     for _ in range(n):
         houses = draw.normal(0, house_sd, 8) if house_sd else np.zeros(8)

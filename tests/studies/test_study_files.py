@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from scenes.family import load_family
-from studies import pipeline
+from scenes.generate.family import load_family
 from studies.commands import STUDIES, StudyRunConfig, run
-from studies.config import load_study
-from studies.pipeline import RunPlan, plan, plan_run
-from studies.run_config import Houses, RunConfig
-from studies.runner import saved_by_sharing
-from studies.stage import Stage
+from studies.run import pipeline
+from studies.run.pipeline import RunPlan, plan, plan_run
+from studies.run.runner import saved_by_sharing
+from studies.run.stage import Stage
+from studies.spec.config import load_study
+from studies.spec.run import Houses, RunConfig
 
 FILES = sorted(p for p in STUDIES.glob("*.yaml") if p.name != "base.yaml")
 SCALES = ("smoke", "laptop", "gpu", "paper")

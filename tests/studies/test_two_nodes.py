@@ -8,9 +8,9 @@ import ray
 from ray.cluster_utils import Cluster
 
 from studies.commands import DEMO
-from studies.config import load_study
-from studies.runner import STAGES, read_rows, run_study
-from studies.schedule import LOG
+from studies.run.runner import STAGES, read_rows, run_study
+from studies.run.schedule import LOG
+from studies.spec.config import load_study
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from studies.yaml_config import load_yaml, merge, parse
+from studies.spec.yaml import load_yaml, merge, parse
 
 
 class Inner(BaseModel):

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.access import EvalFrames, PretrainFrames, TransferFrames
-from engine.store import Store
+from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
+from engine.store.store import Store
 from tests.training.tiny_world import make_store
-from training.encoder import EncoderConfig
-from training.masking import Component, MaskingConfig
-from training.pretrain_config import PretrainConfig
-from training.tokenize_store import tokenize
-from training.tokenizer import TokenizerConfig, train_tokenizer
-from training.transfer_config import TransferConfig
+from training.models.encoder import EncoderConfig
+from training.pretrain.config import PretrainConfig
+from training.pretrain.masking import Component, MaskingConfig
+from training.tokenizers.tokenize_store import tokenize
+from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
+from training.transfer.config import TransferConfig
 
 MODALITIES = ("rgb", "depth", "normals", "edges")
 

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.errors import LeakError
+from engine.store.errors import LeakError
 from tests.training.conftest import World
 from tests.training.tiny_world import draw_frames
-from training.checkpoint import encoder_weights, load_tensors, save_model, save_tensors
-from training.encoder import EncoderConfig, build_encoder
-from training.objectives import Objective
+from training.common.checkpoint import encoder_weights, load_tensors, save_model, save_tensors
+from training.models.encoder import EncoderConfig, build_encoder
+from training.pretrain.objectives import Objective
 
 IMAGE = 32
 ENCODER = EncoderConfig(dim=64, depth=2, patch=8)

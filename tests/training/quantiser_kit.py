@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from training.quantiser import Quantiser
+from training.tokenizers.quantiser import Quantiser
 
 
 def latents(count: int, dim: int, seed: int = 0) -> torch.Tensor:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from training import bench
-from training.encoder import EncoderConfig, Size
+from training.bench import train as bench
+from training.models.encoder import EncoderConfig, Size
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import World
-from training.autoencoder import TokenizerConfig
-from training.bench_tokenizers import TokenizerBench, bench
+from training.bench.tokenizers import TokenizerBench, bench
+from training.tokenizers.autoencoder import TokenizerConfig
 
 
 def test_means_and_deviations_over_seeds(world: World, tmp_path, capsys):

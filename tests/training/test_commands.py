@@ -2,10 +2,10 @@
 
 import json
 
-from engine.access import PretrainFrames
+from engine.store.access import PretrainFrames
 from tests.training.conftest import TINY_TRANSFER
 from tests.training.tiny_world import make_store
-from training.bench_tokenizers import TokenizerBench, bench
+from training.bench.tokenizers import TokenizerBench, bench
 from training.commands import (
     EvaluateCommand,
     PropagateCommand,
@@ -18,9 +18,9 @@ from training.commands import (
     train_tokenizer,
     transfer,
 )
-from training.evaluate import EvaluateConfig
-from training.token_crops import CropConfig
-from training.tokenizer import TokenizerConfig, token_array
+from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.tokenizer import TokenizerConfig, token_array
+from training.transfer.evaluate import EvaluateConfig
 
 
 def test_tokens_of_several_tokenizers_and_the_bench_of_them(tmp_path, capsys):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.training.conftest import TINY_TRANSFER, World
-from training.checkpoint import load_tensors
-from training.transfer import transfer
+from training.common.checkpoint import load_tensors
+from training.transfer.transfer import transfer
 
 pytestmark = [
     pytest.mark.slow,  # compilation takes up to a minute

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from engine.access import PretrainFrames
-from engine.store import Store
+from engine.store.access import PretrainFrames
+from engine.store.store import Store
 from tests.training.conftest import MODALITIES, World
 from tests.training.tiny_world import draw_frames, make_store
-from training.token_crops import CropConfig, choose_crops, crop, draw_boxes
-from training.tokenize_store import tokenize
-from training.tokenizer import load_tokenizer, token_array
+from training.tokenizers.token_crops import CropConfig, choose_crops, crop, draw_boxes
+from training.tokenizers.tokenize_store import tokenize
+from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 CROPS = CropConfig(count=3, seed=5)
 

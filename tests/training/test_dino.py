@@ -11,13 +11,13 @@ import torch
 
 from tests.training.objective_kit import ENCODER, IMAGE, OTHERS, bits, same
 from tests.training.tiny_world import draw_frames
-from training import dino_losses
-from training.checkpoint import encoder_weights, save_model
-from training.crops import CropConfig
-from training.dino import Dino, DinoConfig
-from training.dino_losses import Balanced, Centred, Head, cross_entropy, dino_loss, koleo_loss
-from training.encoder import EncoderConfig
-from training.positions import sincos_2d, sincos_2d_across
+from training.common.checkpoint import encoder_weights, save_model
+from training.models.encoder import EncoderConfig
+from training.models.positions import sincos_2d, sincos_2d_across
+from training.pretrain.dino import losses as dino_losses
+from training.pretrain.dino.crops import CropConfig
+from training.pretrain.dino.dino import Dino, DinoConfig
+from training.pretrain.dino.losses import Balanced, Centred, Head, cross_entropy, dino_loss, koleo_loss
 
 SMALL = DinoConfig(crops=CropConfig(local_crops=3), hidden=32, bottleneck=16, prototypes=24)
 WARM = torch.tensor(0.07)

@@ -9,8 +9,16 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter1d, label
 
 from tests.training.tiny_world import draw_frames
-from training.block_masks import draw_blocks, draw_counts
-from training.crops import CropConfig, blur, draw_crops, make_crops, recolour, resample, turn_hue
+from training.pretrain.dino.block_masks import draw_blocks, draw_counts
+from training.pretrain.dino.crops import (
+    CropConfig,
+    blur,
+    draw_crops,
+    make_crops,
+    recolour,
+    resample,
+    turn_hue,
+)
 
 SIDE = 48
 RGB = draw_frames(6, SIDE, np.random.default_rng(3))["rgb"]

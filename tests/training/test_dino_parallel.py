@@ -10,11 +10,11 @@ import torch
 
 from tests.training.conftest import World
 from tests.training.two_workers import FP32, both, gradients, pretrain_until
-from training.checkpoint import load_tensors
-from training.dino import DinoConfig
-from training.pretrain import World as Place
-from training.pretrain import pretrain
-from training.pretrain_config import PretrainConfig
+from training.common.checkpoint import load_tensors
+from training.pretrain.config import PretrainConfig
+from training.pretrain.dino.dino import DinoConfig
+from training.pretrain.pretrain import World as Place
+from training.pretrain.pretrain import pretrain
 
 pytestmark = pytest.mark.slow
 

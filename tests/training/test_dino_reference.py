@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.block_masks import draw_blocks
-from training.dino_losses import Balanced, Centred, Head, cross_entropy, dino_loss, koleo_loss
+from training.pretrain.dino.block_masks import draw_blocks
+from training.pretrain.dino.losses import Balanced, Centred, Head, cross_entropy, dino_loss, koleo_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # lightly's own, and those of what it imports
 losses = pytest.importorskip("lightly.loss", exc_type=ImportError)

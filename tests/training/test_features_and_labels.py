@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from engine.access import PretrainFrames
-from engine.errors import LeakError
-from engine.store import ModalitySpec, Store
+from engine.store.access import PretrainFrames
+from engine.store.errors import LeakError
+from engine.store.store import ModalitySpec, Store
 from tests.training.tiny_world import draw_frames, make_store
 from tests.training.tokenizer_kit import TokenizerKit
-from training.feature_codebook import FeatureConfig, fit_features
-from training.label_map import LabelMap, make_label_map
-from training.token_crops import CropConfig
-from training.tokenize_store import tokenize
-from training.tokenizer import load_tokenizer, token_array
+from training.tokenizers.feature_codebook import FeatureConfig, fit_features
+from training.tokenizers.label_map import LabelMap, make_label_map
+from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.tokenize_store import tokenize
+from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 
 def with_features(path: Path, size: int = 32) -> Store:

@@ -11,16 +11,16 @@ import yaml
 from torch import Tensor
 
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, World
-from training.blocks import initialise
-from training.build import build_objective
-from training.checkpoint import save_tensors
-from training.encoder import SIZES
-from training.fourm import STORE_NAMES, entries, model_of, read_4m, specs_of, take, to_4m
-from training.launch import PretrainCommand
-from training.masking import FOURM21
-from training.modality import TokenSpec
-from training.model import Multimodal
-from training.pretrain import pretrain
+from training.common.checkpoint import save_tensors
+from training.fourm.checkpoints import STORE_NAMES, entries, model_of, read_4m, specs_of, take, to_4m
+from training.models.blocks import initialise
+from training.models.encoder import SIZES
+from training.models.modality import TokenSpec
+from training.models.multimodal import Multimodal
+from training.pretrain.build import build_objective
+from training.pretrain.launch import PretrainCommand
+from training.pretrain.masking import FOURM21
+from training.pretrain.pretrain import pretrain
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm"
 

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.tokenizer_kit import TokenizerKit
-from training.checkpoint import save_tensors
 from training.commands import ImportCommand, import_tokenizer
-from training.fourm_images import FourMConfig, FourMImages, import_4m
-from training.tokenizer import load_tokenizer, token_array
+from training.common.checkpoint import save_tensors
+from training.fourm.images import FourMConfig, FourMImages, import_4m
+from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm" / "tokenizers"
 RGB = load_file(GOLDEN / "rgb_vit.weights.safetensors")

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.checkpoint import save_tensors
-from training.codebooks import EmaCodebook
-from training.fourm_tokenizer import FourMTokenizer, load_4m_tokenizer
+from training.common.checkpoint import save_tensors
+from training.fourm.codebooks import EmaCodebook
+from training.fourm.tokenizer import FourMTokenizer, load_4m_tokenizer
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm" / "tokenizers"
 VITS = ("rgb_vit", "semseg_vit", "clipfeat_vit", "mask_vit_outconv")

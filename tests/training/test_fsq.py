@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from tests.training.quantiser_kit import QuantiserKit
-from training.autoencoder import TokenizerConfig
-from training.fsq import FSQ, LEVELS, levels_for
+from training.tokenizers.autoencoder import TokenizerConfig
+from training.tokenizers.fsq import FSQ, LEVELS, levels_for
 
 
 class TestFSQ(QuantiserKit):

@@ -8,14 +8,14 @@ import torch
 from pydantic import ValidationError
 
 from tests.training.conftest import MODALITIES, TINY_PRETRAIN, TINY_TRANSFER, World
-from training import transfer as loop
-from training.checkpoint import encoder_weights
-from training.encoder import build_encoder
-from training.evaluate import EvaluateConfig, evaluate
-from training.labelled import Labelled, class_table, image_batches
-from training.pretrain import pretrain
-from training.transfer import build_segmenter, load_segmenter, transfer
-from training.transfer_config import TransferConfig
+from training.common.checkpoint import encoder_weights
+from training.models.encoder import build_encoder
+from training.pretrain.pretrain import pretrain
+from training.transfer import transfer as loop
+from training.transfer.config import TransferConfig
+from training.transfer.evaluate import EvaluateConfig, evaluate
+from training.transfer.labelled import Labelled, class_table, image_batches
+from training.transfer.transfer import build_segmenter, load_segmenter, transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=2)
 ALL = TINY_TRANSFER.model_copy(update={"inputs": MODALITIES})

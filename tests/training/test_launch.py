@@ -8,8 +8,8 @@ import pytest
 
 from engine.cluster import ray_session
 from tests.training.conftest import TINY_PRETRAIN, World
-from training import pretrain as loop
-from training.launch import PretrainCommand, launch_pretrain, pretrain_command
+from training.pretrain import pretrain as loop
+from training.pretrain.launch import PretrainCommand, launch_pretrain, pretrain_command
 
 
 def read(folder: Path) -> tuple[bytes, Any]:

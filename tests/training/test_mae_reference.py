@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.encoder import EncoderConfig
-from training.objectives import MaskedAutoencoder
+from training.models.encoder import EncoderConfig
+from training.pretrain.objectives import MaskedAutoencoder
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own
 transformers = pytest.importorskip("transformers")

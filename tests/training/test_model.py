@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from training.blocks import attention, parameter_counts, swiglu_hidden
-from training.encoder import SIZES, EncoderConfig, build_encoder
-from training.masking import Mask, MaskingConfig
-from training.modality import TokenSpec
-from training.model import Multimodal
-from training.objectives import MaskedAutoencoder, MultimodalObjective
-from training.packing import pack_frames
-from training.positions import sincos_1d, sincos_2d
+from training.models.blocks import attention, parameter_counts, swiglu_hidden
+from training.models.encoder import SIZES, EncoderConfig, build_encoder
+from training.models.modality import TokenSpec
+from training.models.multimodal import Multimodal
+from training.models.positions import sincos_1d, sincos_2d
+from training.pretrain.masking import Mask, MaskingConfig
+from training.pretrain.objectives import MaskedAutoencoder, MultimodalObjective
+from training.pretrain.packing import pack_frames
 
 CONFIG = EncoderConfig(dim=64, depth=2, patch=8)
 SPECS = (

@@ -8,17 +8,17 @@ import pytest
 
 from tests.training.conftest import TINY_PRETRAIN, TINY_TRANSFER, World
 from tests.training.objective_kit import ENCODER, IMAGE, ObjectiveKit
-from training import pretrain as loop
-from training.build import build_objective
-from training.crops import CropConfig
-from training.dino import Dino, DinoConfig
-from training.encoder import EncoderConfig
-from training.masking import Component, MaskingConfig
-from training.modality import TokenSpec
-from training.objectives import MaskedAutoencoder, MultimodalObjective
-from training.pretrain import pretrain
-from training.pretrain_config import PretrainConfig
-from training.transfer import transfer
+from training.models.encoder import EncoderConfig
+from training.models.modality import TokenSpec
+from training.pretrain import pretrain as loop
+from training.pretrain.build import build_objective
+from training.pretrain.config import PretrainConfig
+from training.pretrain.dino.crops import CropConfig
+from training.pretrain.dino.dino import Dino, DinoConfig
+from training.pretrain.masking import Component, MaskingConfig
+from training.pretrain.objectives import MaskedAutoencoder, MultimodalObjective
+from training.pretrain.pretrain import pretrain
+from training.transfer.transfer import transfer
 
 SMALL_DINO = DinoConfig(
     crops=CropConfig(local_crops=3), hidden=32, bottleneck=16, prototypes=24, momentum=(0.9, 1.0)

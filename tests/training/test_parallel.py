@@ -9,12 +9,12 @@ import torch
 
 from tests.training.conftest import World
 from tests.training.two_workers import FP32, both, gradients, pretrain_until
-from training.checkpoint import load_tensors
-from training.feed import Lanes, passes_of
-from training.masking import Component, MaskingConfig
-from training.pretrain import World as Place
-from training.pretrain import pretrain
-from training.pretrain_config import PretrainConfig
+from training.common.checkpoint import load_tensors
+from training.pretrain.config import PretrainConfig
+from training.pretrain.dataloader import Lanes, passes_of
+from training.pretrain.masking import Component, MaskingConfig
+from training.pretrain.pretrain import World as Place
+from training.pretrain.pretrain import pretrain
 
 UNEVEN = MaskingConfig(
     inputs=24, targets=40, overflow="lose", mixture=(Component(inputs=0.05, targets=0.05),), repeats=2

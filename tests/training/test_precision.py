@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.optimiser import in_bf16, peak_flops, precision
+from training.common.optimiser import in_bf16, peak_flops, precision
 
 CPU = torch.device("cpu")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from studies.yaml_config import load_yaml, parse
-from training.encoder import SIZES
-from training.launch import PretrainCommand
-from training.pretrain_config import PretrainConfig
+from studies.spec.yaml import load_yaml, parse
+from training.models.encoder import SIZES
+from training.pretrain.config import PretrainConfig
+from training.pretrain.launch import PretrainCommand
 
 FOLDER = Path(__file__).parents[2] / "training" / "presets"
 

@@ -15,20 +15,20 @@ import pytest
 import torch
 from tensorboardX.proto import event_pb2
 
-from engine.access import PretrainFrames
-from engine.errors import LeakError
+from engine.store.access import PretrainFrames
+from engine.store.errors import LeakError
 from tests.training.conftest import TINY_PRETRAIN, World
-from training import checkpoint
-from training import pretrain as loop
-from training.build import build_objective
-from training.encoder import EncoderConfig
-from training.feed import Lanes
-from training.masking import ALL_TO_ALL, Component, MaskingConfig
-from training.modality import TokenSpec
-from training.objectives import MultimodalObjective
-from training.optimiser import make_adamw, set_rate, warmup_cosine
-from training.pretrain import pretrain
-from training.pretrain_config import PretrainConfig
+from training.common import checkpoint
+from training.common.optimiser import make_adamw, set_rate, warmup_cosine
+from training.models.encoder import EncoderConfig
+from training.models.modality import TokenSpec
+from training.pretrain import pretrain as loop
+from training.pretrain.build import build_objective
+from training.pretrain.config import PretrainConfig
+from training.pretrain.dataloader import Lanes
+from training.pretrain.masking import ALL_TO_ALL, Component, MaskingConfig
+from training.pretrain.objectives import MultimodalObjective
+from training.pretrain.pretrain import pretrain
 
 OBJECTIVES = ("mm", "mae")
 GOLDEN = Path(__file__).parents[1] / "golden" / "pretrain_losses.json"

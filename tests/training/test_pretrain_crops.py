@@ -5,19 +5,19 @@ import pytest
 import torch
 from jaxtyping import UInt8
 
-from engine.access import PretrainFrames
+from engine.store.access import PretrainFrames
 from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World
 from tests.training.tiny_world import make_store
-from training import pretrain as loop
-from training.build import build_objective
-from training.feed import steps
-from training.masking import Component, MaskingConfig
-from training.objectives import Objective
-from training.pretrain import pretrain
-from training.pretrain_config import PretrainConfig
-from training.token_crops import CropConfig
-from training.tokenize_store import tokenize
-from training.tokenizer import load_tokenizer, token_array
+from training.pretrain import pretrain as loop
+from training.pretrain.build import build_objective
+from training.pretrain.config import PretrainConfig
+from training.pretrain.dataloader import steps
+from training.pretrain.masking import Component, MaskingConfig
+from training.pretrain.objectives import Objective
+from training.pretrain.pretrain import pretrain
+from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.tokenize_store import tokenize
+from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 CROPS = CropConfig(count=3, scale=(0.3, 0.9), seed=5)
 CROPPED = TINY_PRETRAIN.model_copy(update={"crops": CROPS})

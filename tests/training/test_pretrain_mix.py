@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from engine.access import PretrainFrames, UnlabelledTransferFrames
-from engine.errors import LeakError
-from engine.mixture import MixedFrames
+from engine.store.access import PretrainFrames, UnlabelledTransferFrames
+from engine.store.errors import LeakError
+from engine.stream.mixture import MixedFrames
 from tests.training.conftest import MODALITIES, TINY_ENCODER, TINY_PRETRAIN, World
 from tests.training.tiny_world import make_store
-from training.build import build_objective
-from training.checkpoint import load_tensors
-from training.launch import PretrainCommand, Source, launch_pretrain, pretrain_command
-from training.pretrain import pretrain
-from training.pretrain_config import PretrainConfig
-from training.tokenize_store import tokenize
+from training.common.checkpoint import load_tensors
+from training.pretrain.build import build_objective
+from training.pretrain.config import PretrainConfig
+from training.pretrain.launch import PretrainCommand, Source, launch_pretrain, pretrain_command
+from training.pretrain.pretrain import pretrain
+from training.tokenizers.tokenize_store import tokenize
 
 MAE = TINY_PRETRAIN.model_copy(update={"objective": "mae", "samples": 32})
 SHORT = TINY_PRETRAIN.model_copy(update={"samples": 32})

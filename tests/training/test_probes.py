@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from engine.access import EvalFrames
-from engine.errors import LeakError
-from engine.store import Run
+from engine.store.access import EvalFrames
+from engine.store.errors import LeakError
+from engine.store.store import Run
 from tests.training.conftest import TINY_TRANSFER, World
 from tests.training.tiny_world import draw_frames, make_store
-from training import transfer as loop
-from training.encoder import build_encoder
-from training.evaluate import EvaluateConfig, evaluate
-from training.frozen import Frozen, Kept
-from training.knn import NeighbourConfig, NeighbourHead, choose_entries, patch_classes
-from training.labelled import TRUTH, Labelled, class_table
-from training.metrics import VOID
-from training.segmentation import LinearHead
-from training.transfer import build_segmenter, load_segmenter, transfer
+from training.models.encoder import build_encoder
+from training.models.knn import NeighbourConfig, NeighbourHead, choose_entries, patch_classes
+from training.models.metrics import VOID
+from training.models.segmentation import LinearHead
+from training.transfer import transfer as loop
+from training.transfer.evaluate import EvaluateConfig, evaluate
+from training.transfer.frozen import Frozen, Kept
+from training.transfer.labelled import TRUTH, Labelled, class_table
+from training.transfer.transfer import build_segmenter, load_segmenter, transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=0)
 CONFIGS = {

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from engine.access import EvalFrames, PretrainFrames, TransferFrames
-from engine.errors import LeakError
-from engine.store import Run, Store
+from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
+from engine.store.errors import LeakError
+from engine.store.store import Run, Store
 from tests.training.conftest import TINY_TRANSFER, World
 from tests.training.tiny_world import draw_frames, make_store
-from training import transfer as loop
-from training.evaluate import EvaluateConfig, evaluate
-from training.labelled import TRUTH, Labelled, class_table, image_batches, pseudo_labelled
-from training.metrics import VOID
-from training.propagate import PropagateConfig, propagate
-from training.transfer import load_segmenter, transfer
-from training.transfer_config import TransferConfig
+from training.models.metrics import VOID
+from training.transfer import transfer as loop
+from training.transfer.config import TransferConfig
+from training.transfer.evaluate import EvaluateConfig, evaluate
+from training.transfer.labelled import TRUTH, Labelled, class_table, image_batches, pseudo_labelled
+from training.transfer.propagate import PropagateConfig, propagate
+from training.transfer.transfer import load_segmenter, transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=0)
 GUESS = PropagateConfig(threads=1, device="cpu", batch=32)

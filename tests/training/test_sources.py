@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from engine.access import PretrainFrames
-from engine.mixture import MixedFrames
+from engine.store.access import PretrainFrames
+from engine.stream.mixture import MixedFrames
 from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World
 from tests.training.tiny_world import make_store
-from training.build import build_objective
-from training.feed import SOURCE, passes_of, steps
-from training.launch import Source, launch_pretrain
-from training.masking import ALL_TO_ALL, RGB_TO_ALL, Component, Masker, MaskingConfig, Sources
-from training.modality import owner_of
-from training.objectives import MultimodalObjective
-from training.pretrain_config import PretrainConfig
-from training.token_crops import CropConfig
-from training.tokenize_store import tokenize
+from training.models.modality import owner_of
+from training.pretrain.build import build_objective
+from training.pretrain.config import PretrainConfig
+from training.pretrain.dataloader import SOURCE, passes_of, steps
+from training.pretrain.launch import Source, launch_pretrain
+from training.pretrain.masking import ALL_TO_ALL, RGB_TO_ALL, Component, Masker, MaskingConfig, Sources
+from training.pretrain.objectives import MultimodalObjective
+from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.tokenize_store import tokenize
 
 SLOTS = (64, 64, 16, 64)
 MIXED = Sources((MODALITIES, ("rgb",), ("rgb", "edges")), (0.5, 0.25, 0.25))

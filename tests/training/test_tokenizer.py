@@ -8,18 +8,18 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.access import EvalFrames, PretrainFrames
-from engine.mixture import MixedFrames
-from engine.store import Store
-from engine.stream import TicketReader
+from engine.store.access import EvalFrames, PretrainFrames
+from engine.store.store import Store
+from engine.stream.mixture import MixedFrames
+from engine.stream.stream import TicketReader
 from tests.training.conftest import MODALITIES, World
 from tests.training.tiny_world import make_store
 from tests.training.tokenizer_kit import TokenizerKit
 from training.commands import ShowCommand, show_tokenizers
-from training.signals import SIGNALS
-from training.token_pictures import compare
-from training.tokenize_store import tokenize
-from training.tokenizer import TokenizerConfig, load_tokenizer, token_array, train_tokenizer
+from training.models.signals import SIGNALS
+from training.tokenizers.token_pictures import compare
+from training.tokenizers.tokenize_store import tokenize
+from training.tokenizers.tokenizer import TokenizerConfig, load_tokenizer, token_array, train_tokenizer
 
 SMALL = TokenizerConfig(patch=4, codes=16, width=16, depth=1, steps=4, batch=16, threads=1, device="cpu")
 

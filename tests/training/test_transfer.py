@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from engine.access import EvalFrames, TransferFrames
-from engine.errors import LeakError
-from engine.store import Run, Space, Store
+from engine.store.access import EvalFrames, TransferFrames
+from engine.store.errors import LeakError
+from engine.store.store import Run, Space, Store
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World
 from tests.training.tiny_world import draw_frames, make_store
-from training import transfer as loop
-from training.encoder import EncoderConfig, build_encoder
-from training.evaluate import EvaluateConfig, evaluate
-from training.labelled import TRUTH, class_table, mirror_and_zoom
-from training.metrics import VOID, Confusion
-from training.pretrain import pretrain
-from training.segmentation import drop_path
-from training.transfer import build_segmenter, load_segmenter, transfer
+from training.models.encoder import EncoderConfig, build_encoder
+from training.models.metrics import VOID, Confusion
+from training.models.segmentation import drop_path
+from training.pretrain.pretrain import pretrain
+from training.transfer import transfer as loop
+from training.transfer.evaluate import EvaluateConfig, evaluate
+from training.transfer.labelled import TRUTH, class_table, mirror_and_zoom
+from training.transfer.transfer import build_segmenter, load_segmenter, transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=4)
 
@@ -57,7 +57,7 @@ def test_starts_from_the_pretrained_encoder(world: World, tmp_path, objective, m
     still = TINY_TRANSFER.model_copy(update={"samples": 16})
     transfer(still, world.transfer, tmp_path / "pre", tmp_path / "tuned")
     model, _, _ = load_segmenter(tmp_path / "tuned")
-    from training.checkpoint import encoder_weights
+    from training.common.checkpoint import encoder_weights
 
     trained = encoder_weights(tmp_path / "pre")
     state = model.encoder.state_dict()

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from tests.training.quantiser_kit import QuantiserKit
-from training.quantiser import usage
-from training.vq import CosineVQ
+from training.tokenizers.quantiser import usage
+from training.tokenizers.vq import CosineVQ
 
 
 class TestCosineVQ(QuantiserKit):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.store import LabelRow, ModalitySpec, Role, Run, Space, Store
+from engine.store.store import LabelRow, ModalitySpec, Role, Run, Space, Store
 
 LABELS: list[LabelRow] = [
     {"id": 0, "name": "nothing", "group": "void"},

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.access import PretrainFrames
+from engine.store.access import PretrainFrames
 from tests.training.tiny_world import make_store
-from training.image_tokenizer import ImageTokenizer
-from training.tokenize_store import tokenize
-from training.tokenizer import load_tokenizer, token_array
+from training.tokenizers.image_tokenizer import ImageTokenizer
+from training.tokenizers.tokenize_store import tokenize
+from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 
 class TokenizerKit:

@@ -15,15 +15,15 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from engine.access import PretrainFrames
+from engine.store.access import PretrainFrames
 from tests.training.conftest import TINY_PRETRAIN
-from training import pretrain as loop
-from training.build import build_objective
-from training.checkpoint import save_tensors
-from training.feed import passes_of, steps
-from training.parallel import join, shard, whole
-from training.pretrain import World, backward, pretrain
-from training.pretrain_config import PretrainConfig
+from training.common.checkpoint import save_tensors
+from training.pretrain import pretrain as loop
+from training.pretrain.build import build_objective
+from training.pretrain.config import PretrainConfig
+from training.pretrain.dataloader import passes_of, steps
+from training.pretrain.parallel import join, shard, whole
+from training.pretrain.pretrain import World, backward, pretrain
 
 FP32 = TINY_PRETRAIN.model_copy(update={"bf16": False, "samples": 64})
 

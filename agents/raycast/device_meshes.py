@@ -1,0 +1,199 @@
+"""Meshes and textures on a device, kept once a process and shared by every space that holds them.
+
+`mesh_cache(device)` hands out a `CachedMesh` by `Mesh.key`. Whoever uses one keeps a reference to it; the
+cache itself lets the longest unused go once it holds more than its limit, since each house brings walls of
+its own.
+"""
+
+import hashlib
+from collections import OrderedDict
+from functools import cache
+from typing import Any
+from weakref import WeakValueDictionary
+
+import cv2
+import numpy as np
+import warp as wp
+
+from agents.raycast import kernel_trace as kt
+from agents.srgb import SRGB_TO_LINEAR, to_srgb8
+from scenes.meshes.geometry import Material, Mesh
+from scenes.srgb import to_linear
+
+CACHE_BYTES = 3 << 30
+"""Of meshes and textures that a process keeps for a device, in use or not."""
+
+SMALL = 512
+"""Faces up to which a part is merged with others of its space rather than kept for itself."""
+
+MAX_TEXTURE = 1024
+"""Longest side of a texture kept [texels]; frames are smaller than that."""
+
+
+_NO_COLORS = np.zeros((0, 3), np.uint8)
+
+
+class DeviceTexture:
+    """A texture and its mip levels on a device."""
+
+    def __init__(self, image: np.ndarray, device: str) -> None:
+        levels = mip_levels(image)
+        packed = [_packed(level) for level in levels]
+        row = kt.Texture()
+        row.texels = wp.array(np.concatenate(packed), dtype=wp.uint32, device=device)
+        starts = np.cumsum([0, *(len(p) for p in packed)])[:-1]
+        row.starts = wp.array(starts.astype(np.int32), dtype=wp.int32, device=device)
+        row.height, row.width = levels[0].shape[:2]
+        row.levels = len(levels)
+        self.row = row
+        self.bytes = sum(p.nbytes for p in packed)
+
+
+def mip_levels(image: np.ndarray) -> list[np.ndarray]:
+    """uint8 [h, w, 3] and its halvings, averaged in linear light, down to one texel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"a texture is uint8 [h, w, 3], got {image.dtype} {image.shape}")
+    height, width = image.shape[:2]
+    linear = SRGB_TO_LINEAR[image]
+    shrink = MAX_TEXTURE / max(height, width)
+    if shrink < 1.0:
+        height, width = max(int(height * shrink), 1), max(int(width * shrink), 1)
+        linear = cv2.resize(linear, (width, height), interpolation=cv2.INTER_AREA)
+    levels = [to_srgb8(linear)]
+    while height > 1 or width > 1:
+        height, width = max(height >> 1, 1), max(width >> 1, 1)
+        linear = cv2.resize(linear, (width, height), interpolation=cv2.INTER_AREA)
+        levels.append(to_srgb8(linear))
+    return levels
+
+
+def _packed(image: np.ndarray) -> np.ndarray:
+    red, green, blue = (image[..., c].astype(np.uint32).ravel() for c in range(3))
+    return red | green << 8 | blue << 16
+
+
+class Half:
+    """The opaque or the glass faces of a mesh, with a hierarchy of their own."""
+
+    def __init__(self, mesh: Mesh, faces: np.ndarray, arrays: tuple[wp.array, ...], device: str) -> None:
+        points, normals, uvs, colors = arrays
+        corners = mesh.faces[faces]
+        indices = wp.array(np.ascontiguousarray(corners, np.int32).ravel(), dtype=wp.int32, device=device)
+        self.mesh = wp.Mesh(points=points, indices=indices)
+        row = kt.DeviceMesh()
+        row.id = self.mesh.id
+        row.points, row.indices, row.normals, row.uvs = points, indices, normals, uvs
+        row.colors = colors
+        row.face_material = wp.array(
+            np.ascontiguousarray(mesh.material_ids[faces], np.int32), dtype=wp.int32, device=device
+        )
+        self.row = row
+        # Boxes in the world are put about these; the corners of a box of a box would be a looser fit.
+        self.points = mesh.vertices[np.unique(corners)].astype(np.float64)
+        self.corners = mesh.vertices[corners] if len(faces) <= SMALL else None  # [f, 3, 3]
+        self.bytes = 4 * corners.size * 6  # indices, and Warp's hierarchy of about five times their size
+
+
+class CachedMesh:
+    """A mesh on a device: its halves (None where it has no such faces), and its materials."""
+
+    def __init__(
+        self, mesh: Mesh, device: str, textures: "WeakValueDictionary[bytes, DeviceTexture]"
+    ) -> None:
+        _check(mesh)
+        arrays = (
+            wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device=device),
+            wp.array(np.ascontiguousarray(mesh.normals, np.float32), dtype=wp.vec3, device=device),
+            wp.array(np.ascontiguousarray(mesh.uvs, np.float32), dtype=wp.vec2, device=device),
+            wp.array(
+                _packed(mesh.colors if mesh.colors is not None else _NO_COLORS), wp.uint32, device=device
+            ),
+        )
+        clear = np.array([m.opacity < 0.999 for m in mesh.materials])[mesh.material_ids]
+        solid, glass = np.flatnonzero(~clear), np.flatnonzero(clear)
+        self.solid = Half(mesh, solid, arrays, device) if len(solid) else None
+        self.glass = Half(mesh, glass, arrays, device) if len(glass) else None
+        self.textures: list[DeviceTexture] = []
+        self.materials = [self._material(m, device, textures) for m in mesh.materials]
+        self.bytes = mesh.vertices.nbytes * 3 + sum(
+            h.bytes for h in (self.solid, self.glass) if h is not None
+        )
+        self.bytes += sum(t.bytes for t in self.textures)
+
+    def _material(
+        self, material: Material, device: str, textures: "WeakValueDictionary[bytes, DeviceTexture]"
+    ) -> Any:
+        row = kt.DeviceMaterial()
+        row.color = wp.vec3(*to_linear(np.array(material.color)).tolist())
+        row.emission = wp.vec3(*material.emission)
+        row.opacity = float(material.opacity)
+        if material.texture is not None:
+            image = np.ascontiguousarray(material.texture)
+            digest = hashlib.blake2b(image.tobytes() + repr(image.shape).encode(), digest_size=16).digest()
+            texture = textures.get(digest)
+            if texture is None:
+                texture = textures[digest] = DeviceTexture(image, device)
+            self.textures.append(texture)
+            row.texture = texture.row
+        else:
+            row.texture = _no_texture(device)
+        return row
+
+
+@cache
+def _no_texture(device: str) -> Any:
+    row = kt.Texture()
+    row.texels = wp.zeros(1, dtype=wp.uint32, device=device)
+    row.starts = wp.zeros(1, dtype=wp.int32, device=device)
+    return row
+
+
+def _check(mesh: Mesh) -> None:
+    faces, count = len(mesh.faces), len(mesh.vertices)
+    if not faces:
+        raise ValueError(f"mesh {mesh.key!r} has no faces; leave out instances that have nothing to show")
+    if mesh.faces.min() < 0 or mesh.faces.max() >= count:
+        raise ValueError(f"mesh {mesh.key!r} has faces that name vertices outside 0 to {count - 1}")
+    if len(mesh.normals) != count or len(mesh.uvs) != count or len(mesh.material_ids) != faces:
+        raise ValueError(f"mesh {mesh.key!r}: normals and uvs go with vertices, material_ids with faces")
+    if mesh.material_ids.min() < 0 or mesh.material_ids.max() >= len(mesh.materials):
+        raise ValueError(f"mesh {mesh.key!r} has material_ids outside its {len(mesh.materials)} materials")
+    if mesh.colors is not None and (mesh.colors.shape != (count, 3) or mesh.colors.dtype != np.uint8):
+        raise ValueError(f"mesh {mesh.key!r}: colors are uint8 [vertices, 3], got {mesh.colors.shape}")
+    if not np.isfinite(mesh.vertices).all():
+        raise ValueError(f"mesh {mesh.key!r} has vertices that are not finite")
+
+
+class MeshCache:
+    """Meshes of one device by key, least recently used first."""
+
+    def __init__(self, device: str, limit_bytes: int = CACHE_BYTES) -> None:
+        self.device = device
+        self.limit_bytes = limit_bytes
+        self._meshes: OrderedDict[str, CachedMesh] = OrderedDict()
+        self._textures: WeakValueDictionary[bytes, DeviceTexture] = WeakValueDictionary()
+
+    def get(self, mesh: Mesh) -> CachedMesh:
+        """The mesh on the device, put there at its first use."""
+        found = self._meshes.pop(mesh.key, None)
+        if found is None:
+            found = CachedMesh(mesh, self.device, self._textures)
+        self._meshes[mesh.key] = found
+        return found
+
+    def trim(self) -> None:
+        """Let go of the longest unused until within the limit."""
+        held = self.held_bytes
+        while held > self.limit_bytes and len(self._meshes) > 1:
+            held -= self._meshes.popitem(last=False)[1].bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """About what the cache keeps on the device; a texture counts once for each mesh that has it."""
+        return sum(m.bytes for m in self._meshes.values())
+
+
+@cache
+def mesh_cache(device: str) -> MeshCache:
+    """The cache of a device ("cpu", "cuda:0") in this process."""
+    return MeshCache(device)

@@ -1,0 +1,190 @@
+"""A space on a device: shared meshes, the space's own table of instances, and the tree over their boxes."""
+
+import math
+from typing import Any
+
+import numpy as np
+import warp as wp
+
+from agents.raycast import kernel_trace as kt
+from agents.raycast.device_meshes import CachedMesh, Half, mesh_cache
+from agents.srgb import SRGB_TO_LINEAR
+from scenes.meshes.geometry import Instance, Light, SceneGeometry
+from scenes.srgb import to_srgb
+
+FILM_STEPS = 2048
+_KINDS = {"point": 0, "spot": 1, "directional": 2}
+
+
+class DeviceScene:
+    """`space` is what kernels take. Holds on to everything that it points to."""
+
+    def __init__(self, geometry: SceneGeometry, device: str) -> None:
+        _check(geometry)
+        self.geometry = geometry
+        self.device = device
+        cache = mesh_cache(device)
+        self._meshes = [cache.get(mesh) for mesh in geometry.meshes]
+        cache.trim()
+        self.space = kt.Space()
+        self._rows: list[Any] = []
+        self._trees: list[wp.Bvh] = []
+        self._box = np.zeros((2, 3))
+        materials: list[Any] = []
+        first_material: list[int] = []
+        for mesh in self._meshes:
+            first_material.append(len(materials))
+            materials.extend(mesh.materials)
+        self.space.materials = self._array(materials, kt.DeviceMaterial)
+        self._fill("solid", [m.solid for m in self._meshes], first_material)
+        self._fill("glass", [m.glass for m in self._meshes], first_material)
+        self.space.meshes = self._array(self._rows, kt.DeviceMesh)
+        self.space.lights = self._array([_light(light) for light in geometry.lights], kt.DeviceLight)
+        self.space.linear = wp.array(SRGB_TO_LINEAR, dtype=float, device=device)
+        self.space.captured = int(geometry.captured)
+        self.space.film = wp.array(film_curve(), dtype=float, device=device)
+        for name in ("zenith", "horizon", "ground"):
+            setattr(self.space, name, wp.vec3(*getattr(geometry.sky, name)))
+
+    @property
+    def meshes(self) -> list[CachedMesh]:
+        """One for each of the geometry's meshes."""
+        return self._meshes
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Low and high corner of the rooms, or without rooms of everything [m]."""
+        floor = self.geometry.floor
+        if not floor:
+            return self._box[0], self._box[1]
+        x, z = np.concatenate([region.polygon for region in floor]).T
+        y = np.array([(region.floor_y, region.ceiling_y) for region in floor])
+        return np.array([v.min() for v in (x, y, z)]), np.array([v.max() for v in (x, y, z)])
+
+    def _array(self, rows: list, dtype: Any) -> wp.array:
+        return (
+            wp.array(rows, dtype=dtype, device=self.device)
+            if rows
+            else wp.empty(0, dtype, device=self.device)
+        )
+
+    def _fill(self, kind: str, halves: list[Half | None], first_material: list[int]) -> None:
+        """The parts of one kind and what rays ask for them: large parts through a tree, small ones merged."""
+        space: Any = self.space
+        placed = [(i, half) for i in self.geometry.instances if (half := halves[i.mesh]) is not None]
+        merges = kind == "solid"
+        # Large parts come first: the tree over them then speaks of parts by their index in the whole table.
+        placed.sort(key=lambda p: merges and p[1].corners is not None)
+        row_of: dict[int, int] = {}
+        parts, boxes = [], np.zeros((len(placed), 2, 3))
+        for k, (instance, half) in enumerate(placed):
+            if instance.mesh not in row_of:
+                row_of[instance.mesh] = len(self._rows)
+                self._rows.append(half.row)
+            world = half.points @ instance.transform[:3, :3].T + instance.transform[:3, 3]
+            # Flat things get a box of some thickness, so that rounding cannot lose them.
+            boxes[k] = world.min(0) - 1e-3, world.max(0) + 1e-3
+            part = _part(instance, half)
+            part.box_volume = float(np.prod(boxes[k, 1] - boxes[k, 0]))
+            part.row = row_of[instance.mesh]
+            part.first_material = first_material[instance.mesh]
+            parts.append(part)
+        setattr(space, f"{kind}_count", len(parts))
+        setattr(space, f"{kind}_parts", self._array(parts, kt.Part))
+        if not merges:
+            space.glass = self._tree(boxes)
+            return
+        if len(boxes):
+            self._box = np.stack([boxes[:, 0].min(0), boxes[:, 1].max(0)])
+        large = sum(half.corners is None for _, half in placed)
+        space.large_count = large
+        space.solid = self._tree(boxes[:large])
+        space.every = self._tree(boxes)
+        self._merge(placed[large:], large)
+
+    def _tree(self, boxes: np.ndarray) -> int:
+        """Id of a hierarchy over boxes [n, 2, 3], 0 for none."""
+        if not len(boxes):
+            return 0
+        low, high = (
+            wp.array(np.ascontiguousarray(boxes[:, k], np.float32), dtype=wp.vec3, device=self.device)
+            for k in (0, 1)
+        )
+        self._trees.append(wp.Bvh(low, high))
+        return self._trees[-1].id
+
+    def _merge(self, placed: list[tuple[Instance, Half]], first_part: int) -> None:
+        space: Any = self.space
+        triangles, owners, faces = [np.zeros((0, 3, 3))], [], []
+        for k, (instance, half) in enumerate(placed):
+            assert half.corners is not None
+            triangles.append(half.corners @ instance.transform[:3, :3].T + instance.transform[:3, 3])
+            owners += [first_part + k] * len(half.corners)
+            faces += range(len(half.corners))
+        points = np.concatenate(triangles).reshape(-1, 3).astype(np.float32)
+        space.merged_part = wp.array(np.array(owners, np.int32), dtype=wp.int32, device=self.device)
+        space.merged_face = wp.array(np.array(faces, np.int32), dtype=wp.int32, device=self.device)
+        if len(points):
+            self._merged = wp.Mesh(
+                points=wp.array(points, dtype=wp.vec3, device=self.device),
+                indices=wp.array(np.arange(len(points), dtype=np.int32), dtype=wp.int32, device=self.device),
+            )
+            space.merged = self._merged.id
+
+
+def film_curve() -> np.ndarray:
+    """sRGB in [0, 1] of light on film, at square roots of light from 0 to FILM_END, float32 [FILM_STEPS].
+
+    Film's shoulder keeps lamps and windows from burning out, its toe gives dark places depth. Halfway between
+    the curve of Reinhard et al. (2002; white at 6) and that of the Academy's reference transform as fitted by
+    Narkowicz (2016), each channel for itself: the first alone is flat, the second alone gaudy.
+    """
+    light = np.linspace(0.0, kt.FILM_END, FILM_STEPS) ** 2
+    flat = light * (1.0 + light / 36.0) / (1.0 + light)
+    x = 0.65 * light
+    steep = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
+    return to_srgb((flat + steep) / 2).astype(np.float32)
+
+
+def _part(instance: Instance, half: Half) -> Any:
+    forward, shift = instance.transform[:3, :3], instance.transform[:3, 3]
+    inverse = np.linalg.inv(forward)
+    scales = np.linalg.svd(forward, compute_uv=False)
+    part = kt.Part()
+    part.mesh = half.mesh.id
+    part.inverse = wp.mat33(*inverse.ravel().tolist())
+    part.offset = wp.vec3(*(-inverse @ shift).tolist())
+    part.forward = wp.mat33(*forward.ravel().tolist())
+    part.volume = float(np.linalg.det(forward))
+    part.least_scale = float(scales[-1])
+    part.uniform = int(scales[0] <= 1.0001 * scales[-1])
+    part.class_id = int(instance.class_id)
+    part.instance_id = int(instance.instance_id)
+    return part
+
+
+def _light(light: Light) -> Any:
+    row = kt.DeviceLight()
+    row.kind = _KINDS[light.kind]
+    row.color = wp.vec3(*light.color)
+    row.position = wp.vec3(*light.position)
+    row.direction = wp.vec3(*(np.array(light.direction) / np.linalg.norm(light.direction)).tolist())
+    row.reach = float(light.range)
+    row.cos_outer = math.cos(math.radians(light.spot_angle / 2))
+    row.shadows = int(light.shadows)
+    row.shade = float(light.shade)
+    return row
+
+
+def _check(geometry: SceneGeometry) -> None:
+    name = geometry.space
+    for instance in geometry.instances:
+        if not 0 <= instance.class_id <= 255:
+            raise ValueError(f"{name}: {instance.name!r} has class {instance.class_id}; labels hold 0 to 255")
+        if not 1 <= instance.instance_id <= 65535:
+            raise ValueError(
+                f"{name}: {instance.name!r} has instance id {instance.instance_id}; frames hold 1 to 65535"
+            )
+        if np.linalg.det(instance.transform[:3, :3]) <= 0:
+            raise ValueError(
+                f"{name}: the transform of {instance.name!r} mirrors or flattens; bake it into its mesh"
+            )

@@ -1,0 +1,89 @@
+"""Where in a space a body may be: inside a room, clear of every surface, and not inside a thing."""
+
+from typing import Any
+
+import numpy as np
+import shapely
+import warp as wp
+from jaxtyping import Bool, Float
+
+from agents.raycast import kernel_distances as kd
+from agents.raycast.device_scene import DeviceScene
+from agents.raycast.light_probes import fibonacci_sphere
+from scenes.meshes.geometry import FloorRegion
+
+DIRECTIONS = 26
+ENCLOSED = 0.75
+"""A point is inside a thing when this share of the directions from it end on that one thing. Furniture
+models are seldom closed surfaces, so that neither the parity of a ray's crossings nor its facing can be
+relied upon."""
+SHELL = 0.5
+"""Things whose box holds this share of a room's volume (a scan of it all) do not enclose: they are it."""
+
+
+class FreeSpace:
+    """Rooms of a space, and distances within it. Points are [n, 3], world, metres."""
+
+    def __init__(self, scene: DeviceScene) -> None:
+        self._scene = scene
+        self._polygons = [shapely.Polygon(region.polygon) for region in self.floor]
+        self._fan = wp.array(fibonacci_sphere(DIRECTIONS), dtype=wp.vec3, device=scene.device)
+
+    @property
+    def space(self) -> str:
+        """Id of the space, for messages."""
+        return self._scene.geometry.space
+
+    @property
+    def floor(self) -> tuple[FloorRegion, ...]:
+        """The rooms."""
+        return self._scene.geometry.floor
+
+    @property
+    def volumes(self) -> Float[np.ndarray, "r"]:
+        """Of each room [m³]."""
+        return np.array(
+            [p.area * (r.ceiling_y - r.floor_y) for p, r in zip(self._polygons, self.floor, strict=True)]
+        )
+
+    def rooms(self, points: Float[np.ndarray, "n 3"]) -> np.ndarray:
+        """Index of the room whose volume holds each point, -1 where none does."""
+        found = np.full(len(points), -1)
+        for i, (polygon, region) in enumerate(zip(self._polygons, self.floor, strict=True)):
+            between = (points[:, 1] > region.floor_y) & (points[:, 1] < region.ceiling_y)
+            found[between & shapely.contains_xy(polygon, points[:, 0], points[:, 2])] = i
+        return found
+
+    def contains(self, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
+        """Whether each point is within a room's volume and inside no thing that stands there."""
+        rooms = self.rooms(points)
+        inside = rooms >= 0
+        inside[inside] = self._enclosed(points[inside], rooms[inside]) < ENCLOSED
+        return inside
+
+    def clearance(self, points: Float[np.ndarray, "n 3"], max_distance: float) -> Float[np.ndarray, "n"]:
+        """Distance to the nearest surface, glass too [m]; `max_distance` where it is farther than that."""
+        return self._ask(kd.point_clearance, [self._vectors(points), float(max_distance)], len(points))
+
+    def sight(
+        self, points: Float[np.ndarray, "n 3"], directions: Float[np.ndarray, "n 3"], max_distance: float
+    ) -> Float[np.ndarray, "n"]:
+        """Distance along each direction to the first surface, glass too [m]; at most `max_distance`."""
+        inputs = [self._vectors(points), self._vectors(directions), float(max_distance)]
+        return self._ask(kd.ray_distance, inputs, len(points))
+
+    def _enclosed(self, points: np.ndarray, rooms: np.ndarray) -> np.ndarray:
+        device = self._scene.device
+        shells = wp.array((SHELL * self.volumes[rooms]).astype(np.float32), dtype=float, device=device)
+        return self._ask(kd.point_enclosed, [self._vectors(points), self._fan, shells], len(points))
+
+    def _vectors(self, values: np.ndarray) -> wp.array:
+        values = np.ascontiguousarray(values, np.float32).reshape(-1, 3)
+        return wp.array(values, dtype=wp.vec3, device=self._scene.device)
+
+    def _ask(self, kernel: Any, inputs: list, count: int) -> np.ndarray:
+        if not count:
+            return np.zeros(0)
+        out = wp.zeros(count, dtype=float, device=self._scene.device)
+        wp.launch(kernel, count, [self._scene.space, *inputs], [out], device=self._scene.device)
+        return out.numpy().astype(np.float64)

@@ -1,0 +1,45 @@
+"""Which room a point is in, as a raster from above that host and device share."""
+
+import numpy as np
+import shapely
+from jaxtyping import Float, Int32
+from scipy import ndimage
+
+from scenes.meshes.geometry import FloorRegion
+
+CELL = 0.05
+"""Side of a cell [m]."""
+
+REACH = 0.15
+"""How far beyond its polygon a room goes [m]: into door openings and the faces of its walls."""
+
+
+class RoomMap:
+    """`cells` [z, x] holds the index of a room, -1 outside; `origin` is the low corner (x, z) [m]."""
+
+    def __init__(self, floor: tuple[FloorRegion, ...]) -> None:
+        assert floor
+        corners = np.concatenate([region.polygon for region in floor])
+        self.origin = corners.min(0) - 3 * CELL
+        columns, rows = np.ceil((corners.max(0) + 3 * CELL - self.origin) / CELL).astype(int)
+        x, z = np.meshgrid((np.arange(columns) + 0.5) * CELL, (np.arange(rows) + 0.5) * CELL)
+        x, z = x + self.origin[0], z + self.origin[1]
+        cells = np.full((rows, columns), -1, np.int32)
+        for i, region in enumerate(floor):
+            cells[shapely.contains_xy(shapely.Polygon(region.polygon), x, z)] = i
+        distance = np.asarray(ndimage.distance_transform_edt(cells < 0))
+        row, column = np.asarray(
+            ndimage.distance_transform_edt(cells < 0, return_distances=False, return_indices=True)
+        )
+        near = distance * CELL <= REACH
+        cells[near] = cells[row, column][near]
+        self.cells: Int32[np.ndarray, "z x"] = cells
+
+    def at(self, points: Float[np.ndarray, "n 3"]) -> Int32[np.ndarray, "n"]:
+        """Room of each point, by x and z alone."""
+        column, row = np.floor((points[:, [0, 2]] - self.origin) / CELL).astype(int).T
+        rows, columns = self.cells.shape
+        within = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+        found = np.full(len(points), -1, np.int32)
+        found[within] = self.cells[row[within], column[within]]
+        return found

@@ -1,0 +1,111 @@
+"""What samplers have in common: their options, what they answer, and when a place is good for a camera."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import ndtr, ndtri
+
+from agents.raycast.free_space import FreeSpace
+
+CLEARANCE = 0.25
+"""Least distance of a camera from any surface [m]."""
+SIGHT = 0.4
+"""Least distance to what is in the middle of the picture [m]."""
+ROUND = 128
+"""Candidates drawn at a time: always as many, so that a longer request begins as a shorter one does."""
+PATIENCE = 40
+"""Rounds in a row that may fail before the space is declared full."""
+
+
+class SamplerOptions(BaseModel):
+    """What a sampler may be told; each field says whose it is, the others do not look at it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    spacing_m: float = Field(default=0.5, gt=0.05)
+    """points: least distance between two camera places."""
+    fov_range_deg: tuple[float, float] = (45.0, 95.0)
+    """points: horizontal fields of view lie uniformly between these two."""
+    area_m2: float = Field(default=10.0, gt=0)
+    """ring: floor area of the region that poses are confined to; all of it where the space has less."""
+    center_seed: int = 0
+    """ring: which place the region grows from; regions of one seed and growing area contain each other."""
+    step_m: float = Field(default=0.1, gt=0.005, le=1)
+    """walk: way between two frames."""
+    eyes_m: float = Field(default=1.45, gt=0.2)
+    """walk: height of the camera above the floor."""
+    poses: Path | None = None
+    """poses: a file (`agents/samplers/poses.py` says in what form), or a folder with one for each space,
+    called by the space's id."""
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Where cameras stand and, where the sampler decides that, how wide they see."""
+
+    poses: Float64[np.ndarray, "n 4 4"]  # camera to world
+    fov_deg: Float64[np.ndarray, "n"] | None = None  # horizontal; None: the caller's
+
+    def after(self, first: int) -> "Views":
+        """Without the first ones."""
+        return Views(self.poses[first:], None if self.fov_deg is None else self.fov_deg[first:])
+
+    @staticmethod
+    def joined(views: Sequence["Views"]) -> "Views":
+        """One after the other; all of one sampler."""
+        angles = [v.fov_deg for v in views if v.fov_deg is not None]
+        return Views(np.concatenate([v.poses for v in views]), np.concatenate(angles) if angles else None)
+
+
+def good_views(space: FreeSpace, poses: Float[np.ndarray, "n 4 4"]) -> Bool[np.ndarray, "n"]:
+    """Which poses are in a room, inside nothing, and clear of surfaces all about and straight ahead."""
+    places, ahead = poses[:, :3, 3], poses[:, :3, 2]
+    good = good_places(space, places)
+    good[good] = space.sight(places[good], ahead[good], SIGHT * 1.01) >= SIGHT
+    return good
+
+
+def good_places(
+    space: FreeSpace, places: Float[np.ndarray, "n 3"], clearance: float = CLEARANCE
+) -> Bool[np.ndarray, "n"]:
+    """Which points are in a room, inside nothing and `clearance` [m] from every surface."""
+    good = space.clearance(places, clearance * 1.01) >= clearance
+    good[good] = space.contains(places[good])
+    return good
+
+
+def check_floor(space: FreeSpace) -> None:
+    """Raise ValueError where there is no floor to stand above."""
+    if not space.floor:
+        raise ValueError(f"{space.space} has no floor region, so no free space to put a camera in")
+
+
+def no_place(space: FreeSpace, tries: int) -> ValueError:
+    """The error of a space that is full."""
+    return ValueError(
+        f"{space.space}: no free place for a camera in {tries} tries; its rooms leave no point "
+        f"{CLEARANCE} m clear of every surface"
+    )
+
+
+def truncated_normal(share: np.ndarray, sigma: float, most: float) -> np.ndarray:
+    """Normal deviates of width `sigma` cut off at ±`most`, from uniform ones in [0, 1)."""
+    low = ndtr(-most / sigma)
+    return sigma * ndtri(low + share * (1 - 2 * low))
+
+
+PITCH = np.radians(30.0)
+"""Limit of a random pitch: cameras that stare at floor or ceiling see little."""
+ROLL, MOST_ROLL = np.radians(5.0), np.radians(15.0)
+
+
+def looking_about(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Yaw uniform, pitch uniform within PITCH, roll normal and cut off, ROUND of each [radians]."""
+    yaw = rng.uniform(-np.pi, np.pi, ROUND)
+    pitch = rng.uniform(-PITCH, PITCH, ROUND)
+    roll = np.clip(rng.normal(0.0, ROLL, ROUND), -MOST_ROLL, MOST_ROLL)
+    return yaw, pitch, roll

@@ -1,0 +1,133 @@
+"""`tst houses sheet`: what rooms look like to one who stands in them, several houses on one picture.
+
+    tst houses sheet houses/*.json --views 3 --out sheet.png
+
+In each house the largest rooms are seen, one of each type before a second of any, from that corner at eye
+height from which most things are in view.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import shapely
+import tyro
+from PIL import Image, ImageDraw, ImageFont
+from pydantic import BaseModel, ConfigDict, Field
+from tqdm import tqdm
+
+from agents.cameras import Cameras, look_pose
+from agents.raycast.simulator import FINE, RaycastSimulator
+from agents.simulator import Simulator
+from scenes.house.references import each_house
+from scenes.house.schema import House
+from scenes.meshes.compile import compile_house
+from scenes.meshes.geometry import FloorRegion
+
+CORNER_M = 0.45  # distance of an eye from the walls of its corner
+CLEAR_M = 0.3  # and from any surface
+PROBE = (24, 32)  # height and width of the pictures that viewpoints are compared by
+
+
+class HouseSheetConfig(BaseModel):
+    """Draw views from within houses on one sheet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
+    """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
+    out: Path
+    """The picture to write: .png or .jpg."""
+    views: int = Field(default=3, ge=1)
+    """Views of each house."""
+    columns: int = Field(default=6, ge=1)
+    """Views side by side."""
+    width: int = Field(default=320, ge=32)
+    """Width of a view [pixels]; its height is three quarters of that."""
+    fov_deg: float = Field(default=82.0, gt=10, lt=170)
+    """Horizontal field of view [degrees]."""
+    eye_m: float = Field(default=1.5, gt=0)
+    """Height of the eye above the floor [m]."""
+
+
+def house_sheet(config: HouseSheetConfig) -> None:
+    """Write the sheet. Raises ValueError for a file that is no house."""
+    tiles: list[tuple[str, np.ndarray]] = []
+    height = config.width * 3 // 4
+    houses = list(each_house(config.houses))
+    for name in tqdm(houses, desc="looking", unit=" houses"):
+        house = House.load(name)
+        simulator = RaycastSimulator(config=FINE)
+        simulator.load(compile_house(house))
+        rooms, poses = looks(simulator, config.views, config.eye_m, config.fov_deg)
+        cameras = Cameras.same(poses, config.fov_deg, height, config.width)
+        for room, view in zip(rooms, simulator.render(cameras, ["rgb"])["rgb"], strict=True):
+            tiles.append((f"{house.space_id}: {room.room_type}", view))
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    _tiled(tiles, config.columns, config.width, height).save(config.out, quality=90)
+    print(f"{config.out}: {len(tiles)} views of {len(houses)} houses")
+
+
+def looks(
+    simulator: Simulator, count: int, eye_m: float, fov_deg: float
+) -> tuple[list[FloorRegion], np.ndarray]:
+    """`count` rooms to see of the loaded space, and a pose [count, 4, 4] in each, no two the same."""
+    rooms = rooms_to_see(simulator.free_space().floor, count)
+    poses = [
+        viewpoint(simulator, room, eye_m, fov_deg, sum(room is other for other in rooms[:i]))
+        for i, room in enumerate(rooms)
+    ]
+    return rooms, np.stack(poses)
+
+
+def rooms_to_see(floor: tuple[FloorRegion, ...], count: int) -> list[FloorRegion]:
+    """`count` rooms, largest first, no type again before each was there; rooms repeat if there are fewer."""
+    waiting = sorted(floor, key=lambda r: -shapely.Polygon(r.polygon).area)
+    order: list[FloorRegion] = []
+    while waiting:
+        seen: set[str] = set()
+        for room in list(waiting):
+            if room.room_type not in seen:
+                seen.add(room.room_type)
+                order.append(room)
+                waiting.remove(room)
+    return [order[i % len(order)] for i in range(count)]
+
+
+def viewpoint(
+    simulator: Simulator, room: FloorRegion, eye_m: float, fov_deg: float, rank: int = 0
+) -> np.ndarray:
+    """The pose [4, 4] in a room's corners, looking at its middle, that has most things in view, or the one
+    that comes `rank` places after it."""
+    outline = shapely.Polygon(room.polygon)
+    inner = outline.buffer(-CORNER_M, join_style="mitre")
+    inner = inner if not inner.is_empty else outline.buffer(-CORNER_M / 3, join_style="mitre")
+    parts = max(shapely.get_parts(inner), key=lambda p: p.area)
+    corners = shapely.get_coordinates(parts.exterior)[:-1]
+    sides = (corners + np.roll(corners, 1, axis=0)) / 2
+    places = np.concatenate([corners, sides])
+    points = np.column_stack([places[:, 0], np.full(len(places), room.floor_y + eye_m), places[:, 1]])
+    clear = simulator.free_space().clearance(points, CLEAR_M) >= CLEAR_M * 0.99
+    points = points[clear] if clear.any() else points
+    middle = outline.representative_point() if not outline.contains(outline.centroid) else outline.centroid
+    away = np.array([middle.x, middle.y]) - points[:, [0, 2]]
+    yaw = np.arctan2(-away[:, 0], -away[:, 1])
+    poses = look_pose(points, yaw, np.full(len(points), -0.16), np.zeros(len(points)))
+    seen = simulator.render(Cameras.same(poses, fov_deg, *PROBE), ["instance", "depth"])
+    kinds = [len(np.unique(frame)) for frame in seen["instance"]]
+    # What stands right before the eye hides the room.
+    far = [float((frame > 700).mean()) for frame in seen["depth"]]
+    order = np.argsort(-np.array(kinds) * np.array(far) ** 2, kind="stable")
+    return poses[int(order[rank % len(order)])]
+
+
+def _tiled(tiles: list[tuple[str, np.ndarray]], columns: int, width: int, height: int) -> Image.Image:
+    line = 14
+    font = ImageFont.load_default(size=11)
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * (width + 4), rows * (height + line + 4)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for k, (name, view) in enumerate(tiles):
+        x, y = (k % columns) * (width + 4) + 2, (k // columns) * (height + line + 4)
+        draw.text((x + 2, y), name, fill="black", font=font)
+        sheet.paste(Image.fromarray(view).resize((width, height), Image.Resampling.BOX), (x, y + line))
+    return sheet

@@ -1,0 +1,243 @@
+"""Which frames, in which order: a pure function of (seed, epoch, epoch size, world size, rank, batch size).
+
+An epoch shuffles the store's chunks, lays their frames end to end and cuts the line into *tickets*, one rank
+after the other: a ticket is a fixed group of batches over many chunks, shuffled within. So every chunk is
+decoded about once per epoch, and a batch still mixes many places. Tickets name chunks, not pixels; who
+holds one can make its batches. Training repeats the line's head rather than give a short batch, and
+evaluation drops nothing.
+
+Weights change how often a chunk stands in an epoch's line: seven tenths of the time, or three times in one.
+An epoch size cuts epochs of that many frames out of one shuffled pass after the other, so that every frame
+has its turn all the same. An order that starts at the position where another one stopped has the rest of its
+epoch, whatever the number of ranks.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from engine.store.access import Frames
+from engine.stream.mixture import MixedFrames
+
+View = Frames | MixedFrames
+"""What has frames to give: one guarded view, or several in proportion."""
+
+
+class Position(NamedTuple):
+    """How far all ranks together have come."""
+
+    epoch: int
+    frame: int  # of the epoch's line, all before it seen
+
+
+BEGINNING = Position(0, 0)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A group of batches: frames `skip` to `skip + count` of `chunks` laid end to end, shuffled unless
+    `shuffle` is None."""
+
+    epoch: int
+    first_batch: int  # of the rank, in the epoch
+    batch_size: int
+    chunks: tuple[int, ...]  # indices into Frames.chunks()
+    skip: int
+    count: int
+    shuffle: tuple[int, ...] | None  # seeds of the order within
+
+    @property
+    def batches(self) -> int:
+        """Number of batches; only an evaluation's last one may be short."""
+        return -(-self.count // self.batch_size)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who sees what when. `sizes` are the lengths of a view's chunks."""
+
+    sizes: tuple[int, ...]
+    batch_size: int
+    seed: int = 0
+    world_size: int = 1
+    rank: int = 0
+    ticket_frames: int = 512  # frames decoded together; at least one batch
+    weights: tuple[float, ...] | None = None  # of each chunk's frames, relative; None: each once
+    epoch_size: int | None = None  # frames; None: as many as there are
+    start: Position = BEGINNING  # where the counting of batches begins
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or not 0 <= self.rank < self.world_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} must be at least 1, and rank {self.rank} below world_size "
+                f"{self.world_size}"
+            )
+        if self.epoch_size is not None and self.epoch_size < 1:
+            raise ValueError(f"epoch_size {self.epoch_size} must be at least 1")
+        if self.weights is not None and (min(self.weights) < 0 or not sum(self.weights) > 0):
+            raise ValueError("weights must not be negative, and one of them must be above 0")
+        if not 0 <= self.start.frame < self.frames_per_epoch or self.start.epoch < 0:
+            raise ValueError(f"start {self.start} must lie in an epoch of {self.frames_per_epoch} frames")
+        assert self.sizes, "a view is never empty"
+        assert min(self.sizes) > 0, "a chunk is never empty"
+        assert self.weights is None or len(self.weights) == len(self.sizes), "a weight for every chunk"
+
+    @classmethod
+    def of(
+        cls,
+        frames: View,
+        batch_size: int,
+        seed: int = 0,
+        world_size: int = 1,
+        rank: int = 0,
+        *,
+        epoch_size: int | None = None,
+        start: Position = BEGINNING,
+    ) -> "Order":
+        """The order over a view, with its weights if it has some."""
+        return cls(
+            tuple(c.count for c in frames.chunks()),
+            batch_size,
+            seed,
+            world_size,
+            rank,
+            weights=frames.weights,
+            epoch_size=epoch_size,
+            start=start,
+        )
+
+    @property
+    def frames_per_epoch(self) -> int:
+        """Frames in an epoch, before the last batch is filled up."""
+        return self.epoch_size or sum(self.sizes)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches that every rank gets in an epoch of training; together they hold the epoch's line."""
+        return self._batches_from(0)
+
+    def _batches_from(self, frame: int) -> int:
+        return -(-(self.frames_per_epoch - frame) // (self.batch_size * self.world_size))
+
+    @property
+    def _batches_per_ticket(self) -> int:
+        return max(1, self.ticket_frames // self.batch_size)
+
+    def tickets(self, epoch: int) -> list[Ticket]:
+        """This rank's tickets of an epoch of training, in order; of the first one, those from `start` on."""
+        line, at = self._line(epoch)
+        begin = self.start.frame if epoch == self.start.epoch else 0
+        at += begin
+        ends = np.cumsum(np.asarray(self.sizes)[line])
+        batches = self._batches_from(begin)
+        tickets: list[Ticket] = []
+        for first in range(0, batches, self._batches_per_ticket):
+            count = min(self._batches_per_ticket, batches - first) * self.batch_size
+            start = at + self.rank * count
+            chunks, skip = _cut(line, ends, start, count)
+            shuffle = (self.seed, epoch, 1, first, self.rank) + ((begin,) if begin else ())
+            tickets.append(Ticket(epoch, first, self.batch_size, chunks, skip, count, shuffle))
+            at += count * self.world_size
+        return tickets
+
+    def position(self, batches: int) -> Position:
+        """What all ranks have seen once each took `batches` batches, back to where a ticket begins.
+
+        `replace(order, world_size=..., start=order.position(n))` has what is left. Batches of a ticket that
+        was not finished are in it again.
+        """
+        epoch, within = self._place(batches)
+        begin = self.start.frame if epoch == self.start.epoch else 0
+        whole = within - within % self._batches_per_ticket
+        return Position(epoch, begin + whole * self.batch_size * self.world_size)
+
+    def _place(self, batch: int) -> tuple[int, int]:
+        """Epoch, and batch within what this order has of it."""
+        first = self._batches_from(self.start.frame)
+        if batch < first:
+            return self.start.epoch, batch
+        epochs, within = divmod(batch - first, self.batches_per_epoch)
+        return self.start.epoch + 1 + epochs, within
+
+    def _line(self, epoch: int) -> tuple[Int64[np.ndarray, " chunks"], int]:
+        """Chunks in the order of an epoch, and the frame of them that it begins with."""
+        sizes = np.asarray(self.sizes)
+        if self.weights is not None:
+            generator = np.random.default_rng((self.seed, epoch, 2))
+            return _weighted(sizes, np.asarray(self.weights), self.frames_per_epoch, generator), 0
+        total = int(sizes.sum())
+        first, at = divmod(epoch * self.frames_per_epoch, total)
+        laps = range(first, first + -(-(at + self.frames_per_epoch) // total))
+        passes = [np.random.default_rng((self.seed, lap, 0)).permutation(len(sizes)) for lap in laps]
+        return np.concatenate(passes), at
+
+    def evaluation(self) -> list[Ticket]:
+        """This rank's tickets of one pass in order of ids, nothing dropped and nothing twice.
+
+        Ranks take turns; the last batch may be short, and a rank may have fewer batches than another.
+        """
+        total = sum(self.sizes)
+        line = np.arange(len(self.sizes))
+        ends = np.cumsum(self.sizes)
+        size = self._batches_per_ticket * self.batch_size
+        mine = range(self.rank * size, total, self.world_size * size)
+        tickets = []
+        for turn, start in enumerate(mine):
+            count = min(size, total - start)
+            chunks, skip = _cut(line, ends, start, count)
+            first = turn * self._batches_per_ticket
+            tickets.append(Ticket(0, first, self.batch_size, chunks, skip, count, None))
+        return tickets
+
+    def from_batch(self, batch: int) -> Iterator[tuple[Ticket, range]]:
+        """Tickets without end from this rank's `batch`-th batch on, each with the batches to take of it."""
+        epoch, within = self._place(batch)
+        while True:
+            yield from since(self.tickets(epoch), within)
+            epoch, within = epoch + 1, 0
+
+
+def _weighted(
+    sizes: Int64[np.ndarray, " chunks"],
+    weights: Float64[np.ndarray, " chunks"],
+    frames: int,
+    generator: np.random.Generator,
+) -> Int64[np.ndarray, " copies"]:
+    """Chunks by weight, shuffled, some `frames` frames in all: each as often as its share, to within one.
+
+    What is left over of whole copies goes evenly round the chunks of a weight, so that every weight has its
+    share of an epoch to within a chunk.
+    """
+    share = weights * frames / (weights * sizes).sum()
+    copies = np.floor(share).astype(np.int64)
+    order = generator.permutation(len(sizes))
+    order = order[np.argsort(weights[order], kind="stable")]
+    rising = np.cumsum((share - copies)[order]) + generator.random()
+    copies[order] += np.diff(np.floor(rising), prepend=0).astype(np.int64)
+    line = np.repeat(np.arange(len(sizes)), copies)
+    return generator.permutation(line) if len(line) else order[-1:]  # fewer frames than a chunk has
+
+
+def since(tickets: Iterable[Ticket], batch: int) -> Iterator[tuple[Ticket, range]]:
+    """Tickets of an epoch from its `batch`-th batch on."""
+    for ticket in tickets:
+        if ticket.first_batch + ticket.batches > batch:
+            yield ticket, range(max(0, batch - ticket.first_batch), ticket.batches)
+
+
+def _cut(line: np.ndarray, ends: np.ndarray, start: int, count: int) -> tuple[tuple[int, ...], int]:
+    """Chunks that hold frames `start` to `start + count` of a line that repeats, and frames to skip."""
+    total = int(ends[-1])
+    chunks: list[int] = []
+    lap, at = divmod(start, total)
+    index = int(np.searchsorted(ends, at, side="right"))
+    skip = at - (int(ends[index - 1]) if index else 0)
+    while lap * total + (int(ends[index - 1]) if index else 0) < start + count:
+        chunks.append(int(line[index]))
+        index += 1
+        if index == len(line):
+            index, lap = 0, lap + 1
+    return tuple(chunks), skip

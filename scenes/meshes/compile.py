@@ -1,0 +1,69 @@
+"""From a house to geometry: `compile_house(House.load(path))`.
+
+Structure is built in world coordinates, objects are meshes of their assets, shared by all houses of a
+process. The world is right-handed: its z is minus the house's.
+"""
+
+import numpy as np
+
+from scenes.house.asset_table import asset_table
+from scenes.house.schema import House
+from scenes.meshes.building.assembly import Assembly, place
+from scenes.meshes.building.joinery import build_openings
+from scenes.meshes.building.luminaires import build_fixtures, house_lights, house_sky
+from scenes.meshes.building.walls import build_floors, build_walls, levels, wall_sides
+from scenes.meshes.geometry import Credit, FloorRegion, Light, SceneGeometry
+from scenes.meshes.libraries.library import AssetLibrary, default_library
+from scenes.meshes.switches import lamp_light, switched
+
+
+def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeometry:
+    """The geometry of a house: structure, openings, fixtures, then objects, each receptacle before its
+    children.
+
+    `library` gives objects their meshes; by default the Sweet Home 3D libraries of this machine where it
+    has them. Raises ValueError for an object whose asset is not in the asset table.
+    """
+    library = default_library() if library is None else library
+    digest = house.digest()
+    out = Assembly(digest[:16])
+    sides = wall_sides(house)
+    build_floors(house, sides, out)
+    build_walls(house, sides, out)
+    build_openings(house, sides, out)
+    build_fixtures(house, sides, out)
+    credits: dict[Credit, None] = {}
+    lamps: list[Light] = []
+    table = asset_table()
+    for item, _ in house.all_objects():
+        asset = table.get(item.asset_id)
+        if asset is None:
+            raise ValueError(
+                f"object {item.id!r} has asset {item.asset_id!r}, which is not in scenes/assets/assets.csv, "
+                "so that its size and kind are unknown: leave the object out, or give it an asset from there"
+            )
+        mesh = switched(library.mesh(asset), asset.type, bool(item.is_on), item.id)
+        at = place(item.position, item.rotation)
+        out.add(item.id, asset.type, mesh, at)
+        light = lamp_light(mesh, asset.type, at, item.id) if item.is_on else None
+        if light is not None:
+            lamps.append(light)
+        credit = library.credit(asset)
+        if credit is not None:
+            credits[credit] = None
+    return SceneGeometry(
+        space=house.space_id,
+        digest=digest,
+        meshes=tuple(out.meshes),
+        instances=tuple(out.instances),
+        lights=(*house_lights(house), *lamps),
+        floor=tuple(
+            FloorRegion(
+                room.id, room.room_type, np.array([(x, -z) for x, z in room.polygon]), *levels(room, sides)
+            )
+            for room in house.rooms
+        ),
+        sky=house_sky(house),
+        credits=tuple(credits),
+        house=house,
+    )

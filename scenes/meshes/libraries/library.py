@@ -1,0 +1,191 @@
+"""Which geometry an asset gets: a real model where the libraries hold one that fits, else a shape of ours.
+
+`scenes/assets/models.csv` maps object types to models of Sweet Home 3D's libraries. Of the models of an
+asset's type and pool that can be stretched to its box without becoming grotesque, a hash of the asset's id
+picks one, so that an asset looks the same in every house and process. Pools share no model: a held-out
+family has its own geometry.
+"""
+
+import csv
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from scenes.house.asset_table import Asset, asset_table
+from scenes.house.surfaces import surface
+from scenes.meshes.geometry import Credit, Material, Mesh
+from scenes.meshes.libraries.obj import ObjModel
+from scenes.meshes.libraries.sweethome import Piece, load_model, read_catalogue
+from scenes.meshes.mesh_builder import rotation_matrix
+from scenes.meshes.meshing import assemble
+from scenes.meshes.shapes.recipes import build_shape
+
+MODELS = Path(__file__).parents[2] / "assets" / "models.csv"
+SWITCHED = MODELS.with_name("switched.csv")  # materials of models that shine while the thing is on
+DEBIAN_FOLDER = Path("/usr/share/sweethome3d/furniture")  # of the package sweethome3d-furniture
+FOLDER_VARIABLE = "TESTSPACE_FURNITURE"  # names another folder of .sh3f files; empty: shapes only
+
+GROTESQUE = 1.8  # the most that a model's proportions may be changed
+GOOD = 1.3  # models within this factor of the best are as good as it
+THIN = 0.2  # extents below this share of the largest do not show their proportions
+FEW = 3
+_MIXED = """
+Book Bowl Candle CoffeeMachine Dresser FloorLamp Fridge Laptop Microwave Mug Plate Sink SprayBottle Statue
+Television Toaster TVStand Vase
+"""
+MIXED = frozenset(_MIXED.split())  # types whose models, if few, take turns with shapes
+SEATED = ("ArmChair", "Bed", "Chair", "Sofa")  # whose seat, not their top, carries things
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model for an asset, and how many degrees it is turned about y before it is stretched."""
+
+    piece: Piece
+    turn: int
+    distortion: float  # largest over smallest stretch; 1 is the model's own proportions
+
+
+class AssetLibrary:
+    """Meshes of assets, each made when first asked for and kept for the life of the process."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Reads the catalogues of all `.sh3f` files in a folder; None or a missing one means shapes only."""
+        files = sorted(folder.glob("*.sh3f")) if folder is not None and folder.is_dir() else []
+        self.folder = folder
+        self._pieces: dict[str, Piece] = {}
+        digest = hashlib.sha256(MODELS.read_bytes() + SWITCHED.read_bytes())
+        for file in files:
+            self._pieces.update(read_catalogue(file))
+            digest.update(f"{file.name} {file.stat().st_size}".encode())
+        self.digest = digest.hexdigest()[:12] if files else "shapes"
+        self._mapped: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+        with MODELS.open(newline="", encoding="utf-8") as rows:
+            for row in csv.DictReader(rows):
+                if row["model"] in self._pieces:
+                    key = row["object_type"], row["pool"]
+                    self._mapped.setdefault(key, []).append((row["model"], row["turn"], row["property"]))
+        with SWITCHED.open(newline="", encoding="utf-8") as rows:
+            self._switched = {(row["model"], row["material"]) for row in csv.DictReader(rows)}
+        self._meshes: dict[str, Mesh] = {}
+        self._looks: dict[str, tuple[Material, ...]] = {}  # of models: assets share their textures
+
+    def choose(self, asset: Asset) -> Choice | None:
+        """The model that stands in for an asset; None where none fits and a shape of ours does it."""
+        choices = []
+        for model, turn, only in self._mapped.get((asset.type, asset.pool), []):
+            if only not in ("", asset.primary_property):
+                continue
+            piece = self._pieces[model]
+            angles = (0, 90) if turn == "any" else (int(turn),)
+            best = min((_distortion(piece.size, asset.size, angle), angle) for angle in angles)
+            choices.append(Choice(piece, best[1], best[0]))
+        limit = min((c.distortion for c in choices), default=np.inf) * GOOD
+        fitting = sorted(
+            (c for c in choices if c.distortion <= min(limit, GROTESQUE)), key=lambda c: c.piece.id
+        )
+        if not fitting:
+            return None
+        # Where few models do for many assets, shapes of ours take turns with them: lamps are not one lamp.
+        turns: list[Choice | None] = [*fitting, *([None] * (len(fitting) < FEW and asset.type in MIXED))]
+        draw = int.from_bytes(hashlib.sha256(f"model {asset.id}".encode()).digest()[:8], "big")
+        return turns[draw % len(turns)]
+
+    def mesh(self, asset: Asset) -> Mesh:
+        """The asset's mesh: centred on its box, as large as its box, its front along +z.
+
+        Raises ValueError, naming library and model, for a model that cannot be read.
+        """
+        if asset.id not in self._meshes:
+            choice = self.choose(asset)
+            key = f"asset:{asset.id}:{self.digest}"
+            if choice is None:
+                mesh = build_shape(asset, key)
+            else:
+                model = load_model(choice.piece)
+                looks = self._looks.setdefault(choice.piece.id, self._marked(choice.piece, model.materials))
+                mesh = _fit(model.obj, looks, choice, asset, key)
+            self._meshes[asset.id] = mesh
+        return self._meshes[asset.id]
+
+    def _marked(self, piece: Piece, looks: tuple[Material, ...]) -> tuple[Material, ...]:
+        """The materials of a model, those that are switched with it marked."""
+        return tuple(replace(m, switched=(piece.id, m.name) in self._switched) for m in looks)
+
+    def credit(self, asset: Asset) -> Credit | None:
+        """Whose model the asset's mesh is; None for a shape of ours."""
+        choice = self.choose(asset)
+        return None if choice is None else choice.piece.credit
+
+    def describe(self) -> str:
+        """One line for people: what furniture comes from."""
+        if not self._pieces:
+            where = "no folder" if self.folder is None else str(self.folder)
+            return (
+                f"parametric shapes only: no furniture library in {where} (apt package sweethome3d-furniture)"
+            )
+        assets = asset_table().values()
+        modelled = sum(self.choose(asset) is not None for asset in assets)
+        used = len({model for rows in self._mapped.values() for model, *_ in rows})
+        return (
+            f"{modelled} of {len(assets)} assets from {used} models in {self.folder}, the rest shapes of ours"
+        )
+
+
+@cache
+def default_library() -> AssetLibrary:
+    """The library of this machine, opened once a process."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named is None:
+        return AssetLibrary(DEBIAN_FOLDER)
+    return AssetLibrary(Path(named) if named else None)
+
+
+def _distortion(model: tuple[float, float, float], box: tuple[float, float, float], turn: int) -> float:
+    x, y, z = model
+    have = np.array((z, y, x) if turn % 180 == 90 else (x, y, z))
+    want = np.array(box)
+    # Both are given their least extents: a screen twice as thick as another is still the same screen.
+    stretch = np.maximum(want, want.max() * THIN) / np.maximum(have, have.max() * THIN)
+    return float(stretch.max() / stretch.min())
+
+
+def _fit(model: ObjModel, looks: tuple[Material, ...], choice: Choice, asset: Asset, key: str) -> Mesh:
+    turn = rotation_matrix("y", choice.turn)
+    points = model.positions @ turn.T
+    normals = model.normals @ turn.T
+    drawn = np.unique(model.faces)
+    low, high = points[drawn].min(0), points[drawn].max(0)
+    want = np.array(asset.size)
+    scale = want / np.maximum(high - low, 1e-6)
+    points = (points - (low + high) / 2) * scale
+    normals = normals / scale
+    knees = _seat(choice.piece, asset)
+    if knees is not None:
+        have, seat = knees
+        y = points[:, 1] + want[1] / 2
+        points[:, 1] = np.interp(y, [0, have, want[1]], [0, seat, want[1]]) - want[1] / 2
+    shown = np.array([m.opacity > 0.02 for m in looks])[model.material_ids]
+    used, material_ids = np.unique(model.material_ids[shown], return_inverse=True)
+    materials: list[Material] = [looks[i] for i in used]
+    return assemble(
+        key, points, model.faces[shown], model.uvs[shown], material_ids, materials, normals[shown]
+    )
+
+
+def _seat(piece: Piece, asset: Asset) -> tuple[float, float] | None:
+    """Height of the seat in the stretched model, and where it should be [m]; None if it may stay where it
+    is."""
+    top = surface(asset)
+    if asset.type not in SEATED or piece.rest_y is None or top is None:
+        return None
+    sy = asset.size[1]
+    have, want = piece.rest_y / piece.size[1] * sy, top.height
+    if not 0.2 * sy < have < 0.9 * sy:
+        return None
+    lower, upper = want / have, (sy - want) / (sy - have)
+    return (have, want) if max(lower, upper, 1 / lower, 1 / upper) < GROTESQUE else None

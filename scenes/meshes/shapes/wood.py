@@ -1,0 +1,311 @@
+"""Shapes of tables, desks and cases: what is built of boards. Boxes as in `shapes`."""
+
+from scenes.meshes.looks import finish
+from scenes.meshes.mesh_builder import Bench, Finish
+from scenes.meshes.palette import Draw, dark, steel, white
+
+
+def legs(
+    b: Bench,
+    w: float,
+    d: float,
+    y0: float,
+    y1: float,
+    look: Finish,
+    thick: float,
+    inset: float = 0.0,
+    splay: float = 0.0,
+) -> None:
+    """Four legs under a rectangle w by d; square where `splay` is 0, else round and leaning outwards."""
+    x, z = w / 2 - inset - thick / 2, d / 2 - inset - thick / 2
+    for sx in (-1, 1):
+        for sz in (-1, 1):
+            if splay:
+                top = (sx * (x - splay), y1, sz * (z - splay))
+                b.rod((sx * x, y0, sz * z), top, thick * 0.35, look, tip=thick * 0.55)
+            else:
+                b.box(
+                    (sx * x - thick / 2, y0, sz * z - thick / 2),
+                    (sx * x + thick / 2, y1, sz * z + thick / 2),
+                    look,
+                )
+
+
+def drawers(
+    b: Bench,
+    low: tuple[float, float, float],
+    high: tuple[float, float, float],
+    look: Finish,
+    fronts: Finish,
+    columns: int,
+    rows: int,
+    doors: bool = False,
+) -> None:
+    """A closed body with a grid of drawer fronts, or doors, each with its handle."""
+    (x0, y0, z0), (x1, y1, z1) = low, high
+    lip = 0.018
+    b.box((x0, y0, z0), (x1, y1, z1 - lip), look)
+    gap = 0.006
+    metal = steel()
+    for i in range(columns):
+        for j in range(rows):
+            a, c = x0 + (x1 - x0) * i / columns + gap, x0 + (x1 - x0) * (i + 1) / columns - gap
+            e, f = y0 + (y1 - y0) * j / rows + gap, y0 + (y1 - y0) * (j + 1) / rows - gap
+            b.box((a, e, z1 - lip), (c, f, z1), fronts)
+            if doors:
+                x = c - 0.04 if i % 2 == 0 and columns > 1 else a + 0.04
+                span = min(0.12, (f - e) * 0.3)
+                b.rod(
+                    (x, (e + f) / 2 - span / 2, z1 + 0.018),
+                    (x, (e + f) / 2 + span / 2, z1 + 0.018),
+                    0.005,
+                    metal,
+                    sides=8,
+                )
+            else:
+                span = min(0.14, (c - a) * 0.4)
+                y = (e + f) / 2
+                b.rod(
+                    ((a + c) / 2 - span / 2, y, z1 + 0.018),
+                    ((a + c) / 2 + span / 2, y, z1 + 0.018),
+                    0.005,
+                    metal,
+                    sides=8,
+                )
+
+
+def shelves(
+    b: Bench,
+    low: tuple[float, float, float],
+    high: tuple[float, float, float],
+    look: Finish,
+    columns: int,
+    rows: int,
+) -> None:
+    """An open case: sides, boards and a back."""
+    (x0, y0, z0), (x1, y1, z1) = low, high
+    t = min(0.022, (x1 - x0) * 0.08)
+    b.box((x0, y0, z0), (x1, y1, z0 + 0.008), look)
+    for i in range(columns + 1):
+        x = x0 + (x1 - x0 - t) * i / columns
+        b.box((x, y0, z0), (x + t, y1, z1), look)
+    for j in range(rows + 1):
+        y = y0 + (y1 - y0 - t) * j / rows
+        b.box((x0, y, z0), (x1, y + t, z1), look)
+
+
+def table(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """A table: slab or round top, on four legs, a frame or a pedestal."""
+    look = draw.wood()
+    top = max(0.02, min(0.045, 0.06 * h))
+    square = 0.85 < w / d < 1.18
+    style = draw.one_of(0, 1, 2, 3) if square else draw.one_of(0, 1, 4)
+    thick = min(0.07, 0.09 * min(w, d) + 0.012)
+    if style == 3:
+        r = w / 2
+        b.turned([(0.001, 0), (r, 0), (r, top), (0.001, top)], (0, h - top, 0), look, 40, (1, d / w))
+        b.turned([(r * 0.5, 0), (r * 0.5, 0.02), (0.06, 0.07), (0.05, h - top)], (0, 0, 0), look, 24)
+        return
+    b.box((-w / 2, h - top, -d / 2), (w / 2, h, d / 2), look)
+    if style == 0:
+        legs(b, w, d, 0, h - top, look, thick, 0.01)
+        apron = min(0.09, 0.16 * h)
+        inner = thick + 0.012
+        for s in (-1, 1):
+            b.box(
+                (-w / 2 + inner, h - top - apron, s * (d / 2 - 0.03) - 0.01),
+                (w / 2 - inner, h - top, s * (d / 2 - 0.03) + 0.01),
+                look,
+            )
+            b.box(
+                (s * (w / 2 - 0.03) - 0.01, h - top - apron, -d / 2 + inner),
+                (s * (w / 2 - 0.03) + 0.01, h - top, d / 2 - inner),
+                look,
+            )
+    elif style == 1:
+        legs(b, w, d, 0, h - top, look, thick, 0.02, splay=0.04 * h + 0.01)
+    elif style == 2:
+        legs(b, w, d, 0, h - top, look, thick * 0.8, 0.01)
+        b.box((-w / 2 + 0.03, h * 0.22, -d / 2 + 0.03), (w / 2 - 0.03, h * 0.22 + 0.02, d / 2 - 0.03), look)
+    else:
+        iron, bar = dark(), 0.03
+        for s in (-1, 1):
+            x = s * (w / 2 - 0.08)
+            b.box((x - bar / 2, 0, -d / 2 + 0.03), (x + bar / 2, bar, d / 2 - 0.03), iron)
+            b.box((x - bar / 2, h - top - bar, -d / 2 + 0.03), (x + bar / 2, h - top, d / 2 - 0.03), iron)
+            for z in (-d / 2 + 0.03, d / 2 - 0.03 - bar):
+                b.box((x - bar / 2, bar, z), (x + bar / 2, h - top - bar, z + bar), iron)
+
+
+def desk(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """A desk with a drawer pedestal; a tall one has shelves above its back."""
+    look, fronts = draw.body(), draw.body()
+    top_y = 0.75 if h > 1.1 else h
+    top = 0.03
+    b.box((-w / 2, top_y - top, -d / 2), (w / 2, top_y, d / 2), look)
+    ped = min(0.42, 0.4 * w)
+    drawers(b, (w / 2 - ped, 0.04, -d / 2 + 0.02), (w / 2, top_y - top, d / 2 - 0.02), look, fronts, 1, 3)
+    b.box((-w / 2, 0, -d / 2 + 0.02), (-w / 2 + 0.03, top_y - top, d / 2 - 0.02), look)
+    b.box((-w / 2 + 0.03, top_y * 0.35, -d / 2 + 0.03), (w / 2 - ped, top_y - top, -d / 2 + 0.05), look)
+    if h > 1.1:
+        deep = min(0.28, d * 0.45)
+        shelves(b, (-w / 2, top_y, -d / 2), (w / 2, h, -d / 2 + deep), look, 2, 2)
+
+
+def counter(
+    b: Bench, w: float, h: float, d: float, draw: Draw, parts: list[tuple[float, float, float, float]]
+) -> None:
+    """Kitchen counter: base cabinets with doors along each part (x0, z0, x1, z1), one worktop over all."""
+    look = draw.body()
+    stone = finish(
+        ("granite", "marble", "wood")[draw.one_of(0, 1, 2)],
+        draw.pick(((0.30, 0.30, 0.31), (0.85, 0.84, 0.81), (0.62, 0.55, 0.47))),
+        0.8,
+    )
+    kick, top = 0.09, 0.04
+    for x0, z0, x1, z1 in parts:
+        along_x = (x1 - x0) >= (z1 - z0) or z0 <= -d / 2 + 1e-6
+        piece = Bench()
+        length, deep = ((x1 - x0), (z1 - z0)) if along_x else ((z1 - z0), (x1 - x0))
+        columns = max(1, round(length / 0.5))
+        piece.box((-length / 2 + 0.01, 0, -deep / 2), (length / 2 - 0.01, kick, deep / 2 - 0.08), dark())
+        drawers(
+            piece,
+            (-length / 2, kick, -deep / 2),
+            (length / 2, h - top - 0.16, deep / 2 - 0.03),
+            look,
+            look,
+            columns,
+            1,
+            doors=True,
+        )
+        drawers(
+            piece,
+            (-length / 2, h - top - 0.16, -deep / 2),
+            (length / 2, h - top, deep / 2 - 0.03),
+            look,
+            look,
+            columns,
+            1,
+        )
+        if not along_x:  # an arm: its doors look inwards
+            piece.turn(-90.0 if x0 > 0 else 90.0)
+        piece.shift(((x0 + x1) / 2, 0, (z0 + z1) / 2))
+        b.join(piece)
+        b.box((x0, h - top, z0), (x1, h, z1), stone)
+
+
+def dresser(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """Chest of drawers, on a plinth or feet; a tall one has doors below."""
+    look = draw.body()
+    fronts = look if draw.one_of(0, 1) else draw.body()
+    foot = min(0.10, 0.1 * h)
+    front = d / 2 - 0.025
+    if draw.one_of(0, 1):
+        legs(b, w, front + d / 2, 0, foot, look, 0.04, 0.01)
+    else:
+        b.box((-w / 2 + 0.02, 0, -d / 2), (w / 2 - 0.02, foot, front - 0.03), look)
+    columns = max(1, round(w / 0.55))
+    if h > 1.3:
+        drawers(b, (-w / 2, foot, -d / 2), (w / 2, h * 0.38, front), look, fronts, columns, 2)
+        drawers(
+            b,
+            (-w / 2, h * 0.38, -d / 2),
+            (w / 2, h - 0.025, front),
+            look,
+            fronts,
+            max(2, columns),
+            1,
+            doors=True,
+        )
+    else:
+        drawers(
+            b,
+            (-w / 2, foot, -d / 2),
+            (w / 2, h - 0.025, front),
+            look,
+            fronts,
+            columns,
+            max(2, round((h - foot) / 0.22)),
+        )
+    b.box((-w / 2, h - 0.025, -d / 2), (w / 2, h, d / 2), look)
+
+
+def shelving(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """An open bookcase with some books."""
+    look = draw.body()
+    columns, rows = max(1, round(w / 0.75)), max(2, round(h / 0.38))
+    shelves(b, (-w / 2, 0, -d / 2), (w / 2, h, d / 2), look, columns, rows)
+    for i in range(columns):
+        for j in range(rows):
+            if draw.rng.random() < 0.6:
+                x = -w / 2 + w * i / columns + 0.035
+                stop = x + (w / columns - 0.07) * draw.uniform(0.3, 0.95)
+                y, room = h * j / rows + 0.022, h / rows - 0.05
+                while x + 0.02 < stop:
+                    t, tall, deep = (
+                        draw.uniform(0.018, 0.045),
+                        room * draw.uniform(0.6, 0.95),
+                        d * draw.uniform(0.5, 0.75),
+                    )
+                    b.box((x, y, -d / 2 + 0.02), (x + t, y + tall, -d / 2 + 0.02 + deep), draw.bright())
+                    x += t + 0.001
+
+
+def tv_stand(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """A low bench: doors left and right, an open bay between."""
+    look, fronts = draw.body(), draw.body()
+    foot = min(0.09, h * 0.2)
+    legs(b, w, d, 0, foot, dark(), 0.035, 0.04)
+    third = w / 3.2
+    drawers(
+        b, (-w / 2, foot, -d / 2), (-w / 2 + third, h - 0.025, d / 2 - 0.025), look, fronts, 1, 1, doors=True
+    )
+    drawers(
+        b, (w / 2 - third, foot, -d / 2), (w / 2, h - 0.025, d / 2 - 0.025), look, fronts, 1, 1, doors=True
+    )
+    shelves(b, (-w / 2 + third, foot, -d / 2), (w / 2 - third, h - 0.025, d / 2 - 0.03), look, 1, 2)
+    b.box((-w / 2, h - 0.025, -d / 2), (w / 2, h, d / 2), look)
+
+
+def cart(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """A serving trolley: three trays between four tubes, on wheels."""
+    metal, board = steel(), draw.wood()
+    wheel = 0.05
+    for sx in (-1, 1):
+        for sz in (-1, 1):
+            x, z = sx * (w / 2 - 0.03), sz * (d / 2 - 0.03)
+            b.rod((x, wheel, z), (x, h, z), 0.012, metal)
+            b.rod((x - 0.012, wheel * 0.5, z), (x + 0.012, wheel * 0.5, z), wheel * 0.5, dark())
+    for k in range(3):
+        y = h * (0.12 + 0.3 * k)
+        b.box((-w / 2 + 0.02, y, -d / 2 + 0.02), (w / 2 - 0.02, y + 0.02, d / 2 - 0.02), board)
+    for s in (-1, 1):
+        b.rod(
+            (s * (w / 2 - 0.03), h - 0.012, -d / 2 + 0.03),
+            (s * (w / 2 - 0.03), h - 0.012, d / 2 - 0.03),
+            0.012,
+            metal,
+        )
+
+
+def footstool(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """A step stool of boards: two treads between two sides."""
+    look = draw.wood()
+    for s in (-1, 1):
+        b.box((s * w / 2, 0, -d / 2), (s * (w / 2 - 0.02), h - 0.02, d * 0.1), look)
+        b.box((s * w / 2, 0, 0), (s * (w / 2 - 0.02), h * 0.48, d / 2), look)
+    b.box((-w / 2, h - 0.022, -d / 2), (w / 2, h, d * 0.12), look)
+    b.box((-w / 2, h * 0.48 - 0.022, d * 0.02), (w / 2, h * 0.48, d / 2), look)
+
+
+def safe(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    """A steel box with a door, a dial and a handle."""
+    b.cushion((-w / 2, 0, -d / 2), (w / 2, h, d / 2 - 0.03), 0.012, finish("plain", (0.28, 0.30, 0.32)))
+    b.box(
+        (-w / 2 + 0.04, 0.04, d / 2 - 0.032),
+        (w / 2 - 0.04, h - 0.04, d / 2 - 0.02),
+        finish("plain", (0.35, 0.37, 0.39)),
+    )
+    b.rod((0, h * 0.6, d / 2 - 0.02), (0, h * 0.6, d / 2), 0.05, steel(), sides=24)
+    b.rod((-0.08, h * 0.35, d / 2 - 0.008), (0.08, h * 0.35, d / 2 - 0.008), 0.008, white())

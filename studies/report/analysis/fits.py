@@ -1,0 +1,205 @@
+"""Laws through measured curves, and what an arm without the axis is worth on it.
+
+    log:    y = a + b · log10 x       b is what a tenfold brings
+    power:  y = a + b · x^-c          a is where it saturates (c > 0)
+
+Least squares over the means of all repeats; how far to trust it comes from repeats drawn anew (bootstrap)
+and from the law of each repeat by itself (Student's t). Nothing is read off beyond the measured levels
+unless it is called extrapolated.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import fminbound
+
+from studies.report.analysis.statistics import LEVEL, Interval, students_interval
+
+REPLICATES = 1000
+_EXPONENTS = (0.02, 4.0)  # where a power law's c is looked for
+
+
+@dataclass(frozen=True)
+class Law:
+    kind: Literal["log", "power"]
+    a: float
+    b: float
+    c: float | None = None
+
+    def at(self, x: np.ndarray | float) -> np.ndarray:
+        """y at `x`, of any shape."""
+        return self.a + self.b * _basis(self.kind, np.asarray(x, dtype=float), self.c)
+
+    def reaches(self, y: float) -> float | None:
+        """The x at which it stands at `y`; None where it never does (or x would be beyond all numbers)."""
+        if self.b == 0:
+            return None
+        basis = (y - self.a) / self.b
+        if self.kind == "log":
+            return 10.0**basis if abs(basis) < 300 else None
+        assert self.c is not None
+        return None if basis <= 0 or abs(math.log10(basis)) / self.c > 300 else basis ** (-1 / self.c)
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether the exponent ran to the end of its range: the points do not show where they saturate."""
+        return self.c is not None and not 1.02 * _EXPONENTS[0] < self.c < 0.98 * _EXPONENTS[1]
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        return {"a": self.a, "b": self.b} | ({} if self.c is None else {"c": self.c})
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law through one curve."""
+
+    law: Law
+    repeats: int
+    intervals: dict[str, tuple[Interval, ...]]
+    """Of each parameter; none with one repeat."""
+    replicates: tuple[Law, ...]
+    """Laws through repeats drawn anew: the band."""
+    residual: float
+    """Root mean square of what it leaves of the measured means."""
+
+    def band(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """95 % of the replicates at `x`, each [len(x)]; None with one repeat."""
+        if not self.replicates:
+            return None
+        ys = np.stack([law.at(x) for law in self.replicates])
+        low, high = np.quantile(ys, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        return low, high
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Where a curve first reaches a level; -inf: it begins beyond it, inf: it ends before."""
+
+    at: float
+    low: float
+    high: float
+    """95 % interval, bootstrap over repeats; NaN with one repeat."""
+    each: tuple[float, ...]
+    """Of each repeat by itself."""
+    fitted: float | None
+    """Where the fitted law reaches it; None where it never does, or there is no law."""
+    levels: tuple[float, ...]
+    """What was measured."""
+
+    @property
+    def extrapolated(self) -> bool:
+        """Whether `fitted` lies outside what was measured."""
+        return self.fitted is not None and not min(self.levels) <= self.fitted <= max(self.levels)
+
+
+def fit_law(kind: Literal["log", "power"], x: np.ndarray, y: np.ndarray) -> Law:
+    """Least squares through points `x`, `y` [n], x > 0.
+
+    Raises ValueError when there are no more levels than the law has numbers: it would go through any points.
+    """
+    needed = 3 if kind == "log" else 4
+    if len(np.unique(x)) < needed:
+        raise ValueError(
+            f"a {kind} law through {len(np.unique(x))} levels says nothing: measure at least {needed}"
+        )
+    if kind == "log":
+        a, b, _ = _linear(kind, x, y, None)
+        return Law(kind, a, b)
+    grid = np.geomspace(*_EXPONENTS, 60)
+    best = int(np.argmin([_linear(kind, x, y, c)[2] for c in grid]))
+    low, high = grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)]
+    c = float(np.asarray(fminbound(lambda c: _linear(kind, x, y, c)[2], low, high)))
+    a, b, _ = _linear(kind, x, y, c)
+    return Law(kind, a, b, c)
+
+
+def fit_curve(
+    kind: Literal["log", "power"], x: Sequence[float], ys: np.ndarray, rng: np.random.Generator
+) -> Fit:
+    """A law through the curve `ys` [repeats, levels] measured at `x` [levels]."""
+    levels = np.asarray(x, dtype=float)
+    law = fit_law(kind, levels, ys.mean(axis=0))
+    residual = float(np.sqrt(np.mean((law.at(levels) - ys.mean(axis=0)) ** 2)))
+    n = len(ys)
+    if n < 2:
+        return Fit(law, n, {}, (), residual)
+    # Few repeats have few different draws: each law is fitted once.
+    draws = np.sort(rng.integers(n, size=(REPLICATES, n)), axis=1)
+    laws = {draw: fit_law(kind, levels, ys[list(draw)].mean(axis=0)) for draw in map(tuple, draws.tolist())}
+    replicates = tuple(laws[draw] for draw in map(tuple, draws.tolist()))
+    single = [fit_law(kind, levels, y) for y in ys]
+    intervals = {}
+    for name in law.parameters:
+        drawn = np.quantile([one.parameters[name] for one in replicates], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        intervals[name] = (
+            students_interval(np.array([one.parameters[name] for one in single])),
+            Interval(float(drawn[0]), float(drawn[1]), f"bootstrap over {n} repeats"),
+        )
+    return Fit(law, n, intervals, replicates, residual)
+
+
+def crossing(x: Sequence[float], y: np.ndarray, target: float, log: bool) -> float:
+    """The first x at which the line through the points reaches `target` from below, straight between levels
+    (on a logarithmic scale of x, with `log`); -inf and inf as in `Worth`."""
+    if y[0] >= target:
+        return -math.inf
+    for i in range(1, len(y)):
+        if y[i] >= target:
+            share = (target - y[i - 1]) / (y[i] - y[i - 1])
+            a, b = (math.log(x[i - 1]), math.log(x[i])) if log else (x[i - 1], x[i])
+            at = a + share * (b - a)
+            return float(math.exp(at)) if log else float(at)
+    return math.inf
+
+
+def worth(
+    x: Sequence[float],
+    ys: np.ndarray,
+    target: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    log: bool,
+    lower: bool = False,
+    law: Law | None = None,
+) -> Worth:
+    """Where the curve `ys` [repeats, levels] reaches `target` [repeats]; `lower`: less is better.
+
+    The repeats of the two are paired and drawn together.
+    """
+    sign, n = -1.0 if lower else 1.0, len(ys)
+
+    def reached(curve: np.ndarray, level: float) -> float:
+        return crossing(x, sign * curve, sign * level, log)
+
+    low, high = math.nan, math.nan
+    if n > 1:
+        draws = rng.integers(n, size=(REPLICATES, n))
+        found = sorted(reached(ys[d].mean(axis=0), float(target[d].mean())) for d in draws)
+        # No interpolation between order statistics: some are infinite.
+        low = found[math.floor((1 - LEVEL) / 2 * (REPLICATES - 1))]
+        high = found[math.ceil((1 + LEVEL) / 2 * (REPLICATES - 1))]
+    return Worth(
+        reached(ys.mean(axis=0), float(target.mean())),
+        low,
+        high,
+        tuple(reached(y, float(t)) for y, t in zip(ys, target, strict=True)),
+        law.reaches(float(target.mean())) if law is not None else None,
+        tuple(float(v) for v in x),
+    )
+
+
+def _basis(kind: str, x: np.ndarray, c: float | None) -> np.ndarray:
+    return np.log10(x) if kind == "log" else x ** -(c or 0.0)
+
+
+def _linear(kind: str, x: np.ndarray, y: np.ndarray, c: float | None) -> tuple[float, float, float]:
+    """Best a and b at a given exponent, and the sum of squares they leave."""
+    basis = _basis(kind, x, c)
+    centred = basis - basis.mean()
+    b = float(centred @ (y - y.mean()) / (centred @ centred))
+    a = float(y.mean() - b * basis.mean())
+    return a, b, float(((a + b * basis - y) ** 2).sum())

@@ -1,0 +1,66 @@
+"""How a metric of the rows is written for a person: its name, its unit, its digits."""
+
+from studies.report.analysis.statistics import Interval, Summary
+
+_NAMES = {
+    "miou": "mIoU",
+    "miou_truth": "mIoU over true classes",
+    "mean_accuracy": "mean accuracy",
+    "pixel_accuracy": "pixel accuracy",
+}
+
+
+def scale(metric: str) -> tuple[float, str]:
+    """What to multiply by to show it, and the unit then: shares in per cent, all else as it is."""
+    share = metric.rpartition("/")[2] in _NAMES or "/iou/" in f"/{metric}"
+    return (100.0, "%") if share else (1.0, "")
+
+
+def label(metric: str, where: bool = True) -> str:
+    """`held_out/linear/miou` -> `mIoU [%], held out, linear`; without `where`, `mIoU [%]`."""
+    if "/iou/" in f"/{metric}":
+        place, _, name = f"/{metric}".partition("/iou/")
+        place, name = place.strip("/"), f"IoU of {name}"
+    else:
+        place, _, name = metric.rpartition("/")
+        name = _NAMES.get(name, name.replace("_", " "))
+    unit = scale(metric)[1]
+    parts = [f"{name} [{unit}]" if unit else name]
+    if where and place:
+        parts += place.replace("_", " ").split("/")
+    return ", ".join(parts)
+
+
+def digits(value: float, metric: str) -> str:
+    factor, unit = scale(metric)
+    return f"{factor * value:.1f}" if unit else f"{value:.4g}"
+
+
+def mean_sd(summary: Summary | None, metric: str) -> str:
+    """mean ± SD; empty where there is nothing."""
+    if summary is None:
+        return ""
+    if summary.sd is None:
+        return digits(summary.mean, metric)
+    return f"{digits(summary.mean, metric)} ± {digits(summary.sd, metric)}"
+
+
+def signed(value: float, metric: str) -> str:
+    text = digits(abs(value), metric)
+    if not text.strip("0."):
+        return text
+    return f"{'−' if value < 0 else '+'}{text}"
+
+
+def gain(value: float, metric: str) -> str:
+    """`+2.4 points of mIoU, test`."""
+    name = label(metric, where="{x}" not in metric).replace(" [%]", "")
+    return f"{signed(value, metric)}{' points of' if scale(metric)[1] else ' in'} {name}"
+
+
+def span(interval: Interval | None, metric: str, sign: bool = False) -> str:
+    """low to high; empty where there is nothing."""
+    if interval is None:
+        return ""
+    write = signed if sign else digits
+    return f"{write(interval.low, metric)} to {write(interval.high, metric)}"

@@ -1,0 +1,234 @@
+"""The page of a study: one self-contained HTML file drawn from rows, with CSV and JSON beside it.
+
+`write_report(out, rows)` writes `report.html`, `report.csv` (a line a run) and `report.json` (summaries,
+claims, laws). Pictures come from the stage folders that rows name; where only rows are left, the page has
+none.
+"""
+
+import json
+from pathlib import Path
+
+from engine.store.manifest import write_atomically
+from studies.report.analysis.claims import Claim, at_point, claims, columns, scope
+from studies.report.analysis.laws import Laws, law_text, laws, worth_text
+from studies.report.analysis.metrics_text import gain, label, mean_sd, signed, span
+from studies.report.analysis.rows import Row, Table
+from studies.report.figures import forms
+from studies.report.figures.pictures import frames, learning, predictions, test_space
+from studies.report.files import findings_json, rows_csv, scalars
+from studies.report.page import bullets, folded, heading, image, paragraph, table, write_page
+from studies.report.runs import configuration, cost
+from studies.spec.report import ReportConfig
+
+_OVER = "95 % interval of the mean, Student's t over repeats."
+_CAPTIONS = {
+    "bars": f"Bars: mean over repeats. Dots: repeats. Whiskers: {_OVER}",
+    "curve": f"Lines: mean over repeats; level lines: arms that do not vary over the axis. Small dots: "
+    f"repeats. Bands: {_OVER}",
+    "paths": f"Lines: mean over repeats; colours are arms, dashes are metrics. Small dots: repeats. "
+    f"Bands: {_OVER}",
+    "heatmap": "Mean ± standard deviation over repeats. Boxed: judged where it was learned.",
+}
+_RULE = (
+    "Differences are paired: repeat by repeat, and house by house where single houses were scored. Each has "
+    "at least two 95 % intervals: Student's t over repeats, and a bootstrap over repeats (and houses), which "
+    "by itself is too sure with few repeats. A claim is printed only where every interval excludes zero; "
+    "where only those over repeats do, it is shown for the judged houses and claimed of no others."
+)
+
+
+def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None) -> Path:
+    """Draw the page of the rows of one study at one preset and return its path.
+
+    `report` stands in for what the rows ask for, where the study's file was changed since. Raises ValueError
+    when there are no rows, or rows that make no one page.
+    """
+    data = Table(rows, report)
+    answers, found = claims(data), laws(data)
+    sections = [
+        _head(data),
+        _result(data, found),
+        _claims(answers),
+        _laws(data, found),
+        _paper(data),
+        _points(data),
+        _classes(data),
+        learning(data),
+        predictions(out, data),
+        test_space(out, data),
+        frames(out, data),
+        cost(data),
+        configuration(out, data),
+    ]
+    write_atomically(out / "report.csv", rows_csv(data).encode())
+    write_atomically(
+        out / "report.json",
+        (json.dumps(findings_json(data, answers, found), indent=1, allow_nan=False) + "\n").encode(),
+    )
+    return write_page(out / "report.html", f"{data.study} ({data.preset})", sections)
+
+
+def _head(data: Table) -> str:
+    after = f" After {data.figure} of the paper." if data.figure else ""
+    bounds = list(dict.fromkeys(row["arm"] for row in data.rows if row.get("upper_bound")))
+    told = f" As a bound, tuned on labels of where it is judged: {', '.join(bounds)}." if bounds else ""
+    return (
+        heading(data.study, 1)
+        + paragraph(data.question, "q")
+        + paragraph(f"Preset {data.preset}; {len(data.rows)} runs.{after} {scope(data)}{told}", "note")
+    )
+
+
+def _result(data: Table, found: Laws) -> str:
+    wanted = columns(data)
+    if not any(data.values(point, metric) for point in data.points for metric in wanted):
+        return heading("Result") + paragraph(f"No row has any of {', '.join(wanted)} yet.")
+    caption = _CAPTIONS[data.report.form]
+    if found.fits:
+        caption += " Dashed, in the curve's colour: the fitted law, over the measured levels only."
+    if data.report.form != "heatmap":
+        caption += " Arms are compared by the paired differences below, not by whether intervals overlap."
+    return (
+        heading("Result") + image(forms.draw(data, found.fits), alt="the result") + paragraph(caption, "note")
+    )
+
+
+def _claims(answers: list[Claim]) -> str:
+    if not answers:
+        return ""
+    head = ["comparison", "metric", "difference", "intervals", "repeats", "stands among all", "verdict"]
+    body = [
+        [
+            f"{c.a} against {c.b}",
+            label(c.metric, where="{x}" not in c.metric),
+            signed(c.summary.mean, c.metric),
+            "; ".join(f"{span(i, c.metric, sign=True)} ({i.kind})" for i in c.summary.intervals),
+            str(c.summary.n),
+            "yes" if c.stands_among_all else "no",
+            c.verdict,
+        ]
+        for c in answers
+    ]
+    kinds = ["claim" if c.summary.verdict == "claim" else "" for c in answers]
+    many = (
+        f"Comparisons made here: {len(answers)}, each at 5 %; stands among all: Student's t still "
+        "excludes zero when all of them are held to 5 % together (Holm)."
+    )
+    sentences = bullets(_with_metric(c) for c in answers if c.better is not None)
+    return (
+        heading("What may be claimed")
+        + (sentences or paragraph("Nothing may be claimed."))
+        + paragraph(f"{_RULE} {many}", "note")
+        + table(head, body, kinds)
+    )
+
+
+def _with_metric(claim: Claim) -> str:
+    alone = "" if claim.stands_among_all else " By itself; not when all comparisons are held to 5 % together."
+    return f"{claim.text.removesuffix('.')}: {gain(claim.summary.mean, claim.metric)}.{alone}"
+
+
+def _laws(data: Table, found: Laws) -> str:
+    axis = (data.report.x or "x").replace("_", " ")
+    lines = [law_text(series, metric, fit, axis) for (series, metric), fit in found.fits.items()]
+    worths = [worth_text(data, series, metric, w) for (series, metric), w in found.worths.items()]
+    if not lines and not worths and not found.left_out:
+        return ""
+    parts = [heading("The law, and what it is worth" if worths else "The law")]
+    if lines:
+        parts.append(
+            paragraph(
+                "Least squares through the means of all repeats, over the measured levels only.", "note"
+            )
+        )
+    parts += [paragraph(line) for line in [*lines, *found.left_out]]
+    if worths:
+        parts.append(heading(f"What {data.report.worth_of} is worth", 3))
+        parts += [paragraph(line) for line in worths]
+        parts.append(
+            paragraph(
+                "A bootstrap over few repeats is too narrow; what each says by itself stands beside it.",
+                "note",
+            )
+        )
+    return "".join(parts)
+
+
+def _paper(data: Table) -> str:
+    paper, expect = data.report.paper, data.report.expect
+    if paper is None and not expect:
+        return ""
+    parts = [heading("The paper's, beside ours")]
+    if expect:
+        parts.append(paragraph(f"Expected, after the paper: {expect}"))
+    if paper is not None:
+        body = [["" if cell is None else str(cell) for cell in row] for row in paper.rows]
+        parts.append(
+            paragraph(f"The paper's own numbers ({paper.source}), from its data and at its scale:", "note")
+        )
+        parts.append(table(paper.columns, body))
+    return f'<div class="paper">{"".join(parts)}</div>'
+
+
+def _points(data: Table) -> str:
+    head = [
+        "point",
+        "metric",
+        "mean ± SD",
+        "95 %, Student's t over repeats",
+        "95 %, other intervals",
+        "repeats",
+    ]
+    body = []
+    for metric in columns(data):
+        for point in data.points:
+            summary = at_point(data, point, metric)
+            if summary is None:
+                continue
+            others = "; ".join(f"{span(i, metric)} ({i.kind})" for i in summary.intervals[1:])
+            body.append(
+                [
+                    point.label,
+                    label(metric),
+                    mean_sd(summary, metric),
+                    span(summary.students, metric),
+                    others,
+                    str(summary.n),
+                ]
+            )
+    parts = [
+        heading("Every point"),
+        paragraph(
+            "Ours. SD: standard deviation over repeats (n − 1). A point that no row has is not here.", "note"
+        ),
+        table(head, body),
+    ]
+    rest = [m for m in scalars(data) if m not in columns(data) and "/iou/" not in f"/{m}"]
+    if rest:
+        cells = [[label(m), *(mean_sd(at_point(data, p, m), m) for p in data.points)] for m in rest]
+        parts.append(
+            folded(
+                f"{len(rest)} other numbers of the rows, mean ± SD",
+                table(["", *(p.label for p in data.points)], cells),
+            )
+        )
+    return "".join(parts)
+
+
+def _classes(data: Table) -> str:
+    places = list(dict.fromkeys(m.rpartition("/")[0] for m in columns(data)))
+    parts = []
+    for place in places:
+        prefix = f"{place}/iou/" if place else "iou/"
+        names = [m for m in scalars(data) if m.startswith(prefix)]
+        if not names:
+            continue
+        cells = [
+            [m.removeprefix(prefix), *(mean_sd(at_point(data, p, m), m) for p in data.points)] for m in names
+        ]
+        shown = table(["class", *(p.label for p in data.points)], cells)
+        title = place.replace("_", " ").replace("/", ", ") or "all"
+        parts.append(shown if len(places) == 1 else folded(title, shown))
+    if not parts:
+        return ""
+    return heading("IoU of each class [%]") + paragraph("Mean ± SD over repeats.", "note") + "".join(parts)

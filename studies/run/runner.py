@@ -1,0 +1,220 @@
+"""Runs a study: every stage once, a row a run, nothing that has a row again."""
+
+import fcntl
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from studies.run.pipeline import RunPlan, plan
+from studies.run.schedule import run_stages
+from studies.run.stage import Stage, write_json
+from studies.spec.config import StudyConfig, slug
+
+STAGES = "stages"
+HEAD = "study.json"
+_MEASURED = (
+    "wall_seconds",
+    "cpu_seconds",
+    "samples_per_second",
+    "tokens_per_second",
+    "data_wait_seconds",
+    "data_wait_share",
+    "memory_mb",
+    "mfu",
+    "device",
+    "threads",
+)
+_PLACES = ("from",)
+
+
+def run_study(study: StudyConfig, out: Path, stages: Path | None = None) -> list[Path]:
+    """Do what is missing under `out` and return the files of all rows of the study.
+
+    `stages`: a folder of stages that several studies share; by default `<out>/stages`. Can be killed at any
+    time: run again, it goes on, and the rows come out the same (their cost apart). Raises ValueError if
+    another process is at work in the same folder, StageFailedError when something could not be done; runs
+    that do not rest on it have their rows by then.
+    """
+    runs = plan(study)
+    study.report.check(_arm_axes(runs), {a: tuple(levels) for a, levels in study.levels.items()})
+    _place_stages(out, stages)
+    root = out / STAGES
+    with _only_one(root.resolve()):
+        todo = [r for r in runs if not row_path(out, r).exists()]
+        needed = {s.key: s for r in todo for s in r.stages}
+        waiting = sum(s.done(root) is None for s in needed.values())
+        print(
+            f"{study.name} ({study.preset}): {len(runs)} runs, {len(runs) - len(todo)} have a row; "
+            f"{waiting} stages to do; sharing saves {saved_by_sharing(runs)} stage runs",
+            flush=True,
+        )
+
+        (out / "rows").mkdir(exist_ok=True)
+        write_json(out / HEAD, _head(study, [row_path(out, r).name for r in runs]))
+
+        def write_rows() -> None:
+            for run in todo:
+                finished = all(s.done(root) for s in run.evaluations.values())
+                if finished and not row_path(out, run).exists():
+                    write_json(row_path(out, run), _row(run, root))
+
+        run_stages(study, list(needed.values()), root, finished=write_rows)
+        write_rows()
+    return [row_path(out, run) for run in runs]
+
+
+def saved_by_sharing(runs: list[RunPlan]) -> int:
+    """Stage runs that a study has less than its runs would have one by one."""
+    return sum(len(r.stages) for r in runs) - len({s.key for r in runs for s in r.stages})
+
+
+def read_rows(out: Path) -> list[dict[str, Any]]:
+    """The rows that the study last run into `out` has so far, in its order, each with what the study as a
+    whole says (question, arms, axes, report) and the name of its `file`.
+
+    Raises ValueError where no study was run.
+    """
+    if not (out / HEAD).exists():
+        raise ValueError(f"{out}: no study was run here (no {HEAD}); run one into it first (tst study run)")
+    head = json.loads((out / HEAD).read_text())
+    names = head.pop("rows")
+    return [
+        head | json.loads((out / "rows" / name).read_text()) | {"file": name}
+        for name in names
+        if (out / "rows" / name).exists()
+    ]
+
+
+def _head(study: StudyConfig, rows: list[str]) -> dict[str, Any]:
+    """What all rows have in common, and which they are."""
+    return {
+        "study": study.name,
+        "question": study.question,
+        "figure": study.figure,
+        "preset": study.preset,
+        "arms": [name for name, own in study.arms.items() if own is not None],
+        "axes": study.levels,
+        "report": study.report.model_dump(mode="json"),
+        "rows": rows,
+    }
+
+
+def row_path(out: Path, run: RunPlan) -> Path:
+    """Where the row of a run is or will be: its place in the study, and a hash of all it rests on."""
+    return out / "rows" / f"{slug(run.run.label)}-{run.key}.json"
+
+
+def _arm_axes(runs: list[RunPlan]) -> dict[str, tuple[str, ...]]:
+    return {r.run.arm: tuple(r.run.point) for r in runs}
+
+
+def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
+    run = plan.run
+    records = {s.key: _finished(s, root) for s in plan.stages}
+    metrics: dict[str, Any] = {
+        f"{name}/{key}": value
+        for name, stage in plan.evaluations.items()
+        for key, value in _results(records[stage.key]["metrics"]).items()
+    }
+    trained = [records[s.key]["metrics"] for s in plan.phases]
+    metrics["frames_seen"] = sum(p.frames or run.config.frames for p in run.config.learn.values())
+    metrics["samples_seen"] = sum(
+        record["config"]["pretrain"]["samples"] for record in (records[s.key] for s in plan.phases)
+    )
+    metrics["pretrain_gflop"] = sum(
+        m["gflop_per_sample"] * records[s.key]["config"]["pretrain"]["samples"]
+        for m, s in zip(trained, plan.phases, strict=True)
+    )
+    if trained:
+        metrics["pretrain_loss"] = trained[-1]["loss"]
+    return {
+        "arm": run.arm,
+        "point": run.point,
+        "seeds": run.seeds.model_dump(),
+        "repeat": run.repeat,
+        "upper_bound": run.config.upper_bound,
+        "metrics": metrics,
+        "stages": {
+            key: {
+                "kind": r["kind"],
+                "label": r["label"],
+                "folder": f"{STAGES}/{r['kind']}-{key}",
+                "needs": r["needs"],
+                "metrics": _results(r["metrics"]),
+            }
+            for key, r in records.items()
+            if r["kind"] != "evaluate"
+        },
+        "evaluations": {name: f"{STAGES}/evaluate-{s.key}" for name, s in plan.evaluations.items()},
+        "cost": {
+            "seconds": {f"{r['label']} [{key[:6]}]": r["seconds"] for key, r in records.items()},
+            "seconds_total": round(sum(r["seconds"] for r in records.values()), 1),
+            "measured": {f"{r['label']} [{k[:6]}]": _measurements(r["metrics"]) for k, r in records.items()},
+            "machine": f"{platform.machine()}, {platform.system()}",
+            "torch": metadata.version("torch"),
+        },
+        "code_version": code_version(),
+        "config": run.config.resolved(),
+    }
+
+
+def _results(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a stage found out: the same whenever and wherever in the run's folder it ran."""
+    return {
+        k: _results(v) if isinstance(v, dict) else v
+        for k, v in metrics.items()
+        if k not in _MEASURED and k not in _PLACES
+    }
+
+
+def _measurements(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What it took: never the same twice."""
+    return {k: metrics[k] for k in _MEASURED if k in metrics}
+
+
+def _finished(stage: Stage, root: Path) -> dict[str, Any]:
+    record = stage.done(root)
+    assert record is not None, f"{stage.label} should have been done"
+    return record
+
+
+def code_version() -> str:
+    """Commit of the checkout this runs from, `+changes` if it differs; elsewhere the package's version."""
+    root = Path(__file__).resolve().parents[2]
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty=+changes"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return metadata.version("testspace")
+
+
+def _place_stages(out: Path, stages: Path | None) -> None:
+    """Make `<out>/stages`: a folder, or a link to one that other studies use too."""
+    out.mkdir(parents=True, exist_ok=True)
+    own = out / STAGES
+    if stages is None:
+        own.mkdir(exist_ok=True)
+        return
+    stages.mkdir(parents=True, exist_ok=True)
+    if not own.exists():
+        own.symlink_to(stages.resolve(), target_is_directory=True)
+    if own.resolve() != stages.resolve():
+        raise ValueError(f"{own} is there and is not {stages}: take another --out, or leave --stages out")
+
+
+@contextmanager
+def _only_one(stages: Path) -> Iterator[None]:
+    """Two runners over the same stages would do every one twice and write over each other."""
+    with (stages / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{stages}: another tst runs a study here; wait for it or stop it") from None
+        yield
+        sys.stdout.flush()

@@ -1,0 +1,187 @@
+"""Stages side by side: as many at once as there are cores, each as soon as its needs are done.
+
+Small models gain little from a second thread, so a stage that computes takes one core and two of them run at
+once on two cores. Each stage writes what it prints to `log.txt` in its folder; the last line of every running
+one is shown here.
+"""
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import ray
+from ray.exceptions import (
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    OwnerDiedError,
+    RayError,
+    WorkerCrashedError,
+)
+
+from engine.cluster import ray_session
+from studies.run.stage import Stage
+from studies.spec.config import StudyConfig
+
+LOG = "log.txt"
+_EVERY = 15.0  # seconds between status lines where there is no terminal to rewrite
+# The longest chains start first: what is pre-trained has yet to be tuned and scored.
+_ORDER = ("houses", "store", "tokenizer", "tokens", "pretrain", "transfer", "propagate", "evaluate")
+_TRAINS = ("tokenizer", "tokens", "pretrain", "transfer", "propagate", "evaluate")
+# The process or its machine died, of which the stage may know nothing: killed, out of memory, node lost.
+_DIED = (WorkerCrashedError, OutOfMemoryError, NodeDiedError, OwnerDiedError, ObjectLostError)
+TRIES = 3
+
+
+class StageFailedError(ValueError):
+    """A stage could not be done; the message names it, the cause and its log."""
+
+
+def run_stages(study: StudyConfig, stages: list[Stage], root: Path, finished: Callable[[], None]) -> None:
+    """Do all `stages` that are not done in the folder `root`, needs before what needs them; `finished` is
+    called after each.
+
+    With no slots they run one after another in this process, and what a stage raises is raised. On Ray, a
+    stage whose process or machine died is begun again; one that raises takes with it what needs it, the
+    others go on, and at the end a StageFailedError tells them all.
+    """
+    waiting = {s.key: s for s in stages if s.done(root) is None}
+    total = len(waiting)
+    if not waiting:
+        return
+    slots = study.machine.side_by_side
+    if slots == 0:
+        for number, stage in enumerate(waiting.values(), start=1):
+            print(f"[{number}/{total}] {stage.label}", flush=True)
+            stage.run(root)
+            finished()
+        return
+    # Ray Data and Ray Train need CPUs beside the stages that hold none.
+    machine = study.machine
+    with ray_session(2 * slots + machine.workers * slots * machine.ray_train + machine.actors):
+        _run_on_ray(study, waiting, root, finished, slots)
+
+
+def _run_on_ray(
+    study: StudyConfig, waiting: dict[str, Stage], root: Path, finished: Callable[[], None], slots: int
+) -> None:
+    total, done = len(waiting), 0
+    running: dict[Any, tuple[Stage, float]] = {}
+    failures: list[str] = []
+    lost: dict[str, int] = {}  # how often a stage's process died
+    status = _Status(total)
+    task = ray.remote(_work)
+    try:
+        while waiting or running:
+            ready = [s for s in waiting.values() if all(n.done(root) is not None for n in s.waits_for)]
+            ready.sort(key=lambda s: (_ORDER.index(s.kind), -len(s.needs)))
+            for stage in ready[: slots - len(running)]:
+                del waiting[stage.key]
+                status.say(f"start  {stage.label}")
+                gpus = study.machine.gpus if stage.kind in _TRAINS else 0
+                # A token of a CPU keeps stages off a head that offers none; spread, they go to the others.
+                on_ray = task.options(
+                    num_cpus=0.01, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
+                )
+                handle = on_ray.remote(stage, root.absolute())
+                running[handle] = (stage, time.monotonic())
+            if not running:
+                break  # what waits rests on what failed
+            ended, _ = ray.wait(list(running), timeout=1.0)
+            for handle in ended:
+                stage, since = running.pop(handle)
+                try:
+                    ray.get(handle)
+                except _DIED as error:
+                    lost[stage.key] = lost.get(stage.key, 0) + 1
+                    if lost[stage.key] < TRIES:
+                        status.say(f"lost   {stage.label}: {_first_line(error)}; it is begun again")
+                        waiting[stage.key] = stage
+                        continue
+                    log = stage.folder(root) / LOG
+                    failures.append(f"{stage.label} died {TRIES} times: {error}\n  {log}")
+                except RayError as error:
+                    cause = getattr(error, "cause", None) or error
+                    failures.append(
+                        f"{stage.label} failed: {cause}\n  all it printed: {stage.folder(root) / LOG}"
+                    )
+                    status.say(f"failed {stage.label}: {_first_line(cause)}")
+                else:
+                    done += 1
+                    status.say(f"[{done}/{total}] {stage.label}: {time.monotonic() - since:.0f} s")
+                    finished()
+            status.show([(s.label, s.folder(root) / LOG) for s, _ in running.values()])
+    finally:
+        for handle in running:
+            ray.cancel(handle, force=True)
+        status.clear()
+    if failures:
+        raise StageFailedError(
+            "\n".join(failures)
+            + f"\n{len(waiting)} stages that need them were not begun; mend the cause and run the same "
+            "command again: what is done stays done"
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _work(stage: Stage, root: Path) -> None:
+    """One stage, in a process of its own."""
+    folder = stage.folder(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        (folder / LOG).open("a", buffering=1) as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        node = ray.get_runtime_context().get_node_id()
+        print(f"{stage.label}: on node {node}, process {os.getpid()}", flush=True)
+        try:
+            stage.run(root)
+        except BaseException:
+            traceback.print_exc(file=log)
+            raise
+
+
+class _Status:
+    """What runs now: rewritten in place on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, total: int, file: TextIO = sys.stdout):
+        self._file, self._total = file, total
+        self._lines, self._last = 0, time.monotonic()
+
+    def say(self, text: str) -> None:
+        self.clear()
+        print(text, file=self._file, flush=True)
+
+    def show(self, running: list[tuple[str, Path]]) -> None:
+        if not self._file.isatty() and time.monotonic() - self._last < _EVERY:
+            return
+        self.clear()
+        lines = [f"    {label}: {_last_line(log)}"[:150] for label, log in running]
+        if lines:
+            print("\n".join(lines), file=self._file, flush=True)
+        self._lines, self._last = len(lines), time.monotonic()
+
+    def clear(self) -> None:
+        if self._lines and self._file.isatty():
+            print(f"\x1b[{self._lines}A\x1b[J", end="", file=self._file, flush=True)
+        self._lines = 0
+
+
+def _last_line(log: Path) -> str:
+    """The progress bar as it stands at the end of a log."""
+    if not log.exists():
+        return "starting"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 2000))
+        text = file.read().decode(errors="replace")
+    lines = [line.strip() for line in text.replace("\r", "\n").split("\n") if line.strip()]
+    return lines[-1] if lines else "starting"

@@ -1,0 +1,154 @@
+"""What the page of a study draws: `report:` in the study's YAML.
+
+    report:
+      form: curve
+      metrics: [test/miou, held_out/miou]
+      x: houses
+      log_x: true
+      fit: log
+      worth_of: test-house          # the x at which the curve reaches this arm
+      claims: [[test-house, scratch], [test-house, iid@1]]
+      paper:
+        source: Fig. 8
+        columns: [houses, mIoU]
+        rows: [[1, 20.1], [100, 24.0]]
+      expect: A hundred other houses are worth less than the one that counts.
+
+`studies.report.report` draws it from rows; nothing here looks at a row.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from studies.spec.yaml import Config
+
+Form = Literal["bars", "curve", "heatmap", "paths"]
+Level = int | float | str
+
+
+class PaperTable(Config):
+    """The paper's own numbers, shown beside ours and never mixed with them."""
+
+    source: str = Field(min_length=1)
+    """Where they stand: figure or table, and whether they were printed or read off a plot."""
+    columns: tuple[str, ...] = Field(min_length=1)
+    """Heads of the columns, units with them."""
+    rows: tuple[tuple[str | int | float | None, ...], ...] = Field(min_length=1)
+    """The cells, a row at a time; null where the paper has none."""
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> Self:
+        for i, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"row {i + 1} has {len(row)} cells and there are {len(self.columns)} columns "
+                    f"({', '.join(self.columns)}): give every row a cell for each, null where there is none"
+                )
+        return self
+
+
+class ReportConfig(Config):
+    """One page: which figure, of which metrics, with which claims."""
+
+    form: Form = "bars"
+    """bars: an arm each, over repeats; curve: a line an arm over the axis `x`, arms without it as level
+    bands; heatmap: levels of `x` (where it was learned) against judged sets; paths: a line an arm and
+    metric over `x`, all metrics in one figure."""
+    metrics: tuple[str, ...] = Field(("test/miou",), min_length=1)
+    """Metrics of the rows, the first one foremost. In a heat map `{x}` in a name stands for each level of
+    `x`, one column each: that is where the diagonal comes from."""
+    x: str | None = None
+    """The axis of the study that is laid out; every form but bars needs one."""
+    log_x: bool = False
+    """`x` on a logarithmic scale; its levels must then be numbers above 0."""
+    lower: tuple[str, ...] = ()
+    """Metrics where less is better, such as a loss."""
+    claims: tuple[tuple[str, str], ...] = ()
+    """Pairs [a, b] to compare: `arm`, or `arm@level` for the arm at one level of `x`. Without levels two
+    arms are compared at each point that both have. None given: all pairs of arms for bars; for curves and
+    paths each arm's last level against its first, and neighbours; for a heat map its diagonal."""
+    fit: Literal["power", "log"] | None = None
+    """A law through each curve: log is a + b·log x, power is a + b·x^-c."""
+    worth_of: str | None = None
+    """An arm without `x`: the page says at which x each curve reaches its mean."""
+    paper: PaperTable | None = None
+    """The paper's own numbers."""
+    expect: str = ""
+    """What is expected, after the paper, in words."""
+
+    @model_validator(mode="after")
+    def _form_has_what_it_needs(self) -> Self:
+        if self.form != "bars" and self.x is None:
+            raise ValueError(f"form {self.form} is drawn over an axis: give x the name of one")
+        if self.log_x and self.x is None:
+            raise ValueError("log_x without x: name the axis, or leave log_x out")
+        if self.form != "curve":
+            for field in ("fit", "worth_of"):
+                if getattr(self, field) is not None:
+                    raise ValueError(f"{field} belongs to form curve, and form is {self.form}: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_are_told_apart(self) -> Self:
+        if twice := sorted({m for m in self.metrics if self.metrics.count(m) > 1}):
+            raise ValueError(f"metrics names {twice[0]!r} twice: name each once")
+        if stray := [m for m in self.lower if m not in self.metrics]:
+            raise ValueError(
+                f"lower names {stray[0]!r}, which is not among metrics ({', '.join(self.metrics)})"
+            )
+        templates = [m for m in self.metrics if "{" in m]
+        if self.form != "heatmap" and templates:
+            raise ValueError(f"{templates[0]!r}: {{x}} in a metric is for form heatmap; write the name out")
+        if wrong := [m for m in templates if m.count("{x}") != 1 or m.count("{") != 1]:
+            raise ValueError(f"{wrong[0]!r}: {{x}}, once, is all a metric's name may hold in braces")
+        if len(templates) > 1:
+            raise ValueError(
+                f"{' and '.join(templates)}: a heat map has one diagonal, so one name with {{x}}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _claims_compare_two(self) -> Self:
+        for a, b in self.claims:
+            if a == b:
+                raise ValueError(f"claims compares {a!r} with itself: name two")
+            for side in (a, b):
+                arm, at, level = side.partition("@")
+                if not arm or (at and not level):
+                    raise ValueError(f"claims: {side!r} is neither an arm nor arm@level")
+                if at and self.x is None:
+                    raise ValueError(f"claims: {side!r} names a level, and there is no x: give x an axis")
+        return self
+
+    def check(self, arms: dict[str, tuple[str, ...]], axes: dict[str, tuple[Level, ...]]) -> None:
+        """Hold the report against its study: `arms` maps each arm to the axes it varies over.
+
+        Raises ValueError naming what the study does not have, and what it has.
+        """
+        if self.x is not None and self.x not in axes:
+            raise ValueError(f"report.x is {self.x!r}; axes there are: {', '.join(axes) or 'none'}")
+        levels = axes[self.x] if self.x is not None else ()
+        if self.log_x and not all(isinstance(v, int | float) and v > 0 for v in levels):
+            raise ValueError(f"report.log_x: {self.x} has levels that have no logarithm: {_words(levels)}")
+        if self.fit is not None and not all(isinstance(v, int | float) and v > 0 for v in levels):
+            raise ValueError(
+                f"report.fit: {self.x} has levels that are not numbers above 0: {_words(levels)}"
+            )
+        for arm in [side.partition("@")[0] for pair in self.claims for side in pair] + [self.worth_of]:
+            if arm is not None and arm not in arms:
+                raise ValueError(f"report names the arm {arm!r}; arms there are: {', '.join(arms)}")
+        for side in [side for pair in self.claims for side in pair]:
+            arm, _, level = side.partition("@")
+            if level and level not in map(str, levels):
+                raise ValueError(f"report.claims: {side!r}; levels of {self.x} are: {_words(levels)}")
+            if level and self.x not in arms[arm]:
+                raise ValueError(f"report.claims: {side!r}, but arm {arm} does not vary over {self.x}")
+        if self.worth_of is not None and self.x in arms[self.worth_of]:
+            raise ValueError(
+                f"report.worth_of: arm {self.worth_of} varies over {self.x} itself; name one that does not"
+            )
+
+
+def _words(levels: tuple[Level, ...]) -> str:
+    return ", ".join(map(str, levels))

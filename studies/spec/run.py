@@ -1,0 +1,226 @@
+"""What one run is: which houses, what is sensed of them, what is learned, from which labels, judged where.
+
+A study is a list of these (`studies/spec/config.py`). Everything here decides a result; what does not (cores,
+actors) is in `MachineConfig`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from agents.noise.noise import NoiseConfig
+from agents.samplers.sampling import SamplerOptions
+from agents.simulator import Quality
+from scenes.generate.family import load_family
+from studies.spec.yaml import Config
+from training.pretrain.config import PretrainConfig
+from training.tokenizers.tokenizer import TokenizerConfig
+from training.transfer.config import TransferConfig
+from training.transfer.evaluate import EvaluateConfig
+from training.transfer.propagate import PropagateConfig
+
+Protocol = Literal["finetune", "linear", "knn"]
+
+
+def _without_nulls(value: Any) -> Any:
+    """What an arm or a preset set to null is gone: so a mapping that was inherited can lose an entry."""
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+class Day(Config):
+    """One step of a perturbation (`tst houses perturb`)."""
+
+    seed: int = 0
+    """What changes."""
+    strength: float = Field(default=0.5, ge=0, le=1)
+    """How much."""
+    lights: bool = True
+    """Lamps, sky and switches."""
+    objects: bool = True
+    """Small things."""
+
+
+class Houses(Config):
+    """A set of houses."""
+
+    family: str
+    """Distribution the houses are drawn from."""
+    seed: int
+    """Seed of the first house; the others follow by one."""
+    count: int = Field(default=1, ge=1)
+    """Number of houses."""
+    days: tuple[Day, ...] = ()
+    """Perturbations, one after the other: the same houses on a later day."""
+
+    def shares_a_house(self, other: "Houses") -> bool:
+        """Whether a house is in both sets, be it on another day."""
+        first, last = max(self.seed, other.seed), min(self.seed + self.count, other.seed + other.count)
+        return self.family == other.family and first < last
+
+    def shares_assets(self, other: "Houses") -> bool:
+        """Whether furniture and materials come from one pool (`scenes/generate/family.py`)."""
+        return load_family(self.family).pool == load_family(other.family).pool
+
+
+class Sensing(Config):
+    """How a body senses: the same for all frames of a run."""
+
+    size: int = Field(default=64, ge=16)
+    """Height and width [pixels]."""
+    fov_deg: float = Field(default=90.0, gt=10, lt=150)
+    """Field of view [degrees]."""
+    sampler: str = "dense"
+    """How poses of pre-training are drawn."""
+    sampling: SamplerOptions = SamplerOptions()
+    """What that sampler may be told."""
+    noise: NoiseConfig = NoiseConfig()
+    """Noise of the sensors."""
+    simulator: str = "raycast"
+    """What renders."""
+    quality: Quality = "fast"
+    """How raycast draws: fast, or fine for several times the time."""
+    seed: int = 0
+    """Seed of the poses; the role of a frame enters too, so that no two roles share a pose."""
+
+
+def _named(value: Any) -> Any:
+    """A phase may be named by the set of houses alone."""
+    return {"houses": {value: 1.0}} if isinstance(value, str) else value
+
+
+class Phase(Config):
+    """One pre-training; a later phase goes on from the weights of the one before."""
+
+    houses: Annotated[dict[str, float], BeforeValidator(_without_nulls)] = Field(min_length=1)
+    """Sets of houses, each with its share of the frames and of the samples."""
+    modalities: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_without_nulls)] = {}
+    """Of sets of houses that are sensed with some of the run's modalities alone: which. Nothing else of them
+    is stored, seen or predicted."""
+    frames: int | None = Field(default=None, ge=1)
+    """Frames in all, spread evenly over the houses of each set; none: the run's `frames`."""
+    pretrain: dict[str, Any] = {}
+    """Fields of the run's `pretrain` that this phase sets otherwise."""
+
+
+class RunConfig(Config):
+    """One run, fully resolved."""
+
+    houses: Annotated[dict[str, Houses], BeforeValidator(_without_nulls)]
+    """Sets of houses by name. By habit `test` is the test space and `transfer` has the labels."""
+    sensing: Sensing = Sensing()
+    """How frames are made."""
+    frames: int = Field(default=3000, ge=1)
+    """Unlabelled frames of a phase of pre-training."""
+    objective: Literal["mm", "mae", "dino"] = "mm"
+    """What pre-training minimises."""
+    modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
+    """What mm sees and predicts, rgb first."""
+    learn: Annotated[dict[str, Annotated[Phase, BeforeValidator(_named)]], BeforeValidator(_without_nulls)]
+    """Phases of pre-training in order; none: the encoder starts from random weights."""
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    """Tokenizers, one per modality, trained on the frames of the first phase alone."""
+    tokenizer_by_modality: dict[str, dict[str, Any]] = {}
+    """Fields of `tokenizer` that a modality sets otherwise."""
+    pretrain: PretrainConfig = PretrainConfig()
+    """Pre-training; objective and modalities stand above."""
+    labels: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1, max_length=1)
+    """The set of houses whose labels the task is learned from, with labelled frames of each house."""
+    transfer: TransferConfig = TransferConfig()
+    """How the task is learned."""
+    protocols: tuple[Protocol, ...] = Field(default=("finetune",), min_length=1)
+    """Ways to learn the task; each is scored."""
+    transfer_by_protocol: dict[Protocol, dict[str, Any]] = {}
+    """Fields of `transfer` that a protocol sets otherwise."""
+    propagate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field({}, max_length=1)
+    """Label propagation: the set of houses whose unlabelled frames, so many of each house, the tuned model
+    labels; a student is tuned on these and on the true labels together, and is what is judged. None: the
+    tuned model itself is."""
+    propagation: PropagateConfig = PropagateConfig()
+    """How a teacher labels."""
+    judge: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1)
+    """Sets of houses the result is judged in, with held-out frames of each house."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """Scoring."""
+    apart: bool = True
+    """Labelled houses share no furniture and no material with those judged and learned."""
+    upper_bound: bool = False
+    """Labels of the judged houses themselves are used, at other poses: a bound, not a specialist. Such runs
+    are marked wherever they are shown."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "RunConfig":
+        for where, names in (
+            ("labels", self.labels),
+            ("propagate", self.propagate),
+            ("judge", self.judge),
+            *((f"learn.{n}.houses", p.houses) for n, p in self.learn.items()),
+        ):
+            for name in names:
+                if name not in self.houses:
+                    raise ValueError(
+                        f"{where} names the houses {name!r}; sets there are: {', '.join(self.houses)}"
+                    )
+        for name, phase in self.learn.items():
+            self.frames_of(name, phase)
+            self._senses(name, phase)
+        if self.propagate and (self.upper_bound or "knn" in self.protocols):
+            raise ValueError(
+                "propagate needs a teacher without labels of the judged houses and a student that trains: "
+                "leave upper_bound and the protocol knn out"
+            )
+        self._labels_are_of_others()
+        return self
+
+    def _labels_are_of_others(self) -> None:
+        if self.upper_bound:
+            return
+        learned = {n for p in self.learn.values() for n in p.houses} - self.labels.keys()
+        learned |= self.propagate.keys()
+        for label in self.labels:
+            for other in dict.fromkeys((*self.judge, *sorted(learned))):
+                a, b = self.houses[label], self.houses[other]
+                if a.shares_a_house(b):
+                    raise ValueError(
+                        f"houses.{label}, whose labels are used, and houses.{other} share a house: same "
+                        "family, overlapping seeds; move the seed of one"
+                    )
+                if self.apart and a.shares_assets(b):
+                    raise ValueError(
+                        f"houses.{label}, whose labels are used, and houses.{other} are furnished from one "
+                        f"pool ({a.family}, {b.family}): take a family of the other pool, or `apart: false`"
+                    )
+
+    def _senses(self, name: str, phase: Phase) -> None:
+        known = self.modalities if self.objective == "mm" else ("rgb",)
+        for houses, shown in phase.modalities.items():
+            if houses not in phase.houses or not shown or not set(shown) <= set(self.modalities):
+                raise ValueError(
+                    f"learn.{name}.modalities: {houses!r} senses {list(shown)}; name sets of "
+                    f"{list(phase.houses)} and modalities of {list(self.modalities)}"
+                )
+        for modality in known:
+            without = [h for h in phase.houses if modality not in phase.modalities.get(h, known)]
+            if len(without) == len(phase.houses) or (without and self.objective != "mm"):
+                raise ValueError(
+                    f"learn.{name}.modalities: {self.objective} needs {modality!r}, and "
+                    f"{', '.join(without)} do not sense it: let them"
+                )
+
+    def frames_of(self, name: str, phase: Phase) -> dict[str, int]:
+        """Frames of each house, by set, in a phase. Raises ValueError where they do not come out even."""
+        total, shares = phase.frames or self.frames, sum(phase.houses.values())
+        out = {}
+        for houses, share in phase.houses.items():
+            exact = total * share / shares
+            count = self.houses[houses].count
+            if share <= 0 or abs(exact / count - round(exact / count)) > 1e-6 or exact < count - 1e-6:
+                raise ValueError(
+                    f"learn.{name}: {total} frames do not fall evenly to the {count} houses of {houses!r} "
+                    f"(share {share} of {shares}): change frames, count or the shares"
+                )
+            out[houses] = round(exact / count)
+        return out
+
+    def resolved(self) -> dict[str, Any]:
+        """The configuration as JSON values, every default written out."""
+        return self.model_dump(mode="json")

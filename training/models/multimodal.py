@@ -1,0 +1,229 @@
+"""The encoder-decoder of 4M (Mizrahi et al., arXiv:2312.06647; Bachmann et al., arXiv:2406.09406).
+
+`Multimodal` puts around an `Encoder` what TST-MM pre-trains with: tables that embed tokens of other
+modalities, and a decoder from one mask token to logits per modality. It computes what 4M computes, to the
+fifth digit (tests/golden/fourm), on a batch that is packed: content and logits are made only of tokens that
+are seen and targets that are there, and nothing is masked where nothing is padded."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from training.models.blocks import DecoderBlock, attention_flops, linear_flops, norm
+from training.models.encoder import Encoder, EncoderConfig
+from training.models.modality import TokenSpec, owner_of
+from training.models.positions import sincos_1d, sincos_2d
+
+Batch = dict[str, Any]
+"""What `Multimodal` takes; made by `training.pretrain.packing`. For b samples, i inputs and t targets each:
+
+- inputs [b, i], targets [b, t]: slots, in any order within a sample; 0 where padded
+- content {modality: ids [k], patches [k, p] or vectors [k, w]}: of the inputs; `input_rows` [K]: their places
+  among the b·i inputs, modality after modality
+- truth {modality: ids [k]} of the targets; `target_rows` {modality: [k]}: their places among the b·t targets
+- shown {sequence: ids [k]}: what stands at a sequence's targets, the token before the one to predict
+- only where something is padded: input_valid [b, i], target_valid [b, t], and who may look at whom among
+  the targets: allowed [b, t, t]
+- only where the batch is a part of a larger one: counts {modality: number of its targets in the whole}"""
+
+
+class Multimodal(nn.Module):
+    """Encoder-decoder over the modalities `specs`, one of which, `pixels`, is RGB.
+
+    `image`: side of the square images [pixels]. `tied`: a head is the table that embeds its modality's
+    tokens in the decoder. Raises ValueError when grids do not fit together."""
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        image: int,
+        specs: tuple[TokenSpec, ...],
+        decoder_depth: int,
+        tied: bool = False,
+    ):
+        super().__init__()
+        pixels = [s for s in specs if s.pixels]
+        if len(pixels) != 1:
+            raise ValueError(
+                f"rgb, and nothing else, enters as pixels, so it must be among the modalities; got "
+                f"{[s.name for s in specs]}"
+            )
+        if pixels[0].grid != config.grid(image):
+            raise ValueError(
+                f"tokens of {pixels[0].name} lie on a grid of {pixels[0].grid}, the encoder's patches on one "
+                f"of {config.grid(image)}: give tokenizer.patch and encoder.patch the same value"
+            )
+        dim = config.dim
+        self.specs, self.tied = specs, tied
+        self.targets = tuple(s for s in specs if s.predicted)
+        self.encoder = Encoder(config, image)
+        seen = [s for s in specs if not s.pixels]
+        self.tables = nn.ModuleDict({s.name: _table(s, dim) for s in seen})
+        # One vector per modality, for its inputs and its targets; RGB patches have the encoder's.
+        self.modality_embedding = _vectors(dim, [s.name for s in specs if not s.pixels or s.predicted])
+        self.input_place_embedding = _tables(dim, [s for s in seen if s.learned])
+        self.context = nn.Linear(dim, dim)
+        self.mask_embedding = nn.Parameter(torch.empty(dim))
+        self.target_place_embedding = _tables(dim, [s for s in self.targets if s.learned])
+        sequences = [s for s in self.targets if s.kind == "sequence" and not tied]
+        self.shown_tables = nn.ModuleDict({s.name: nn.Embedding(s.codes, dim) for s in sequences})
+        self.blocks = nn.ModuleList(DecoderBlock(dim, config.style) for _ in range(decoder_depth))
+        self.norm = norm(dim, config.style)
+        self.heads = nn.ModuleDict({s.name: nn.Linear(dim, s.codes, bias=False) for s in self.targets})
+        self.positions: Tensor
+        self.owner: Tensor
+        self.ordered: Tensor
+        self.register_buffer("positions", torch.cat([_places(s, dim) for s in specs]), persistent=False)
+        self.register_buffer("owner", torch.from_numpy(owner_of(specs)), persistent=False)
+        ordered = torch.tensor([s.kind == "sequence" for s in specs])
+        self.register_buffer("ordered", ordered, persistent=False)
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """Size of the vocabulary of every modality that is predicted."""
+        return {s.name: s.codes for s in self.targets}
+
+    def input_content(self, batch: Batch) -> Float[Tensor, "b i d"]:
+        """What is seen, without its places: embedded tokens and patches; zeros where padded."""
+        parts = []
+        for spec in self.specs:
+            embed = self.encoder.content if spec.pixels else self.tables[spec.name]
+            parts.append(embed(batch["content"][spec.name]).float())
+        b, i = batch["inputs"].shape
+        dim = self.encoder.config.dim
+        content = torch.cat(parts).new_zeros(b * i, dim).index_copy(0, batch["input_rows"], torch.cat(parts))
+        return content.view(b, i, dim)
+
+    def input_places(self, batch: Batch) -> Float[Tensor, "b i d"]:
+        """Position + modality of what is seen; zeros where padded."""
+        vectors = [
+            self.encoder.rgb_embedding if s.pixels else self.modality_embedding[s.name] for s in self.specs
+        ]
+        places = self._places(batch["inputs"], vectors, self.input_place_embedding)
+        return _zero(places, batch.get("input_valid"))
+
+    def target_places(self, batch: Batch) -> Float[Tensor, "b t d"]:
+        """Position + modality of what is to be predicted; zeros where padded."""
+        none = torch.zeros_like(self.mask_embedding)
+        vectors = [self.modality_embedding[s.name] if s.predicted else none for s in self.specs]
+        places = self._places(batch["targets"], vectors, self.target_place_embedding)
+        return _zero(places, batch.get("target_valid"))
+
+    def _places(
+        self, slots: Int[Tensor, "b n"], vectors: Sequence[Tensor], learned: nn.ParameterDict
+    ) -> Float[Tensor, "b n d"]:
+        table = self.positions
+        if len(learned):
+            parts = table.split([s.slots for s in self.specs])
+            table = torch.cat([learned.get(s.name, p) for s, p in zip(self.specs, parts, strict=True)])
+        return F.embedding(slots, table) + F.embedding(self.owner[slots], torch.stack(list(vectors)))
+
+    def context_of(self, batch: Batch) -> Float[Tensor, "b m d"]:
+        """What the decoder looks at: projected encoder output of registers and inputs, with their places
+        (registers have none)."""
+        places = self.input_places(batch)
+        allowed = _columns(batch.get("input_valid"))
+        features = self.encoder.run(self.input_content(batch) + places, allowed, whole=True)
+        return self.context(features) + F.pad(places, (0, 0, self.encoder.config.registers, 0))
+
+    def target_content(self, batch: Batch) -> Float[Tensor, "b t d"]:
+        """The mask token, or in a sequence the token before; zeros where padded."""
+        b, t = batch["targets"].shape
+        content = self.mask_embedding.expand(b, t, -1)
+        for name, ids in batch.get("shown", {}).items():
+            table: Any = (self.heads if self.tied else self.shown_tables)[name].weight
+            rows = batch["target_rows"][name]
+            content = content.flatten(0, 1).index_copy(0, rows, F.embedding(ids, table)).view(b, t, -1)
+        return _zero(content, batch.get("target_valid"))
+
+    def allowed(self, targets: Int[Tensor, "b t"]) -> Bool[Tensor, "b t t"] | None:
+        """A target sees its own modality, all of it on a grid, none after itself in a sequence."""
+        if len(self.targets) == 1 and self.targets[0].kind == "grid":
+            return None
+        owner = self.owner[targets]
+        same = owner[:, :, None] == owner[:, None, :]
+        if any(s.kind == "sequence" for s in self.targets):
+            late = targets[:, :, None] < targets[:, None, :]
+            same = same & ~(late & self.ordered[owner][:, :, None])
+        return same
+
+    def decode(self, context: Float[Tensor, "b m d"], batch: Batch) -> Float[Tensor, "b t d"]:
+        """Features of the targets."""
+        y = self.target_content(batch) + self.target_places(batch)
+        allowed = batch["allowed"] if "allowed" in batch else self.allowed(batch["targets"])
+        allowed = None if allowed is None else allowed[:, None]
+        seen = _columns(batch.get("input_valid"))
+        if seen is not None:
+            seen = F.pad(seen, (self.encoder.config.registers, 0), value=True)
+        for block in self.blocks:
+            y = block(y, context, allowed, seen)
+        return self.norm(y)
+
+    def logits(self, batch: Batch) -> dict[str, Float[Tensor, "k codes"]]:
+        """Logits of each modality's targets, in the order of `truth`."""
+        y = self.decode(self.context_of(batch), batch).flatten(0, 1)
+        return {name: head(y[batch["target_rows"][name]]) for name, head in self.heads.items()}
+
+    def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """Mean cross-entropy [nat] of each modality; 0 for one that has no target in this batch.
+
+        `batch["counts"]`: the numbers of targets to divide by, where the batch is a part of a larger one."""
+        losses = {}
+        for name, logits in self.logits(batch).items():
+            truth = batch["truth"][name]
+            # A head runs even with no row, so that every parameter has a gradient in every batch: DDP waits
+            # for all.
+            count = batch["counts"][name].clamp_min(1) if "counts" in batch else max(1, len(truth))
+            losses[name] = F.cross_entropy(logits.float(), truth, reduction="sum") / count
+        return losses
+
+    def flops(self, inputs: dict[str, float], targets: dict[str, float]) -> dict[str, float]:
+        """Forward FLOPs of a sample by part, for so many inputs and targets of each modality."""
+        dim, depth = self.encoder.config.dim, len(self.blocks)
+        i, t = sum(inputs.values()), sum(targets.values())
+        (pixels,) = (s.name for s in self.specs if s.pixels)
+        counts = self.encoder.flops(i, inputs.get(pixels, 0))
+        i += self.encoder.config.registers
+        vectors = {name: m for name, m in self.tables.items() if isinstance(m, nn.Linear)}
+        counts["tables"] = sum(linear_flops(m, inputs.get(name, 0)) for name, m in vectors.items())
+        counts["context"] = linear_flops(self.context, i)
+        for name in ("attention", "cross", "mlp"):
+            counts[f"decoder.{name}"] = sum(
+                linear_flops(m, i if k.endswith("cross.kv") else t)
+                for k, m in self.blocks.named_modules()
+                if isinstance(m, nn.Linear) and f".{name}." in k
+            )
+        counts["decoder.attention"] += depth * attention_flops(t, t, dim)
+        counts["decoder.cross"] += depth * attention_flops(t, i, dim)
+        counts["heads"] = sum(2 * dim * s.codes * targets.get(s.name, 0) for s in self.targets)
+        return counts
+
+
+def _table(spec: TokenSpec, dim: int) -> nn.Module:
+    return nn.Linear(spec.width, dim) if spec.kind == "vectors" else nn.Embedding(spec.codes, dim)
+
+
+def _vectors(dim: int, names: list[str]) -> nn.ParameterDict:
+    return nn.ParameterDict({name: nn.Parameter(torch.empty(dim)) for name in names})
+
+
+def _tables(dim: int, specs: list[TokenSpec]) -> nn.ParameterDict:
+    return nn.ParameterDict({s.name: nn.Parameter(torch.empty(s.slots, dim)) for s in specs})
+
+
+def _places(spec: TokenSpec, dim: int) -> Float[Tensor, "slots d"]:
+    if spec.learned:
+        return torch.zeros(spec.slots, dim)  # stands in for what is learned
+    return sincos_2d(*spec.shape, dim) if spec.kind == "grid" else sincos_1d(spec.slots, dim)
+
+
+def _zero(x: Float[Tensor, "b n d"], valid: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
+    return x if valid is None else x * valid[..., None]
+
+
+def _columns(valid: Bool[Tensor, "b n"] | None) -> Bool[Tensor, "b 1 1 n"] | None:
+    return None if valid is None else valid[:, None, None, :]

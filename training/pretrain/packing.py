@@ -1,0 +1,185 @@
+"""Batches for the model out of frames and masks: what is seen and what is predicted, and nothing else.
+
+`pack_frames` takes arrays of a store and a mask drawn by `training.pretrain.masking`; `pack_samples` takes
+samples in the form that 4M's loaders give (Mizrahi et al., arXiv:2312.06647), sequences and all. Both run on
+the CPU in numpy and give torch tensors (`training.models.multimodal.Batch`)."""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from training.models.encoder import patchify
+from training.models.modality import TokenSpec, owner_of, starts_of
+from training.models.multimodal import Batch
+from training.pretrain.masking import Mask
+
+
+def pack_frames(
+    arrays: dict[str, np.ndarray],
+    mask: Mask,
+    specs: tuple[TokenSpec, ...],
+    patch: int,
+) -> Batch:
+    """Batch of frames whose modalities all lie on grids: `arrays` holds "rgb", uint8 [f, h, w, 3], and the
+    tokens of each modality, [f, height, width].
+
+    The mask may have several rows for a frame, one after another (repeated sampling)."""
+    frames = len(arrays["rgb"])
+    assert len(mask.inputs) % frames == 0
+    repeats = len(mask.inputs) // frames
+    owner, starts = owner_of(specs), starts_of(specs)
+    content, rows = {}, []
+    of_input = _owners(mask.inputs, mask.input_valid, owner)
+    of_target = _owners(mask.targets, mask.target_valid, owner)
+    truth, target_rows = {}, {}
+    for number, spec in enumerate(specs):
+        at = np.flatnonzero(of_input == number)
+        where = (at // mask.inputs.shape[1] // repeats, mask.inputs.ravel()[at] - starts[number])
+        if spec.pixels:
+            patches = patchify(torch.from_numpy(arrays["rgb"]), patch)
+            content[spec.name] = patches[torch.from_numpy(where[0]), torch.from_numpy(where[1])]
+        else:
+            content[spec.name] = _ids(arrays[spec.array].reshape(frames, -1)[where])
+        rows.append(at)
+        if spec.predicted:
+            at = np.flatnonzero(of_target == number)
+            where = (at // mask.targets.shape[1] // repeats, mask.targets.ravel()[at] - starts[number])
+            truth[spec.name] = _ids(arrays[spec.array].reshape(frames, -1)[where])
+            target_rows[spec.name] = torch.from_numpy(at)
+    batch: Batch = {
+        "inputs": torch.from_numpy(mask.inputs),
+        "targets": torch.from_numpy(mask.targets),
+        "content": content,
+        "input_rows": torch.from_numpy(np.concatenate(rows)),
+        "truth": truth,
+        "target_rows": target_rows,
+    }
+    if not mask.input_valid.all():
+        batch["input_valid"] = torch.from_numpy(mask.input_valid)
+    if not mask.target_valid.all():
+        batch["target_valid"] = torch.from_numpy(mask.target_valid)
+        kind = np.where(mask.target_valid, owner[mask.targets], -1)
+        batch["allowed"] = torch.from_numpy(kind[:, :, None] == kind[:, None, :])
+    return batch
+
+
+def _owners(slots: np.ndarray, valid: np.ndarray, owner: np.ndarray) -> Int[np.ndarray, " n"]:
+    return np.where(valid, owner[slots], -1).ravel()
+
+
+def _ids(values: np.ndarray) -> Int[Tensor, " k"]:
+    return torch.from_numpy(values.astype(np.int64))
+
+
+def pack_samples(
+    samples: dict[str, dict[str, Tensor]],
+    specs: tuple[TokenSpec, ...],
+    patch: int,
+    inputs: int,
+    targets: int,
+) -> Batch:
+    """Batch of `inputs` and `targets` places a sample, padded where a sample has fewer and cut, last
+    modality first, where it has more.
+
+    `samples[modality]` holds, for b samples of n places (a sequence: its tokens to see, then anywhere after
+    them its tokens to predict):
+
+    - tensor: ids [b, n]; vectors [b, n, w]; of RGB float pixels [b, 3, h, w], normalised already
+    - input_mask, target_mask: bool [b, n], false at what is seen, and at what is predicted
+    - decoder_attention_mask: int [b, n]; on a grid the number of targets, at the first of them and 0
+      elsewhere; in a sequence 1 at every target
+
+    A sequence's token at a target predicts the one after it. Padded places come out as in 4M: they still
+    look at the targets of the modality they were taken from."""
+    starts = starts_of(specs)
+    seen, wanted = _Line(), _Line()
+    for number, spec in enumerate(specs):
+        fields = {k: v.numpy() for k, v in samples[spec.name].items()}
+        taken = ~fields["input_mask"].astype(bool)
+        values = fields["tensor"]
+        if spec.pixels:
+            values = patchify(samples[spec.name]["tensor"].permute(0, 2, 3, 1), patch).numpy()
+        seen.add(number, starts[number] + _place(spec, taken), taken, values)
+        if spec.predicted:
+            taken = ~fields["target_mask"].astype(bool)
+            slots = starts[number] + _place(spec, taken)
+            reach = fields["decoder_attention_mask"]
+            if spec.kind == "sequence":
+                both = taken[:, 1:] & taken[:, :-1]
+                wanted.add(number, slots[:, :-1], both, values[:, 1:], values[:, :-1], reach[:, :-1])
+            else:
+                wanted.add(number, slots, taken, values, reach=reach)
+    seen.keep(inputs)
+    wanted.keep(targets)
+    batch: Batch = {
+        "inputs": torch.from_numpy(seen.slots),
+        "targets": torch.from_numpy(wanted.slots),
+        "content": {},
+        "truth": {},
+        "target_rows": {},
+        "shown": {},
+    }
+    rows = []
+    for number, spec in enumerate(specs):
+        at, values, _ = seen.of(number)
+        batch["content"][spec.name] = torch.from_numpy(values)
+        rows.append(at)
+        if spec.predicted:
+            at, values, before = wanted.of(number)
+            batch["truth"][spec.name] = torch.from_numpy(values)
+            batch["target_rows"][spec.name] = torch.from_numpy(at)
+            if spec.kind == "sequence":
+                batch["shown"][spec.name] = torch.from_numpy(before)
+    batch["input_rows"] = torch.from_numpy(np.concatenate(rows))
+    if not seen.valid.all():
+        batch["input_valid"] = torch.from_numpy(seen.valid)
+    if not wanted.valid.all():
+        batch["target_valid"] = torch.from_numpy(wanted.valid)
+        within = np.arange(wanted.slots.shape[1]) < np.cumsum(wanted.reach, axis=1)[:, :, None]
+        owner = np.where(wanted.valid, wanted.number, -1)
+        batch["allowed"] = torch.from_numpy(within & (wanted.number[:, :, None] == owner[:, None, :]))
+    return batch
+
+
+def _place(spec: TokenSpec, taken: Bool[np.ndarray, "b n"]) -> Int[np.ndarray, "b n"]:
+    """Place within the modality: where it stands on a grid, which of those taken it is in a sequence."""
+    if spec.kind == "grid":
+        return np.broadcast_to(np.arange(taken.shape[1]), taken.shape)
+    return np.maximum(np.cumsum(taken, axis=1) - 1, 0)
+
+
+class _Line:
+    """Candidates of all modalities, of which the taken ones are kept, in order, up to a budget."""
+
+    def __init__(self) -> None:
+        self.values: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self.parts: list[np.ndarray] = []  # each [5, b, n]: number, slot, taken, reach, index
+
+    def add(
+        self,
+        number: int,
+        slots: np.ndarray,
+        taken: np.ndarray,
+        values: np.ndarray,
+        before: np.ndarray | None = None,
+        reach: np.ndarray | None = None,
+    ) -> None:
+        index = np.broadcast_to(np.arange(slots.shape[1]), slots.shape)
+        reach = np.zeros_like(slots) if reach is None else reach
+        self.parts.append(np.stack([np.full_like(slots, number), slots, taken, reach, index]))
+        self.values[number] = (values, values if before is None else before)
+
+    def keep(self, budget: int) -> None:
+        line = np.concatenate(self.parts, axis=2)
+        order = np.argsort(1 - line[2], axis=1, kind="stable")[:, :budget]
+        self.number, slots, taken, self.reach, self.index = np.take_along_axis(line, order[None], axis=2)
+        self.valid = taken.astype(bool)
+        self.slots = np.where(self.valid, slots, 0)
+
+    def of(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(rows among all places, values, values before) of what is kept of a modality."""
+        at = np.flatnonzero(self.valid & (self.number == number))
+        where = (at // self.slots.shape[1], self.index.ravel()[at])
+        values, before = self.values[number]
+        return at, values[where], before[where]

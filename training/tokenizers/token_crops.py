@@ -1,0 +1,119 @@
+"""Crops of frames, drawn once and kept: tokens are of a crop, so what is seen beside them must be cropped
+alike.
+
+Of every frame its whole comes first, then `count` random crops: a share of the area, a ratio of the sides,
+one time in two mirrored, stretched to the frame's size, as 4M does it before it computes tokens (apple/ml-4m,
+`save_vq_tokens.py`). Boxes are a pure function of the configuration and the part's name, so all modalities
+of a frame have the same ones; a store keeps them as `crops_<digest>`, int16 [1 + count, 5] per frame: top,
+left, height, width [pixels], mirrored (0 or 1)."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import Int16, Int64, Shaped
+from pydantic import Field
+
+from training.common.config import Config
+
+TRIES = 10  # boxes drawn for one that fits; else the whole frame
+
+
+class CropConfig(Config):
+    """Which crops of every frame are tokenized. The ranges are 4M's."""
+
+    count: int = Field(default=0, ge=0, le=1000)
+    """Random crops of every frame besides the whole; 0: the whole alone."""
+    scale: tuple[float, float] = (0.8, 1.0)
+    """Share of the frame's area, least and most."""
+    ratio: tuple[float, float] = (0.75, 4 / 3)
+    """Width to height, least and most."""
+    flip: float = Field(default=0.5, ge=0, le=1)
+    """Share of the random crops that is mirrored."""
+    seed: int = 0
+    """Of the boxes."""
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits that name these crops."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def array(self) -> str:
+        """Name in a store of the boxes."""
+        return f"crops_{self.digest}"
+
+
+WHOLE = CropConfig()
+"""No crop but the whole frame."""
+
+
+def draw_boxes(
+    config: CropConfig, part: str, frames: int, height: int, width: int
+) -> Int16[np.ndarray, "frames crops 5"]:
+    """The boxes of a part of so many frames of a size [pixels]. Raises ValueError for ranges out of order."""
+    for name, (low, high) in (("scale", config.scale), ("ratio", config.ratio)):
+        if not 0 < low <= high or (name == "scale" and high > 1):
+            raise ValueError(
+                f"crops.{name} must go from above 0 upwards, scale to 1 at most, not {low} to {high}"
+            )
+    rng = np.random.default_rng((config.seed, zlib.crc32(part.encode())))
+    shape = (TRIES, frames, config.count)
+    area = rng.uniform(config.scale[0], config.scale[1], shape) * height * width
+    ratio = np.exp(rng.uniform(np.log(config.ratio[0]), np.log(config.ratio[1]), shape))
+    tall, wide = (np.maximum(1, np.round(np.sqrt(v)).astype(int)) for v in (area / ratio, area * ratio))
+    fits = (tall <= height) & (wide <= width)
+    first = fits.argmax(0)[None]
+    found = fits.any(0)
+    tall, wide = (np.take_along_axis(v, first, 0)[0] for v in (tall, wide))
+    tall, wide = np.where(found, tall, height), np.where(found, wide, width)
+    top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
+    mirrored = rng.random((frames, config.count)) < config.flip
+    drawn = np.stack([top, left, tall, wide, mirrored], axis=-1)
+    whole = np.broadcast_to([0, 0, height, width, 0], (frames, 1, 5))
+    return np.concatenate([whole, drawn], axis=1).astype(np.int16)
+
+
+def crop(
+    images: Shaped[np.ndarray, "n h w *c"], boxes: Int16[np.ndarray, "n 5"], modality: str
+) -> Shaped[np.ndarray, "n h w *c"]:
+    """A crop of each image, stretched to the images' size: rgb bilinearly, anything else by its nearest
+    pixel. Mirrored normals point the other way in x."""
+    count, height, width = images.shape[:3]
+    if modality == "rgb":
+        out = np.empty_like(images)
+        for i, (top, left, tall, wide, mirrored) in enumerate(boxes.tolist()):
+            box = images[i, top : top + tall, left : left + wide]
+            stretched = cv2.resize(box, (width, height), interpolation=cv2.INTER_LINEAR)
+            out[i] = stretched[:, ::-1] if mirrored else stretched
+        return out
+    top, left, tall, wide, mirrored = boxes.astype(np.float64).T[:, :, None]
+    rows = np.floor(top + (np.arange(height) + 0.5) * tall / height).astype(int)
+    columns = np.floor(left + (np.arange(width) + 0.5) * wide / width).astype(int)
+    columns = np.where(mirrored > 0, columns[:, ::-1], columns)
+    out = images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    if modality == "normals":
+        turned = (boxes[:, 4] > 0)[:, None, None] & out.any(-1)
+        out[..., 0] = np.where(turned, 255 - out[..., 0], out[..., 0])
+    return out
+
+
+def choose_crops(
+    batch: Mapping[str, np.ndarray],
+    chosen: Int64[np.ndarray, " n"],
+    boxes: str,
+    pixels: Sequence[str],
+    tokens: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """The `chosen` crop of every frame of a batch, 0 the whole: `tokens` [n, crops, gh, gw] become those of
+    it, `pixels` are cropped like it, `boxes` (the name of the array) is left out."""
+    held = batch[boxes]
+    each = np.arange(len(held))
+    out = {name: values for name, values in batch.items() if name != boxes}
+    out |= {name: batch[name][each, chosen] for name in tokens}
+    out |= {name: crop(batch[name], held[each, chosen], name) for name in pixels}
+    return out

@@ -1,0 +1,119 @@
+"""Tokens of a store, computed once and kept beside the frames, so that pre-training reads tokens.
+
+    tst tokenize --store STORE --tokenizers RGB DEPTH ... --crops.count 9
+
+Parts of role `pretrain` are tokenized, or for the transfer mix-in those of role `transfer`, through views
+that show no label. With crops, the boxes are kept beside the tokens (`training.tokenizers.token_crops`), and
+pre-training with the same `crops` takes one of them for each sample.
+"""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import UInt16
+from tqdm import tqdm
+
+from engine.store.access import Frames, Unlabelled, unlabelled
+from engine.store.errors import PartExistsError
+from engine.store.store import ModalitySpec, Store
+from training.common.optimiser import pick_device, use_threads
+from training.models.signals import SIGNALS
+from training.tokenizers.image_tokenizer import ImageTokenizer
+from training.tokenizers.token_crops import WHOLE, CropConfig, crop, draw_boxes
+from training.tokenizers.tokenizer import load_tokenizer, token_array
+
+
+def tokenize(
+    store: Store | Path,
+    modality: str,
+    tokenizer: Path,
+    threads: int = 0,
+    device: str = "auto",
+    batch: int = 256,
+    role: Literal["pretrain", "transfer"] = "pretrain",
+    crops: CropConfig = WHOLE,
+) -> dict[str, Any]:
+    """Add the tokens of `modality` to every part of `role` that lacks them, per frame as uint16 [grid, grid],
+    or [crops, grid, grid] where there are random crops, the whole frame first.
+
+    Killed and run again, it goes on with the part it was at. Returns metrics; `array` names the tokens in
+    the store. Raises ValueError when the tokenizer in the folder `tokenizer` is for another modality."""
+    started = time.monotonic()
+    use_threads(threads)
+    model = load_tokenizer(tokenizer)
+    if model.modality != modality:
+        raise ValueError(f"{tokenizer} holds a tokenizer for {model.modality}, not for {modality}")
+    model.to(pick_device(device))
+    name = token_array(tokenizer, crops)
+    store = store if isinstance(store, Store) else Store.open(store)
+    frames = unlabelled(store, role)
+    height, width = frames.frame_shape(modality)[:2]
+    sensed = next((frames.frame_shape(m)[:2] for m in SIGNALS if m in frames.modalities), (height, width))
+    if crops.count and sensed != (height, width):
+        raise ValueError(
+            f"crops are of frames of {sensed[0]}x{sensed[1]} px, and {modality} has {height}x{width}: "
+            "tokenize it without crops"
+        )
+    done = 0
+    bar = tqdm(total=len(frames), desc=f"tokens {modality}", unit="frame", mininterval=1.0)
+    for part, ids in frames.parts().items():
+        held = {m.name for d in store.derived(part) for m in d.modalities}
+        boxes = draw_boxes(crops, part, len(ids), height, width)
+        if crops.count and crops.array not in held:
+            unit = "top, left, height, width [pixels], mirrored"
+            spec = ModalitySpec(crops.array, "int16", boxes.shape[1:], unit, "camera")
+            with suppress(PartExistsError):  # another modality, tokenized meanwhile, put the same boxes there
+                store.add_derived(part, crops.array, {crops.array: boxes}, [spec], config_hash=crops.digest)
+        if name not in held:
+            tokens = [
+                _encode(model, frames, range(i, min(i + batch, ids.stop)), boxes[i - ids.start :][:batch])
+                for i in range(ids.start, ids.stop, batch)
+            ]
+            array = np.concatenate(tokens)
+            if not crops.count:
+                array = array[:, 0]
+            spec = ModalitySpec(name, "uint16", array.shape[1:], f"index into {model.codes} codes", "token")
+            store.add_derived(
+                part, name, {name: array}, [spec], config_hash=name.removeprefix(f"tok_{modality}_")
+            )
+            done += len(ids)
+        bar.update(len(ids))
+    bar.close()
+    seconds = time.monotonic() - started
+    return {
+        "array": name,
+        "frames": len(frames),
+        "crops": 1 + crops.count,
+        "wall_seconds": seconds,
+        "samples_per_second": done / seconds,
+    }
+
+
+def check_tokens(view: Frames, tokenizer: Path, crops: CropConfig = WHOLE) -> None:
+    """Raises ValueError where frames lack the tokens of the tokenizer in a folder, of whole frames or of
+    these crops, and says which they have."""
+    wanted = token_array(tokenizer, crops)
+    if wanted in view.modalities and (not crops.count or crops.array in view.modalities):
+        return
+    whole = token_array(tokenizer)
+    held = [m.removeprefix(f"{whole}_") for m in view.modalities if m.startswith(f"{whole}_")]
+    held = ["whole frames"] * (whole in view.modalities) + [f"crops {digest}" for digest in held]
+    raise ValueError(
+        f"{view.store_path} has no tokens of {tokenizer} ({wanted}) for all its frames of role {view.role}: "
+        "tokenize it first"
+        + (f", with crops {crops.model_dump_json()}" if crops.count else "")
+        + (f"; those that it has are of {', '.join(held)}" if held else "")
+    )
+
+
+@torch.no_grad()
+def _encode(
+    model: ImageTokenizer, frames: Unlabelled, ids: range, boxes: np.ndarray
+) -> UInt16[np.ndarray, "n crops gh gw"]:
+    images = frames.read(np.arange(ids.start, ids.stop), [model.modality])[model.modality]
+    every = [images, *(crop(images, boxes[:, i], model.modality) for i in range(1, boxes.shape[1]))]
+    return np.stack([model.encode(v).cpu().numpy().astype(np.uint16) for v in every], axis=1)

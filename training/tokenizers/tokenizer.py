@@ -1,0 +1,212 @@
+"""Tokenizers trained on the store alone, one per modality, and tokenizers in folders, whoever trained them.
+
+    tst tokenizer train tokenizer.yaml      (fields: `TokenizerConfig`, and where the store is)
+
+On 2 CPU cores, 64×64 images, the default takes about a minute. No other data comes in, so a specialist with
+these tokens has "no external access". A tenth of the frames, whole chunks of the store, is kept from training
+to measure on: error, usage and perplexity stand in `metrics.json`, and `pictures.png` shows what is lost."""
+
+import hashlib
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from tqdm import tqdm
+
+from engine.store.access import PretrainFrames
+from engine.stream.mixture import MixedFrames
+from engine.stream.stream import TicketReader
+from training.common.checkpoint import (
+    CONFIG,
+    METRICS,
+    WEIGHTS,
+    load_tensors,
+    read_json,
+    save_model,
+    write_json,
+)
+from training.common.optimiser import (
+    check_finite,
+    clip,
+    make_adamw,
+    pick_device,
+    precision,
+    set_rate,
+    use_threads,
+    warmup_cosine,
+)
+from training.fourm.images import FourMConfig, FourMImages
+from training.models.signals import signal
+from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
+from training.tokenizers.feature_codebook import FeatureCodebook
+from training.tokenizers.image_tokenizer import ImageTokenizer
+from training.tokenizers.label_map import LabelMap
+from training.tokenizers.quantiser import usage
+from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_pictures import compare
+
+__all__ = ["Tokenizer", "TokenizerConfig", "load_tokenizer", "measure", "token_array", "train_tokenizer"]
+
+PICTURES = "pictures.png"
+Unlabelled = PretrainFrames | MixedFrames
+"""Pre-training frames: a view of them, or several in proportion."""
+
+
+def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, out: Path) -> dict[str, Any]:
+    """Train, measure, and write `out`: weights, config, pictures, metrics (last). Returns the metrics.
+
+    Raises ValueError for frames that do not divide into patches; FloatingPointError if training blows up.
+    """
+    views = frames.views if isinstance(frames, MixedFrames) else (frames,)
+    assert all(isinstance(v, PretrainFrames) for v in views), "tokenizers learn from pre-training frames only"
+    height, width = frames.frame_shape(modality)[:2]
+    if height % config.patch or width % config.patch:
+        raise ValueError(
+            f"{height}x{width} px do not divide into patches of {config.patch} px: set tokenizer.patch"
+        )
+    started, cpu = time.monotonic(), time.process_time()
+    threads = use_threads(config.threads)
+    device = pick_device(config.device)
+    with torch.random.fork_rng(devices=[]):  # the layers' own initialisers know no generator
+        torch.manual_seed(config.seed)
+        model = Tokenizer(modality, config)
+    model.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    generator = torch.Generator().manual_seed(config.seed)
+    chunks = frames.chunks()
+    held = _held_out(len(chunks), config.held_out)
+    reader = TicketReader(frames, [modality], config.batch, seed=config.seed)
+    if held.any():
+        weights = np.asarray(frames.weights or np.ones(len(chunks)))
+        reader.order = replace(reader.order, weights=tuple(np.where(held, 0.0, weights).tolist()))
+    curve = _fit(model, reader, generator, device)
+    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+    model.eval()
+    spans = [np.arange(c.first, c.first + c.count) for c in chunks]
+    of = {side: [s for s, h in zip(spans, held, strict=True) if h == side] for side in (True, False)}
+    seen = _evenly(np.concatenate(of[False]), config.check_frames)
+    unseen = _evenly(np.concatenate(of[True]), config.check_frames) if of[True] else seen
+    metrics = measure(model, frames, unseen) | {
+        "modality": modality,
+        "held_out_frames": len(unseen) if of[True] else 0,
+        "on_trained": measure(model, frames, seen),
+        "quantiser": config.quantiser,
+        "curve": curve,
+        "wall_seconds": seconds,
+        "cpu_seconds": cpu,
+        "samples_per_second": config.steps * config.batch / seconds,
+        "threads": threads,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    compare(frames, _evenly(unseen, 8), [(config.quantiser, model)]).save(out / PICTURES)
+    save_model(out, model, {"modality": modality, "tokenizer": config.model_dump(mode="json")})
+    write_json(out / METRICS, metrics)
+    return metrics
+
+
+def _held_out(chunks: int, share: float) -> np.ndarray:
+    """Which chunks are kept from training: the last of every 1 / share, spread over the whole view."""
+    period = round(1 / share) if share else chunks + 1
+    return np.arange(chunks) % period == period - 1
+
+
+def _evenly(ids: Int64[np.ndarray, " n"], count: int) -> Int64[np.ndarray, " k"]:
+    """At most `count` of the ids, spread evenly over them."""
+    return ids[np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).astype(np.int64))]
+
+
+def _fit(
+    model: Tokenizer, reader: TicketReader, generator: torch.Generator, device: torch.device
+) -> list[tuple[int, float]]:
+    config = model.config
+    optimiser = make_adamw(model, 1e-4)
+    batches = reader.batches()
+    # k-means wants several latents per code: gather first batches until there are.
+    first: list[torch.Tensor] = []
+    with torch.no_grad():
+        while sum(len(z) for z in first) < 4 * config.codes:
+            first.append(model.latents(model.input(next(batches)[model.modality])).flatten(0, 2))
+    model.quantiser.start(torch.cat(first), generator)
+    curve: list[tuple[int, float]] = []
+    recent: list[float] = []
+    bar = tqdm(range(config.steps), desc=f"tokenizer {model.modality}", unit="step", mininterval=1.0)
+    for step in bar:
+        set_rate(optimiser, warmup_cosine(step, config.steps, min(50, config.steps // 10), config.lr))
+        x = model.input(next(batches)[model.modality]).contiguous(memory_format=torch.channels_last)
+        with precision(device, config.bf16):
+            y, _, commitment = model(x, generator)
+        reconstruction = model.signal.loss(y, x)
+        optimiser.zero_grad()
+        (reconstruction + config.commitment * commitment).backward()
+        norm = clip(model.parameters(), 1.0)
+        recent.append(reconstruction.item())
+        check_finite(recent[-1], norm.item(), step, f"tokenizer {model.modality}")
+        optimiser.step()
+        if (step + 1) % max(1, config.steps // 50) == 0:
+            curve.append((step + 1, float(np.mean(recent))))
+            bar.set_postfix(loss=f"{curve[-1][1]:.4f}", refresh=False)
+            recent = []
+    return curve
+
+
+@torch.no_grad()
+def measure(model: ImageTokenizer, frames: Unlabelled, ids: Int64[np.ndarray, " n"]) -> dict[str, Any]:
+    """Reconstruction error (where the tokenizer decodes) and codebook usage on the frames `ids`."""
+    counts = torch.zeros(model.codes)
+    decoded, truth = [], []
+    for start in range(0, len(ids), 64):
+        images = frames.read(ids[start : start + 64], [model.modality])[model.modality]
+        tokens = model.encode(images)
+        counts += torch.bincount(tokens.flatten().cpu(), minlength=len(counts))
+        if model.decodes:
+            decoded.append(model.decode(tokens))
+            truth.append(images)
+    used, perplexity = usage(counts)
+    found = {"usage": used, "perplexity": perplexity, "codes": model.codes}
+    if decoded:
+        kind = signal(model.modality)
+        found["reconstruction_error"] = kind.error(np.concatenate(decoded), np.concatenate(truth))
+        found["error_unit"] = kind.error_unit
+    return found
+
+
+def load_tokenizer(folder: Path) -> ImageTokenizer:
+    """A tokenizer in a folder, of any kind, on the CPU. Raises ValueError where there is none."""
+    config = read_json(folder / CONFIG)
+    tensors, _ = load_tensors(folder / WEIGHTS)
+    if "fourm" in config:
+        fourm = FourMConfig.model_validate(config["fourm"])
+        return FourMImages(config["modality"], fourm, tensors, str(folder))
+    if "labels" in config:
+        return LabelMap(config["modality"], **config["labels"])
+    if "features" in config:
+        model = FeatureCodebook(config["modality"], **config["features"])
+    elif "tokenizer" in config:
+        model = Tokenizer(config["modality"], TokenizerConfig.model_validate(config["tokenizer"]))
+    else:
+        raise ValueError(
+            f"{folder} is not the folder of a tokenizer of ours; one of 4M's: tst tokenizer import"
+        )
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def token_array(folder: Path, crops: CropConfig | None = None) -> str:
+    """Name in a store of the tokens that the tokenizer in `folder` makes: `tok_<modality>_<digest>`, and the
+    digest of the crops behind it where there are random ones.
+
+    The digest is of its weights and of what else decides its tokens (what one of 4M's is fed, the patch of
+    label maps), so tokens of two tokenizers can never be taken for each other.
+    """
+    config = read_json(folder / CONFIG)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
+    for kind in ("fourm", "labels"):
+        if kind in config:
+            digest.update(json.dumps(config[kind], sort_keys=True).encode())
+    name = f"tok_{config['modality']}_{digest.hexdigest()[:8]}"
+    return f"{name}_{crops.digest}" if crops is not None and crops.count else name

@@ -1,0 +1,98 @@
+"""What a transfer is: every field of `tst transfer`."""
+
+import math
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from training.common.config import LoopConfig
+from training.models.encoder import EncoderConfig
+from training.models.knn import NeighbourConfig
+from training.models.segmentation import HeadConfig
+from training.models.signals import SIGNALS
+
+
+class TransferConfig(LoopConfig):
+    protocol: Literal["finetune", "linear", "knn"] = "finetune"
+    """finetune: encoder and head are tuned. linear: the encoder stays as it is, and one linear layer on its
+    patches is trained. knn: nothing is trained, patches take the class of the labelled patches that look most
+    like them; of the fields below only encoder, knn, balance and seed count, and those of the machine."""
+    encoder: EncoderConfig = EncoderConfig()
+    """The encoder; must be that of the pre-training where there is one."""
+    inputs: tuple[str, ...] = ("rgb",)
+    """What the model sees, rgb first, then any of depth, normals and edges; evaluation reads them too. Each
+    enters the encoder through a projection of its own, which starts from random weights (finetune)."""
+    head: HeadConfig = HeadConfig()
+    """The segmentation head (finetune)."""
+    knn: NeighbourConfig = NeighbourConfig()
+    """The vote of the nearest neighbours (knn)."""
+    samples: int = Field(default=16384, ge=1)
+    """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
+    epochs: float | None = Field(default=None, gt=0)
+    """The same budget as passes over the transfer frames; where given, it says what `samples` are. With
+    pseudo-labels, as many images are seen in all, of both kinds together."""
+    batch: int = Field(default=32, ge=1)
+    """Images per step."""
+    lr: float = Field(default=5e-4, gt=0)
+    """Peak learning rate of the head and of the encoder's last block; linear probes want some ten times as
+    much."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Factor of the learning rate from each encoder block to the one below it; 1: full rate everywhere."""
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
+    """Probability that a sample skips a branch of the encoder's last block, falling linearly to 0 in the
+    first (finetune); in training only."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """Exponent of the inverse frequency by which a class's pixels weigh in the loss (knn: its votes); 0: all
+    alike, 0.5: a class a hundred times rarer weighs ten times as much."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
+    crop: float = Field(default=1.0, gt=0, le=1)
+    """Smallest side of a random square crop, as a share of the image, scaled back to full size; 1: no
+    crops."""
+    pseudo_share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of each batch that are frames of the test space with pseudo-labels, where such are given (all but
+    knn); the rest are transfer frames."""
+    keep_gb: float = Field(default=2.0, ge=0)
+    """Memory for features [GB] (linear, without crops): each frame is then encoded once. Where they take
+    more, every batch is encoded anew."""
+    seed: int = 0
+    """Of head and scratch weights."""
+    draws: int | None = None
+    """Of augmentation, drop path and order, and of which patches the bank of knn has; none: as seed."""
+
+    @model_validator(mode="after")
+    def _inputs_fit(self) -> "TransferConfig":
+        unknown = [name for name in self.inputs if name not in SIGNALS]
+        if self.inputs[:1] != ("rgb",) or unknown or len(set(self.inputs)) < len(self.inputs):
+            raise ValueError(
+                f"inputs {list(self.inputs)}: rgb first, then any others, once each, of {', '.join(SIGNALS)}"
+            )
+        if len(self.inputs) > 1 and self.protocol != "finetune":
+            raise ValueError(
+                f"protocol {self.protocol} trains no projection for {', '.join(self.inputs[1:])}: inputs "
+                "must be rgb alone, or the protocol finetune"
+            )
+        return self
+
+    @property
+    def draw_seed(self) -> int:
+        """What all draws but those of weights are seeded with."""
+        return self.seed if self.draws is None else self.draws
+
+    def for_frames(self, frames: int) -> "TransferConfig":
+        """This, with `samples` of so many epochs where epochs are given."""
+        if self.epochs is None:
+            return self
+        return self.model_copy(update={"samples": math.ceil(self.epochs * frames)})
+
+    @property
+    def pseudo_count(self) -> int:
+        """Frames with pseudo-labels in a batch, if there are any. Raises ValueError where there can be
+        none."""
+        count = round(self.pseudo_share * self.batch)
+        if self.protocol == "knn" or not 0 < count < self.batch:
+            raise ValueError(
+                "pseudo-labels need a protocol that trains (not knn) and at least one frame of either kind "
+                f"in a batch: protocol {self.protocol}, batch {self.batch}, pseudo_share {self.pseudo_share}"
+            )
+        return count
