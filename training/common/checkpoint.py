@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from engine.store.manifest import write_atomically
-from training.pretrain.parallel import like, whole
+from training.common.sharded_tensors import like, whole
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"

@@ -13,7 +13,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from training.models.blocks import Block, DecoderBlock
@@ -58,15 +57,3 @@ def summed(values: Mapping[str, float | Tensor], device: torch.device, size: int
     if size > 1:
         dist.all_reduce(total)
     return dict(zip(values, total, strict=True))
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """A tensor that is shared out, put together; a call for all processes."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def like(tensor: Tensor, model: Tensor) -> Tensor:
-    """A whole tensor shared out and placed as `model` is."""
-    if isinstance(model, DTensor):
-        return distribute_tensor(tensor.to(model.device), model.device_mesh, model.placements)
-    return tensor.to(model.device)

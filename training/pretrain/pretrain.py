@@ -47,12 +47,13 @@ from training.common.optimiser import (
     use_threads,
     warmup_cosine,
 )
+from training.common.sharded_tensors import whole
 from training.models.blocks import parameter_counts
 from training.pretrain.build import build_objective, check_unlabelled
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import Step, Tickets, ahead, passes_of, steps
 from training.pretrain.objectives import to_device
-from training.pretrain.parallel import gathering, join, shard, summed, whole
+from training.pretrain.parallel import gathering, join, shard, summed
 from training.pretrain.tensorboard import Board, Meter
 from training.pretrain.warm_start import continue_from, start_from_4m, token_arrays
 
