@@ -5,23 +5,20 @@ from pathlib import Path
 
 import tyro
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.bench.render import bench_render
 from agents.cameras import Cameras
 from agents.raycast.simulator import FINE, RaycastSimulator
 from agents.sheets.houses import looks
+from scenes.config import Config
 from scenes.formats.spaces import load_space
 from scenes.plan import draw_plan
 
 EYE_M = 1.5  # above the floor, in the views of a house
 
 
-class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ShowHouseConfig(_Command):
+class ShowHouseConfig(Config):
     house: tyro.conf.Positional[Path]
     """A house (a JSON file, or one of many as houses.jsonl.gz#12), a Replica folder, a GLB or PLY scan."""
     out: Path
@@ -34,7 +31,7 @@ class ShowHouseConfig(_Command):
     """Field of view [degrees]."""
 
 
-class BenchRenderConfig(_Command):
+class BenchRenderConfig(Config):
     house: tyro.conf.Positional[Path]
     """A house (a JSON file, or one of many as houses.jsonl.gz#12), a Replica folder, a GLB or PLY scan."""
     size: int = 224

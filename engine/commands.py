@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import tyro
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tqdm import tqdm
 
 from agents.samplers.coverage import Coverage
@@ -22,27 +22,24 @@ from engine.store.show import contact_sheet
 from engine.store.store import Store
 from engine.store.transport import pull as pull_store
 from engine.store.transport import push as push_store
+from scenes.config import Config
 
 
-class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class InfoConfig(_Command):
+class InfoConfig(Config):
     """Which store to describe."""
 
     store: tyro.conf.Positional[Path]
     """The store."""
 
 
-class VerifyConfig(_Command):
+class VerifyConfig(Config):
     """Which store to check."""
 
     store: tyro.conf.Positional[Path]
     """The store."""
 
 
-class PushConfig(_Command):
+class PushConfig(Config):
     """Which store to copy where."""
 
     store: tyro.conf.Positional[Path]
@@ -51,7 +48,7 @@ class PushConfig(_Command):
     """An object store: s3://bucket/place, gs://..., az://..., file:///..."""
 
 
-class PullConfig(_Command):
+class PullConfig(Config):
     """What to copy from where."""
 
     url: tyro.conf.Positional[str]
@@ -60,7 +57,7 @@ class PullConfig(_Command):
     """The store; made if it is not there."""
 
 
-class ShowConfig(_Command):
+class ShowConfig(Config):
     """What to draw of which store."""
 
     store: tyro.conf.Positional[Path]

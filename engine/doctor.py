@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from pydantic import BaseModel, ConfigDict
-
 from agents.simulator import LIBRARIES, drawn_by
 from engine.machine import available_cores
+from scenes.config import Config
 from scenes.meshes.libraries.library import AssetLibrary, default_library
 
 # (package, what it is for, the line that installs it).
@@ -35,10 +34,8 @@ PACKAGES = (
 )
 
 
-class DoctorConfig(BaseModel):
+class DoctorConfig(Config):
     """What to check. There is nothing to choose."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def doctor(config: DoctorConfig) -> int:

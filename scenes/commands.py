@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import tyro
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tqdm import tqdm
 
+from scenes.config import Config
 from scenes.formats.glb import export_glb
 from scenes.formats.replica_export import export_replica
 from scenes.generate.family import load_family
@@ -25,11 +26,7 @@ from scenes.meshes.compile import compile_house
 from scenes.processes import spread
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class GenerateConfig(_Config):
+class GenerateConfig(Config):
     """Make IID houses of a family as JSON files."""
 
     out: Path
@@ -44,7 +41,7 @@ class GenerateConfig(_Config):
     """Processes; 0 = one a core. The houses are the same whatever their number."""
 
 
-class CheckConfig(_Config):
+class CheckConfig(Config):
     """Say what is wrong with houses."""
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
@@ -53,7 +50,7 @@ class CheckConfig(_Config):
     """Processes; 0 = one a core."""
 
 
-class StatsConfig(_Config):
+class StatsConfig(Config):
     """What houses look like in numbers, beside ProcTHOR's: those of one room, if all of these have one."""
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
@@ -64,7 +61,7 @@ class StatsConfig(_Config):
     """Processes; 0 = one a core."""
 
 
-class PerturbConfig(_Config):
+class PerturbConfig(Config):
     """The same house on another day; with neither `lights` nor `objects`, both change."""
 
     house: tyro.conf.Positional[Path]
@@ -81,7 +78,7 @@ class PerturbConfig(_Config):
     """Move small objects."""
 
 
-class ExportConfig(_Config):
+class ExportConfig(Config):
     """Write a house's geometry for any other tool."""
 
     house: tyro.conf.Positional[Path]

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import tyro
 import yaml
 
+from scenes.config import Config
 from studies.report.compare import compare_runs
 from studies.report.report import write_report
 from studies.run.runner import read_rows, run_study
 from studies.spec.config import load_study
-from studies.spec.yaml import Config
 
 STUDIES = Path(__file__).parent / "library"
 DEMO = STUDIES / "demo.yaml"

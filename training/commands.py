@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
-from training.common.config import Config
+from scenes.config import Config
 from training.fourm.images import FourMConfig, import_4m
 from training.tokenizers.token_crops import CropConfig
 from training.tokenizers.token_pictures import compare

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.ai2thor.client import (
     STANDIN,
@@ -37,6 +37,7 @@ from agents.modalities import MODALITIES, check_modalities
 from agents.raycast.device_scene import DeviceScene
 from agents.raycast.free_space import FreeSpace
 from agents.raycast.simulator import known_device
+from scenes.config import Config
 from scenes.house.labels import class_id
 from scenes.meshes.geometry import SceneGeometry
 
@@ -49,10 +50,8 @@ _IMAGES = {
 }
 
 
-class AI2ThorConfig(BaseModel):
+class AI2ThorConfig(Config):
     """How AI2-THOR is run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     executable: str | None = None
     """A Unity build's executable; `standin`: Testspace's stand-in; None: the build the client downloads."""

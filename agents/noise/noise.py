@@ -11,17 +11,16 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.edges import canny_edges
 from agents.noise.depth import DEPTH_NOISE
 from agents.noise.rgb import exposed, grainy, moved
+from scenes.config import Config
 
 
-class NoiseConfig(BaseModel):
+class NoiseConfig(Config):
     """Which noise frames get; by default none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     depth: Literal["none", "kinect", "lidar"] = "none"
     """kinect: structured light with its steps, shadows and blind range; lidar: a time-of-flight scanner."""

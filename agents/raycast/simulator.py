@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 import warp as wp
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.cameras import Cameras
 from agents.edges import canny_edges
@@ -27,15 +27,14 @@ from agents.raycast import kernel_render as kernels
 from agents.raycast.device_scene import DeviceScene
 from agents.raycast.free_space import FreeSpace
 from agents.raycast.light_probes import LightProbes, bake
+from scenes.config import Config
 from scenes.meshes.geometry import SceneGeometry
 
 _DRAWN = ("rgb", "depth", "normals", "semantic", "instance")
 
 
-class RaycastConfig(BaseModel):
+class RaycastConfig(Config):
     """How the raycast simulator draws."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     samples: int = Field(default=0, ge=0, le=16)
     """Colour samples a pixel, a square number; 0 = 4 for images under 128 px on the shorter side, else 1."""

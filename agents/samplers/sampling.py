@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import ndtr, ndtri
 
 from agents.raycast.free_space import FreeSpace
+from scenes.config import Config
 
 CLEARANCE = 0.25
 """Least distance of a camera from any surface [m]."""
@@ -21,10 +22,8 @@ PATIENCE = 40
 """Rounds in a row that may fail before the space is declared full."""
 
 
-class SamplerOptions(BaseModel):
+class SamplerOptions(Config):
     """What a sampler may be told; each field says whose it is, the others do not look at it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     spacing_m: float = Field(default=0.5, gt=0.05)
     """points: least distance between two camera places."""

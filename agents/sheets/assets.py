@@ -13,9 +13,10 @@ from typing import Literal
 import numpy as np
 import tyro
 from PIL import Image, ImageDraw, ImageFont
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.sheets.studio import photograph
+from scenes.config import Config
 from scenes.house.asset_table import Asset, asset_table, assets_of_type
 from scenes.meshes.libraries.asset_counts import count_types, counts_table
 from scenes.meshes.libraries.library import GROTESQUE, AssetLibrary, default_library
@@ -32,10 +33,8 @@ every asset is a shape.
 {counts}"""
 
 
-class AssetSheetConfig(BaseModel):
+class AssetSheetConfig(Config):
     """Draw assets on a labelled sheet."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     out: Path
     """The picture to write: .png or .jpg."""

@@ -12,12 +12,13 @@ import numpy as np
 import shapely
 import tyro
 from PIL import Image, ImageDraw, ImageFont
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tqdm import tqdm
 
 from agents.cameras import Cameras, look_pose
 from agents.raycast.simulator import FINE, RaycastSimulator
 from agents.simulator import Simulator
+from scenes.config import Config
 from scenes.house.references import each_house
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
@@ -28,10 +29,8 @@ CLEAR_M = 0.3  # and from any surface
 PROBE = (24, 32)  # height and width of the pictures that viewpoints are compared by
 
 
-class HouseSheetConfig(BaseModel):
+class HouseSheetConfig(Config):
     """Draw views from within houses on one sheet."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """House files, folders, JSON lines or parts of them (docs/house-format.md)."""

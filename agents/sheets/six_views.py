@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import tyro
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.cameras import Cameras, look_pose
 from agents.raycast.free_space import FreeSpace
 from agents.raycast.simulator import FINE, RaycastSimulator
+from scenes.config import Config
 from scenes.generate.generate import generate_house
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
@@ -31,10 +32,8 @@ VIEWS = 3
 """Of each house."""
 
 
-class SixViewsConfig(BaseModel):
+class SixViewsConfig(Config):
     """What to draw and where to put it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     out: Path
     """The picture to write, .jpg or .png."""

@@ -4,18 +4,15 @@ import json
 from pathlib import Path
 
 import tyro
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.modalities import SENSORY
 from engine.bench.collect import bench_collect
 from engine.bench.stream import bench_stream
+from scenes.config import Config
 
 
-class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class BenchStreamConfig(_Command):
+class BenchStreamConfig(Config):
     """Which store to read, and how."""
 
     store: tyro.conf.Positional[Path]
@@ -34,7 +31,7 @@ class BenchStreamConfig(_Command):
     """Also torch's DataLoader, WebDataset and LitData, those that are installed."""
 
 
-class BenchCollectConfig(_Command):
+class BenchCollectConfig(Config):
     """Which houses to collect, and what to project to."""
 
     houses: tyro.conf.Positional[list[Path]]

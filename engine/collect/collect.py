@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import tyro
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tqdm import tqdm
 
 from agents.modalities import LABELS, MODALITIES, SENSORY
@@ -37,6 +37,7 @@ from engine.store.remote.places import shown
 from engine.store.schema import LabelRow, ModalitySpec, Role
 from engine.store.store import Store
 from engine.store.writing.staging import clean_staging
+from scenes.config import Config
 from scenes.formats.spaces import identify, is_scan
 from scenes.house.labels import label_table
 from scenes.house.references import absolute, each_house
@@ -47,10 +48,8 @@ CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
 _FORMAT = 3  # of what a frame is; to be raised when the same request would give other frames
 
 
-class CollectConfig(BaseModel):
+class CollectConfig(Config):
     """What to collect, of which houses, into which store."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     houses: tyro.conf.Positional[list[Path]]
     """Houses as docs/house-format.md names them; Replica folders, GLB and PLY scans."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 from jaxtyping import Float32, UInt8, UInt16
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.edges import canny_edges
 from engine.collect.collect import run_tasks
@@ -26,6 +26,7 @@ from engine.store.errors import PartExistsError
 from engine.store.schema import ModalitySpec
 from engine.store.store import Store
 from engine.store.writing.staging import clean_staging
+from scenes.config import Config
 
 _AT_ONCE = 256  # frames
 
@@ -76,10 +77,8 @@ DERIVATIONS: Mapping[str, Derivation] = {
 }
 
 
-class DeriveConfig(BaseModel):
+class DeriveConfig(Config):
     """What to derive, of which store."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     store: tyro.conf.Positional[Path]
     """The store; what is derived stands beside its parts."""

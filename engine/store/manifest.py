@@ -12,29 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import google_crc32c
-from pydantic import BaseModel, ConfigDict
 
 from engine.store.errors import DamagedPartError
 from engine.store.schema import FORMAT, ModalitySpec, Role, Run, Space
+from scenes.config import Config
 
 MANIFEST = "MANIFEST.json"
 _BLOCK = 1 << 23  # bytes read at a time when summing a file
 
 
-class FileFacts(BaseModel):
+class FileFacts(Config):
     """What a file must be. `tail` is its last four bytes: of a shard, the checksum of its index."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int
     crc32c: str
     tail: str
 
 
-class Manifest(BaseModel):
+class Manifest(Config):
     """A part (`of` is None) or what was derived from one (`of` names it)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     part: str

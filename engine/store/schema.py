@@ -6,9 +6,11 @@ Pydantic dataclasses, so that what comes back from disk is validated like what a
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import ConfigDict, model_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
+
+from scenes.config import Config
 
 Role = Literal["pretrain", "transfer", "eval"]
 ROLES: tuple[Role, ...] = ("pretrain", "transfer", "eval")
@@ -78,10 +80,8 @@ class Run:
     count: int
 
 
-class StoreFacts(BaseModel):
+class StoreFacts(Config):
     """What a store promises of all its parts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     modalities: tuple[ModalitySpec, ...]

@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from scenes.config import Config
 
 FAMILIES = Path(__file__).parents[1] / "families"
 
 RoomType = Literal["Kitchen", "LivingRoom", "Bedroom", "Bathroom"]
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class RoomSpec(_Config):
+class RoomSpec(Config):
     """Which rooms a house has."""
 
     name: str
@@ -31,7 +29,7 @@ class RoomSpec(_Config):
     """The rooms, in any order; a type may occur more than once."""
 
 
-class AreaSpec(_Config):
+class AreaSpec(Config):
     """Floor area of a room type, log-normal."""
 
     median: float = Field(gt=0)
@@ -40,7 +38,7 @@ class AreaSpec(_Config):
     """Standard deviation of the area's logarithm, from room to room within a house."""
 
 
-class Family(_Config):
+class Family(Config):
     """One distribution of houses."""
 
     name: str

@@ -21,7 +21,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from studies.spec.yaml import Config
+from scenes.config import Config
 
 Form = Literal["bars", "curve", "heatmap", "paths"]
 Level = int | float | str

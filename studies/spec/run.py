@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from agents.noise.noise import NoiseConfig
 from agents.samplers.sampling import SamplerOptions
 from agents.simulator import Quality
+from scenes.config import Config
 from scenes.generate.family import load_family
-from studies.spec.yaml import Config
 from training.pretrain.config import PretrainConfig
 from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.config import TransferConfig

@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from engine.store.access import PretrainFrames
+from scenes.config import Config
 from training.common.checkpoint import CONFIG, METRICS, read_json, write_json
-from training.common.config import Config
 from training.tokenizers.autoencoder import TokenizerConfig
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenizer import load_tokenizer, train_tokenizer

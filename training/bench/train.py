@@ -22,7 +22,7 @@ from pydantic import Field
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from training.common.config import Config
+from scenes.config import Config
 from training.common.optimiser import (
     clip,
     in_bf16,

@@ -1,11 +1,8 @@
-"""What every configuration here is: frozen, an unknown key is an error, each field's sentence is its
-help."""
+"""What every training loop takes."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from scenes.config import Config
 
 
 class LoopConfig(Config):

@@ -24,8 +24,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
+from scenes.config import Config
 from training.common.checkpoint import CONFIG, WEIGHTS, save_tensors, write_json
-from training.common.config import Config
 from training.fourm.checkpoints import read_4m
 from training.fourm.tokenizer import FourMTokenizer, tokenizer_of
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 
-from training.common.config import Config
+from scenes.config import Config
 from training.models.blocks import (
     Allowed,
     Block,

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 
-from training.common.config import Config
+from scenes.config import Config
 from training.models.metrics import VOID
 
 QUERIES = 1024  # compared with the bank at a time: 200 MB of similarities at the default size of the bank

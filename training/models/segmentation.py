@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from training.common.config import Config
+from scenes.config import Config
 from training.models.encoder import Encoder, patchify
 from training.models.knn import NeighbourHead
 from training.models.signals import signal

@@ -29,8 +29,8 @@ from engine.store.access import unlabelled
 from engine.stream.mixture import MixedFrames
 from engine.stream.order import View
 from engine.stream.ray_stream import shard_tickets, ticket_data_config, ticket_dataset
+from scenes.config import Config
 from training.common.checkpoint import METRICS, load_tensors, read_json, write_json
-from training.common.config import Config
 from training.common.optimiser import pick_device, use_threads
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig

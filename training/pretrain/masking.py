@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from pydantic import Field
 
-from training.common.config import Config
+from scenes.config import Config
 from training.pretrain.budgets import clamp_out, share_out
 
 

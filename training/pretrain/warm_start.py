@@ -4,8 +4,8 @@ pre-training of ours."""
 from pathlib import Path
 from typing import Any
 
+from scenes.config import Config
 from training.common.checkpoint import CONFIG, METRICS, WEIGHTS, load_tensors, read_json
-from training.common.config import Config
 from training.fourm.checkpoints import STORE_NAMES, read_4m, take
 from training.models.encoder import EncoderConfig
 from training.pretrain.objectives import MultimodalObjective, Objective

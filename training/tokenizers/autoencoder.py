@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from training.common.config import Config
+from scenes.config import Config
 from training.models.signals import signal
 from training.tokenizers.fsq import FSQ, levels_for
 from training.tokenizers.quantiser import Quantiser

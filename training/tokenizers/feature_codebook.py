@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from engine.store.access import PretrainFrames
 from engine.stream.mixture import MixedFrames
+from scenes.config import Config
 from training.common.checkpoint import METRICS, save_model, write_json
-from training.common.config import Config
 from training.tokenizers.quantiser import usage
 from training.tokenizers.vq import CosineVQ
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Int16, Int64, Shaped
 from pydantic import Field
 
-from training.common.config import Config
+from scenes.config import Config
 
 TRIES = 10  # boxes drawn for one that fits; else the whole frame
 

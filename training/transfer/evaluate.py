@@ -24,8 +24,8 @@ from engine.store.access import EvalFrames, check_never_labelled
 from engine.store.errors import LeakError
 from engine.store.manifest import write_atomically
 from engine.stream.stream import TicketReader
+from scenes.config import Config
 from training.common.checkpoint import CONFIG, METRICS, read_json, write_json
-from training.common.config import Config
 from training.common.optimiser import pick_device, precision, use_threads
 from training.models.metrics import VOID, Confusion
 from training.models.segmentation import Segmenter

@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from engine.store.access import PretrainFrames, check_never_labelled
 from engine.stream.stream import TicketReader
+from scenes.config import Config
 from training.common.checkpoint import CONFIG, METRICS, read_json, write_json
-from training.common.config import Config
 from training.common.optimiser import pick_device, precision, use_threads
 from training.models.metrics import VOID
 from training.transfer.labelled import PSEUDO_LABELS, class_table, facts_of_spaces

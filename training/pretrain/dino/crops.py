@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from training.common.config import Config
+from scenes.config import Config
 
 RATIO = (3 / 4, 4 / 3)
 TRIES = 10

@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from training.common.config import Config
+from scenes.config import Config
 from training.models.blocks import linear_flops
 from training.models.encoder import Encoder, EncoderConfig, build_around, patchify
 from training.models.multimodal import Batch
