@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Shaped
 from pydantic import Field
 
 from agents.ai2thor.client import (
     STANDIN,
     VERSION,
-    AI2ThorError,
     check_installed,
     command_for,
     display_for,
     start_controller,
 )
+from agents.ai2thor.errors import AI2ThorError
 from agents.ai2thor.unity_camera import to_unity, vertical_fov
 from agents.cameras import Cameras
 from agents.edges import canny_edges
@@ -126,7 +127,7 @@ class AI2ThorSimulator:
             self._free = FreeSpace(DeviceScene(space, self.device))
         return self._free
 
-    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, np.ndarray]:
+    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """The asked modalities, as `Simulator.render` says. ValueError for intrinsics that Unity cannot
         have: unequal focal lengths, or a centre that is not the image's; AI2ThorError where its process ends.
         """

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.ai2thor.client import AI2ThorError
+from agents.ai2thor.errors import AI2ThorError
 from agents.ai2thor.simulator import AI2ThorConfig, AI2ThorSimulator, drawn_by
 from agents.cameras import Cameras
 from agents.modalities import MODALITIES

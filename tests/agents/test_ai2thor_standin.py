@@ -178,7 +178,7 @@ def test_another_day(thor: Any) -> None:
 def test_the_script_says_what_it_is_for() -> None:
     """Started by hand, without pipes."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("AI2THOR_")}
-    script = ROOT / "agents" / "ai2thor_standin.sh"
+    script = ROOT / "agents" / "ai2thor" / "standin.sh"
     assert os.access(script, os.X_OK)
     done = subprocess.run([script], capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 2
