@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Shaped, UInt8
 from scipy.spatial.transform import Rotation
 
 from agents.cameras import Cameras
 from agents.edges import canny_edges
 from agents.modalities import MODALITIES, check_modalities
-from agents.normals import normals_from_depth
+from agents.normals import normals_from_inverse_depth
 from agents.raycast.device_scene import DeviceScene
 from agents.raycast.free_space import FreeSpace
 from scenes.formats.replica import label_id
@@ -69,7 +70,7 @@ class HabitatSimulator:
         simulator. What a body can walk on by Habitat's own account, `navigable` tells."""
         return FreeSpace(DeviceScene(self._loaded(), "cpu"))
 
-    def navigable(self, points: np.ndarray) -> np.ndarray:
+    def navigable(self, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
         """Whether a body can stand below each point [n, 3], by Habitat's navigation mesh; ValueError
         without one."""
         space = self._loaded()
@@ -83,7 +84,7 @@ class HabitatSimulator:
         feet = np.stack([points[:, 0], below, points[:, 2]], 1).astype(np.float32)
         return np.array([paths.is_navigable(pt=p, max_y_delta=0.5) for p in feet], bool)
 
-    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, np.ndarray]:
+    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """The asked modalities, as `Simulator.render` says.
 
         All of Habitat's sensors see through nothing: a pane of glass has its own depth. ValueError also for
@@ -105,7 +106,7 @@ class HabitatSimulator:
             frames["instance"][i] = objects
             frames["semantic"][i] = self._classes[np.minimum(objects, len(self._classes) - 1)]
         frames["depth"][:] = np.where(depth > 0, np.clip(np.round(depth * 1000), 1, 65535), 0)
-        frames["normals"] = normals_from_depth(depth, cameras)
+        frames["normals"] = normals_from_inverse_depth(depth, cameras)
         frames["edges"] = canny_edges(frames["rgb"])
         frames["pose"] = np.array(cameras.poses, np.float64)
         frames["intrinsics"] = np.array(cameras.intrinsics, np.float32)
@@ -174,12 +175,14 @@ class HabitatSimulator:
         return Path(self._folder.name) / SEMANTIC
 
 
-def to_habitat(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def to_habitat(pose: Float[np.ndarray, "4 4"]) -> tuple[Float32[np.ndarray, "3"], Float64[np.ndarray, "4"]]:
     """Position [3] and quaternion x, y, z, w [4] of Habitat's agent from our pose [4, 4]."""
     return pose[:3, 3].astype(np.float32), Rotation.from_matrix(pose[:3, :3] @ _FROM_OPENCV).as_quat()
 
 
-def from_habitat(position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def from_habitat(
+    position: Float[np.ndarray, "3"], rotation: Float[np.ndarray, "4"]
+) -> Float64[np.ndarray, "4 4"]:
     """Our pose [4, 4] from an agent's position [3] and quaternion x, y, z, w [4]."""
     pose = np.eye(4)
     pose[:3, :3] = Rotation.from_quat(rotation).as_matrix() @ _FROM_OPENCV
@@ -187,7 +190,7 @@ def from_habitat(position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     return pose
 
 
-def object_classes(scene: Any) -> np.ndarray:
+def object_classes(scene: Any) -> UInt8[np.ndarray, "ids"]:
     """uint8 class of each object id, from Habitat's `semantic_scene`, and at the end one for ids it does
     not know.
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from jaxtyping import Float32, UInt8, UInt16
 from pydantic import Field
 
 from agents.edges import canny_edges
+from agents.normals import normals_from_depth
 from engine.collect.collect import run_tasks
 from engine.collect.ledger import Ledger
 from engine.collect.part_maker import PartResult, failed
@@ -29,37 +29,6 @@ from engine.store.writing.staging import clean_staging
 from scenes.config import Config
 
 _AT_ONCE = 256  # frames
-
-
-def normals_from_depth(
-    depth: UInt16[np.ndarray, "n h w"], intrinsics: Float32[np.ndarray, "n 4"]
-) -> UInt8[np.ndarray, "n h w 3"]:
-    """Normals as `agents/modalities.py` encodes them, from depth [mm] and fx, fy, cx, cy [px].
-
-    Of the two neighbours along each axis the one nearer in depth counts, so that silhouettes stay sharp.
-    (0, 0, 0) where nothing was hit.
-    """
-    z = depth.astype(np.float32) / 1000
-    fx, fy, cx, cy = (v[:, None, None] for v in intrinsics.T)
-    v, u = np.mgrid[0 : depth.shape[1], 0 : depth.shape[2]].astype(np.float32) + 0.5
-    points = np.stack([(u - cx) / fx * z, -(v - cy) / fy * z, -z], axis=-1)
-    right, up = _step(points, z, axis=2), -_step(points, z, axis=1)
-    normals = np.cross(right, up)
-    normals *= np.sign(-(normals * points).sum(axis=-1, keepdims=True))  # towards the viewer
-    length = np.linalg.norm(normals, axis=-1, keepdims=True)
-    coded = np.round((normals / np.maximum(length, 1e-20) * 0.5 + 0.5) * 255).astype(np.uint8)
-    return np.where((length > 0) & (depth > 0)[..., None], coded, 0).astype(np.uint8)
-
-
-def _step(points: np.ndarray, z: np.ndarray, axis: int) -> np.ndarray:
-    """From each pixel to the next along an axis, or from the one before where that is nearer in depth."""
-    step = np.diff(points, axis=axis)
-    jump = np.abs(np.diff(z, axis=axis))
-    far = np.full_like(jump.take([0], axis), np.inf)
-    none = np.zeros_like(step.take([0], axis))
-    ahead, behind = np.concatenate([jump, far], axis), np.concatenate([far, jump], axis)
-    steps = np.concatenate([step, none], axis), np.concatenate([none, step], axis)
-    return np.where((ahead <= behind)[..., None], *steps)
 
 
 @dataclass(frozen=True)

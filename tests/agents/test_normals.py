@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.cameras import Cameras, look_pose
-from agents.normals import normals_from_depth
+from agents.normals import normals_from_inverse_depth
 from agents.raycast.simulator import RaycastSimulator
 from tests.agents.rooms_by_hand import THING, cube, placed, room
 
@@ -30,7 +30,7 @@ def seen() -> tuple[Cameras, dict[str, np.ndarray]]:
 
 def test_planes_have_their_normals(seen):
     cameras, frames = seen
-    found = normals_from_depth(frames["depth"] / 1000, cameras)
+    found = normals_from_inverse_depth(frames["depth"] / 1000, cameras)
     angles = _angles(found, frames["normals"])
     assert np.median(angles) < 1.0  # a byte a component and whole millimetres: what can be had
     assert (angles < 5.0).mean() > 0.97
@@ -43,7 +43,7 @@ def test_exact_depth_gives_exact_normals():
     u, v = (np.arange(60) + 0.5 - cx) / fx, (np.arange(40)[:, None] + 0.5 - cy) / fy
     n = np.array([0.3, -0.5, -0.8]) / np.linalg.norm([0.3, -0.5, -0.8])
     depth = -2.0 / (n[0] * u + n[1] * v + n[2])
-    found = normals_from_depth(depth[None], cameras)
+    found = normals_from_inverse_depth(depth[None], cameras)
     want = np.round((n * (1, -1, -1) * 0.5 + 0.5) * 255)
     np.testing.assert_array_equal(found[0], np.broadcast_to(want, (40, 60, 3)))
 
@@ -52,10 +52,10 @@ def test_where_nothing_was_hit():
     cameras = Cameras.same(np.eye(4)[None], 70.0, 20, 20)
     depth = np.full((1, 20, 20), 2.0)
     depth[0, :, :8], depth[0, 5, 15] = 0.0, np.inf
-    found = normals_from_depth(depth, cameras)
+    found = normals_from_inverse_depth(depth, cameras)
     assert not found[0, :, :8].any()
     assert not found[0, 5, 15].any()
     np.testing.assert_array_equal(found[0, 10, 8:], np.tile([128, 128, 255], (12, 1)))
-    assert not normals_from_depth(np.zeros((1, 20, 20)), cameras).any()
+    assert not normals_from_inverse_depth(np.zeros((1, 20, 20)), cameras).any()
     with pytest.raises(ValueError, match="1 cameras 20 × 20"):
-        normals_from_depth(np.zeros((1, 20, 21)), cameras)
+        normals_from_inverse_depth(np.zeros((1, 20, 21)), cameras)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from agents.edges import canny_edges
+from agents.normals import normals_from_depth
 from engine.collect.collect import CollectConfig, collect
-from engine.collect.derive import DERIVATIONS, DeriveConfig, derive, normals_from_depth
+from engine.collect.derive import DERIVATIONS, DeriveConfig, derive
 from engine.store.access import PretrainFrames
 from engine.store.errors import CollectError
 from engine.store.store import Store
