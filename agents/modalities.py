@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Shaped
 
 Kind = Literal["sensory", "label", "camera"]
 
@@ -28,7 +29,7 @@ class Modality:
         sizes = {"H": height, "W": width}
         return tuple(sizes[s] if isinstance(s, str) else s for s in self.shape)
 
-    def empty(self, frames: int, height: int, width: int) -> np.ndarray:
+    def empty(self, frames: int, height: int, width: int) -> Shaped[np.ndarray, "frames ..."]:
         """Zeros of shape [frames, *frame_shape], zero meaning "nothing hit" in every image modality."""
         return np.zeros((frames, *self.frame_shape(height, width)), dtype=self.dtype)
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 
 from agents.cameras import Cameras
 from agents.raycast.device_scene import DeviceScene
@@ -40,7 +41,7 @@ class ReplicaSimulator:
         self._raycast.load(space if as_read else self._through_files(space))
         self._loaded = space
 
-    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, np.ndarray]:
+    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """The asked modalities, as `Simulator.render` says."""
         return self._raycast.render(cameras, modalities)
 

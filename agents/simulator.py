@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
+from jaxtyping import Shaped
 
 from agents.cameras import Cameras
 from agents.raycast.free_space import FreeSpace
@@ -29,7 +30,7 @@ class Simulator(Protocol):
         """Make `space` the one that is seen; ValueError for geometry that cannot be."""
         ...
 
-    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, np.ndarray]:
+    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """The asked modalities of each camera, [n, *shape] with dtypes of `agents/modalities.py`.
 
         A function of (space, cameras): the same bytes on the same device. ValueError for unknown

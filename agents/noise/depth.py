@@ -7,7 +7,7 @@ field of view gets the same errors, seen with its own pixels.
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt16
+from jaxtyping import Bool, Float, Float32, UInt16
 
 # The first Kinect (Khoshelham and Elberink, 2012): focal length [px], baseline [m], disparity steps a pixel.
 FOCAL, BASELINE, STEPS = 585.6, 0.075, 8
@@ -93,7 +93,7 @@ def incidence(depth: UInt16[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"]) 
     return np.arccos(np.clip(cos, 0.0, 1.0))
 
 
-def in_shadow(depth: UInt16[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"]) -> np.ndarray:
+def in_shadow(depth: UInt16[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"]) -> Bool[np.ndarray, "h w"]:
     """Where the projector, BASELINE to the camera's right, is hidden by something nearer, bool [h, w].
 
     Seen from there a point lies f·b/z pixels further left; it is hidden if anything right of it in the

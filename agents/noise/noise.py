@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Shaped
 from pydantic import Field
 
 from agents.edges import canny_edges
@@ -43,8 +44,10 @@ class NoiseConfig(Config):
 
 
 def add_noise(
-    frames: dict[str, np.ndarray], config: NoiseConfig, generators: Sequence[np.random.Generator]
-) -> dict[str, np.ndarray]:
+    frames: dict[str, Shaped[np.ndarray, "n ..."]],
+    config: NoiseConfig,
+    generators: Sequence[np.random.Generator],
+) -> dict[str, Shaped[np.ndarray, "n ..."]]:
     """The frames with noise, a generator each; keys as in `agents/modalities.py`.
 
     Depth noise needs `intrinsics`; `edges` are drawn anew from `rgb` where that changes, and so need it.

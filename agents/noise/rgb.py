@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from agents.srgb import SRGB_TO_LINEAR, to_srgb8
 
@@ -47,7 +47,7 @@ def moved(
     return to_srgb8(linear)
 
 
-def line_kernel(x: float, y: float) -> np.ndarray:
+def line_kernel(x: float, y: float) -> Float32[np.ndarray, "k k"]:
     """Weights [k, k], k odd, of a line of x by y pixels through the middle, float32; they sum to 1."""
     reach = int(np.ceil(max(abs(x), abs(y)) / 2))
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 import cv2
 import numpy as np
 import warp as wp
+from jaxtyping import UInt8
 
 from agents.raycast import kernel_trace as kt
 from agents.srgb import SRGB_TO_LINEAR, to_srgb8
@@ -49,7 +50,7 @@ class DeviceTexture:
         self.bytes = sum(p.nbytes for p in packed)
 
 
-def mip_levels(image: np.ndarray) -> list[np.ndarray]:
+def mip_levels(image: UInt8[np.ndarray, "h w 3"]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
     """uint8 [h, w, 3] and its halvings, averaged in linear light, down to one texel."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"a texture is uint8 [h, w, 3], got {image.dtype} {image.shape}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import warp as wp
+from jaxtyping import Float32, Float64
 
 from agents.raycast import kernel_trace as kt
 from agents.raycast.device_meshes import CachedMesh, Half, mesh_cache
@@ -51,7 +52,7 @@ class DeviceScene:
         """One for each of the geometry's meshes."""
         return self._meshes
 
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]]:
         """Low and high corner of the rooms, or without rooms of everything [m]."""
         floor = self.geometry.floor
         if not floor:
@@ -131,7 +132,7 @@ class DeviceScene:
             space.merged = self._merged.id
 
 
-def film_curve() -> np.ndarray:
+def film_curve() -> Float32[np.ndarray, "steps"]:
     """sRGB in [0, 1] of light on film, at square roots of light from 0 to FILM_END, float32 [FILM_STEPS].
 
     Film's shoulder keeps lamps and windows from burning out, its toe gives dark places depth. Halfway between

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import shapely
 import warp as wp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from agents.raycast import kernel_distances as kd
 from agents.raycast.device_scene import DeviceScene
@@ -46,7 +46,7 @@ class FreeSpace:
             [p.area * (r.ceiling_y - r.floor_y) for p, r in zip(self._polygons, self.floor, strict=True)]
         )
 
-    def rooms(self, points: Float[np.ndarray, "n 3"]) -> np.ndarray:
+    def rooms(self, points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, "n"]:
         """Index of the room whose volume holds each point, -1 where none does."""
         found = np.full(len(points), -1)
         for i, (polygon, region) in enumerate(zip(self._polygons, self.floor, strict=True)):

@@ -18,6 +18,7 @@ from functools import cache
 
 import numpy as np
 import warp as wp
+from jaxtyping import Shaped
 from pydantic import Field
 
 from agents.cameras import Cameras
@@ -74,7 +75,7 @@ class RaycastSimulator:
         """Where in the loaded space a camera may be."""
         return FreeSpace(self._loaded())
 
-    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, np.ndarray]:
+    def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """The asked modalities, as `Simulator.render` says; depth, normals and labels come of one hit."""
         check_modalities(tuple(modalities))
         scene = self._loaded()

@@ -91,7 +91,7 @@ def no_place(space: FreeSpace, tries: int) -> ValueError:
     )
 
 
-def truncated_normal(share: np.ndarray, sigma: float, most: float) -> np.ndarray:
+def truncated_normal(share: Float[np.ndarray, "n"], sigma: float, most: float) -> Float[np.ndarray, "n"]:
     """Normal deviates of width `sigma` cut off at ±`most`, from uniform ones in [0, 1)."""
     low = ndtr(-most / sigma)
     return sigma * ndtri(low + share * (1 - 2 * low))
@@ -102,7 +102,9 @@ PITCH = np.radians(30.0)
 ROLL, MOST_ROLL = np.radians(5.0), np.radians(15.0)
 
 
-def looking_about(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def looking_about(
+    rng: np.random.Generator,
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
     """Yaw uniform, pitch uniform within PITCH, roll normal and cut off, ROUND of each [radians]."""
     yaw = rng.uniform(-np.pi, np.pi, ROUND)
     pitch = rng.uniform(-PITCH, PITCH, ROUND)

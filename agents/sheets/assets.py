@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import tyro
+from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import Field
 
@@ -84,7 +85,7 @@ def asset_sheet(config: AssetSheetConfig) -> None:
         print(config.table)
 
 
-def sheet(entries: list[Entry], pictures: np.ndarray, columns: int) -> Image.Image:
+def sheet(entries: list[Entry], pictures: UInt8[np.ndarray, "n size size 3"], columns: int) -> Image.Image:
     """A grid of pictures [n, size, size, 3], each with its lines below."""
     size = pictures.shape[1]
     font = ImageFont.load_default(size=max(9, size // 13))

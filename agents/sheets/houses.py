@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import shapely
 import tyro
+from jaxtyping import Float64
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import Field
 from tqdm import tqdm
@@ -68,7 +69,7 @@ def house_sheet(config: HouseSheetConfig) -> None:
 
 def looks(
     simulator: Simulator, count: int, eye_m: float, fov_deg: float
-) -> tuple[list[FloorRegion], np.ndarray]:
+) -> tuple[list[FloorRegion], Float64[np.ndarray, "count 4 4"]]:
     """`count` rooms to see of the loaded space, and a pose [count, 4, 4] in each, no two the same."""
     rooms = rooms_to_see(simulator.free_space().floor, count)
     poses = [
@@ -94,7 +95,7 @@ def rooms_to_see(floor: tuple[FloorRegion, ...], count: int) -> list[FloorRegion
 
 def viewpoint(
     simulator: Simulator, room: FloorRegion, eye_m: float, fov_deg: float, rank: int = 0
-) -> np.ndarray:
+) -> Float64[np.ndarray, "4 4"]:
     """The pose [4, 4] in a room's corners, looking at its middle, that has most things in view, or the one
     that comes `rank` places after it."""
     outline = shapely.Polygon(room.polygon)

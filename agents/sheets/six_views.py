@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from jaxtyping import Float64
 from PIL import Image
 from pydantic import Field
 
@@ -61,7 +62,7 @@ def six_views(config: SixViewsConfig) -> None:
     sheet.save(config.out, quality=88)
 
 
-def views(space: FreeSpace) -> np.ndarray:
+def views(space: FreeSpace) -> Float64[np.ndarray, "views 4 4"]:
     """Poses [VIEWS, 4, 4]: from the free place farthest from the middle of each large room, across it."""
     rooms = np.argsort(-space.volumes, kind="stable")
     poses = []

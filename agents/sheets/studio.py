@@ -9,6 +9,7 @@ front, a little from its right and from above.
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import UInt8
 
 from agents.cameras import Cameras, look_pose
 from agents.raycast.simulator import RaycastConfig, RaycastSimulator
@@ -28,7 +29,7 @@ _SKY = Sky(zenith=(0.75, 0.78, 0.82), horizon=(0.72, 0.73, 0.74), ground=(0.5, 0
 
 def photograph(
     meshes: Sequence[Mesh], size: int, yaw_deg: float = 32.0, pitch_deg: float = 24.0, arrows: bool = False
-) -> np.ndarray:
+) -> UInt8[np.ndarray, "n size size 3"]:
     """Pictures uint8 [n, size, size, 3] of meshes whose front looks along +z.
 
     The camera stands `yaw_deg` to the right of a thing's front and looks down by `pitch_deg`. With `arrows`
