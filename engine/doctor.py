@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from agents.simulator import LIBRARIES, drawn_by
+from agents.simulator import SIMULATORS, drawn_by
 from engine.machine import available_cores
 from scenes.config import Config
 from scenes.meshes.libraries.library import AssetLibrary, default_library
@@ -23,13 +23,13 @@ PACKAGES = (
     (
         "ai2thor",
         "AI2-THOR's client (optional)",
-        LIBRARIES["ai2thor"][1],
+        SIMULATORS["ai2thor"].install,
     ),
     ("prior", "ProcTHOR-10K houses (optional)", "pip install prior"),
     (
         "habitat-sim",
         "Habitat's simulator (optional)",
-        LIBRARIES["habitat"][1],
+        SIMULATORS["habitat"].install,
     ),
 )
 

@@ -138,6 +138,11 @@ class RaycastSimulator:
         return self._scene
 
 
+def fine_simulator(device: str = "cpu") -> RaycastSimulator:
+    """Make a raycast simulator with soft shadows and smooth edges (`FINE`)."""
+    return RaycastSimulator(device, FINE)
+
+
 @cache
 def _unlit(device: str) -> LightProbes:
     """Stands in where no colour is asked for; the kernel does not read it."""

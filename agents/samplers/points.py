@@ -9,6 +9,7 @@ sight. Roll is normal with 10°, cut off at 20°. Fields of view are uniform wit
 import numpy as np
 import shapely
 from jaxtyping import Float
+from pydantic import Field
 from scipy.spatial import KDTree
 
 from agents.cameras import look_pose
@@ -17,13 +18,13 @@ from agents.samplers.sampling import (
     PATIENCE,
     ROUND,
     SIGHT,
-    SamplerOptions,
     Views,
     check_floor,
     good_places,
     no_place,
     truncated_normal,
 )
+from scenes.config import Config
 
 ROLL, MOST_ROLL = np.radians(10.0), np.radians(20.0)
 MOST_PITCH = np.radians(60.0)
@@ -37,7 +38,16 @@ MOST_TARGETS = 2048
 _NEAREST = 12  # fixation points by yaw whose line of sight is asked
 
 
-def points(space: FreeSpace, count: int, rng: np.random.Generator, options: SamplerOptions) -> Views:
+class PointsOptions(Config):
+    """Options of the sampler `points`."""
+
+    spacing_m: float = Field(default=0.5, gt=0.05)
+    """points: least distance between two camera places [m]."""
+    fov_range_deg: tuple[float, float] = (45.0, 95.0)
+    """points: range from which horizontal fields of view are drawn uniformly [degrees]."""
+
+
+def points(space: FreeSpace, count: int, rng: np.random.Generator, options: PointsOptions) -> Views:
     """Views with fields of view; ValueError where there is no free place, or a range that is none."""
     check_floor(space)
     low, high = options.fov_range_deg

@@ -15,18 +15,27 @@ import numpy as np
 from jaxtyping import Float
 
 from agents.raycast.free_space import FreeSpace
-from agents.samplers.sampling import SamplerOptions, Views
+from agents.samplers.sampling import Views
+from scenes.config import Config
 
 LEAST = 0.02
 """Clearance that a pose of a file must have [m]; whoever wrote it may go nearer to things than we would."""
 _FORMS = (".npy", ".json", ".txt")
 
 
-def poses_of_file(space: FreeSpace, count: int, options: SamplerOptions) -> Views:
-    """The first `count` views of the file for this space.
+class PosesOptions(Config):
+    """Options of the sampler `poses`."""
 
-    ValueError where there is no file, where it holds fewer, and for poses outside the rooms or inside
-    something.
+    poses: Path | None = None
+    """poses: a file (`agents/samplers/poses.py` says in what form), or a folder with a file for each space,
+    named by the space's id."""
+
+
+def poses(space: FreeSpace, count: int, rng: np.random.Generator, options: PosesOptions) -> Views:
+    """Return the first `count` views of the file for this space; the generator is not used.
+
+    Raises ValueError where there is no file, where it holds fewer views, and for poses outside the rooms or
+    inside an object.
     """
     path = pose_file(options, space.space)
     views = read_views(path)
@@ -34,19 +43,19 @@ def poses_of_file(space: FreeSpace, count: int, options: SamplerOptions) -> View
         raise ValueError(
             f"{path} holds {len(views.poses)} poses, {count} are asked for: ask for fewer frames"
         )
-    poses = views.poses[:count]
-    places = poses[:, :3, 3]
+    kept = views.poses[:count]
+    places = kept[:, :3, 3]
     bad = np.flatnonzero((space.clearance(places, 0.1) < LEAST) | ~space.contains(places))
     if len(bad):
         some = ", ".join(str(i) for i in bad[:8]) + (" ..." if len(bad) > 8 else "")
         raise ValueError(
             f"{path}: {len(bad)} poses are in no room of {space.space} or inside something: {some}"
         )
-    return Views(poses, None if views.fov_deg is None else views.fov_deg[:count])
+    return Views(kept, None if views.fov_deg is None else views.fov_deg[:count])
 
 
-def pose_file(options: SamplerOptions, space: str) -> Path:
-    """Where the poses of a space are; ValueError where no file is named or there is none."""
+def pose_file(options: PosesOptions, space: str) -> Path:
+    """Return the file with the poses of a space. Raises ValueError where none is named or none exists."""
     if options.poses is None:
         raise ValueError("the sampler `poses` needs a file of them: sampling.poses")
     path = options.poses
@@ -60,7 +69,7 @@ def pose_file(options: SamplerOptions, space: str) -> Path:
 
 
 def read_views(path: Path) -> Views:
-    """Views of a file in one of the three forms; ValueError for anything else."""
+    """Read the views of a file in one of the three forms. Raises ValueError for anything else."""
     try:
         if path.suffix == ".npy":
             poses, fov = np.load(path, allow_pickle=False), None

@@ -1,6 +1,10 @@
-"""Samplers: where a body looks from. A function each of (space, generator, options): same seed, same views.
+"""The table of samplers, which choose camera poses: to add one, add a line to `SAMPLERS`.
 
 `sample_views("points", simulator.free_space(), 1000, np.random.default_rng(0))`
+
+A sampler is a function of (space, count, generator, options). `tests/agents/sampler_kit.py` holds what every
+sampler must fulfil: views of one generator state are equal, the first views of a longer request are those of
+a shorter one, and no camera is inside an object.
 
 | name | where the camera is | which way it looks |
 |---|---|---|
@@ -9,84 +13,57 @@
 | walk | along a smooth walk through the rooms, as a video | ahead, looking about |
 | ring | as `dense`, within a region of given area (TST-MM, appendix I) | as `dense` |
 | poses | as a file says | as a file says |
-
-None puts a camera inside anything. The first views of a longer request are those of a shorter one, for all.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-import shapely
 from jaxtyping import Float64
+from pydantic import AfterValidator
 
-from agents.cameras import look_pose
 from agents.raycast.free_space import FreeSpace
-from agents.samplers.points import points
-from agents.samplers.poses import poses_of_file
-from agents.samplers.ring import ring
-from agents.samplers.sampling import (
-    PATIENCE,
-    ROUND,
-    SamplerOptions,
-    Views,
-    check_floor,
-    good_views,
-    looking_about,
-    no_place,
-)
-from agents.samplers.walk import walk
+from agents.samplers.dense import dense
+from agents.samplers.points import PointsOptions, points
+from agents.samplers.poses import PosesOptions, pose_file, poses
+from agents.samplers.ring import RingOptions, ring
+from agents.samplers.sampling import Views
+from agents.samplers.walk import WalkOptions, walk
 
 
-def dense(space: FreeSpace, count: int, rng: np.random.Generator, options: SamplerOptions) -> Views:
-    """Place and orientation at random in all of the free space, as no body that walks would see it.
-
-    The place is uniform over the rooms' volumes. ValueError where there is no free place to be found.
-    """
-    check_floor(space)
-    accepted: list[np.ndarray] = []
-    found = failed = 0
-    while found < count:
-        poses = look_pose(_in_rooms(space, rng), *looking_about(rng))
-        good = poses[good_views(space, poses)]
-        accepted.append(good)
-        found += len(good)
-        failed = 0 if len(good) else failed + 1
-        if failed == PATIENCE:
-            raise no_place(space, PATIENCE * ROUND)
-    return Views(np.concatenate(accepted)[:count] if accepted else np.zeros((0, 4, 4)))
+class SamplerOptions(PosesOptions, WalkOptions, RingOptions, PointsOptions):
+    """The options of all samplers; each field says whose it is, and other samplers ignore it."""
 
 
-def _in_rooms(space: FreeSpace, rng: np.random.Generator) -> np.ndarray:
-    """ROUND places in the rooms' volumes [n, 3], heedless of what stands there."""
-    volumes = space.volumes
-    rooms = rng.choice(len(volumes), ROUND, p=volumes / volumes.sum())
-    low = np.array([[*r.polygon.min(0), r.floor_y] for r in space.floor])[rooms]
-    high = np.array([[*r.polygon.max(0), r.ceiling_y] for r in space.floor])[rooms]
-    polygons = np.array([shapely.Polygon(r.polygon) for r in space.floor])[rooms]
-    # Points of the room's box until they fall into the room; each goes on for itself.
-    x, z, y = np.empty((3, ROUND))
-    waiting = np.ones(ROUND, bool)
-    while waiting.any():
-        share = rng.random((ROUND, 3))
-        x[waiting], z[waiting], y[waiting] = (low + share * (high - low))[waiting].T
-        waiting &= ~shapely.contains_xy(polygons, x, z)
-    return np.stack([x, y, z], axis=1)
+@dataclass(frozen=True)
+class Sampler:
+    """A sampler as the table lists it."""
+
+    draw: Callable[[FreeSpace, int, np.random.Generator, SamplerOptions], Views]
+    uses_generator: bool = True  # False: view i is the same however many views are drawn, and with any seed
+    view_file: Callable[[SamplerOptions, str], Path] | None = None  # file that a space's views are read from
 
 
-def _poses(space: FreeSpace, count: int, rng: np.random.Generator, options: SamplerOptions) -> Views:
-    return poses_of_file(space, count, options)
-
-
-SAMPLERS: dict[str, Callable[[FreeSpace, int, np.random.Generator, SamplerOptions], Views]] = {
-    "dense": dense,
-    "points": points,
-    "walk": walk,
-    "ring": ring,
-    "poses": _poses,
+SAMPLERS: dict[str, Sampler] = {
+    "dense": Sampler(dense),
+    "points": Sampler(points),
+    "walk": Sampler(walk),
+    "ring": Sampler(ring),
+    "poses": Sampler(poses, uses_generator=False, view_file=pose_file),
 }
 
-NOT_DRAWN = frozenset({"poses"})
-"""Samplers that ask no generator: view i is the same however many are asked for, and by whom."""
+
+def known_sampler(name: str) -> str:
+    """Return `name`. Raises ValueError, with the known names, where no sampler has it."""
+    if name not in SAMPLERS:
+        raise ValueError(f"unknown sampler {name!r}; choose from {', '.join(SAMPLERS)}")
+    return name
+
+
+SamplerName = Annotated[str, AfterValidator(known_sampler)]
+"""The type of a configuration's field that names a sampler."""
 
 
 def sample_views(
@@ -96,21 +73,18 @@ def sample_views(
     rng: np.random.Generator,
     options: SamplerOptions | None = None,
 ) -> Views:
-    """`count` views by the sampler of that name.
+    """Draw `count` views with the sampler of that name.
 
-    Views drawn with the same generator state are the same, and the first of a longer request are those of a
-    shorter one. ValueError for a name that does not exist (naming those that do), where the space is full,
-    and for a file of poses that will not do.
+    Raises ValueError for an unknown name, where no free place is found, and for a file of poses that is
+    missing, short or wrong.
     """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"unknown sampler {sampler!r}; choose from {', '.join(SAMPLERS)}")
     if count < 0:
         raise ValueError(f"cannot sample {count} poses")
-    return SAMPLERS[sampler](space, count, rng, options or SamplerOptions())
+    return SAMPLERS[known_sampler(sampler)].draw(space, count, rng, options or SamplerOptions())
 
 
 def sample_poses(
     sampler: str, space: FreeSpace, count: int, rng: np.random.Generator
 ) -> Float64[np.ndarray, "count 4 4"]:
-    """The poses of `sample_views`, for a caller with one field of view for all."""
+    """Draw the poses of `sample_views`, for a caller with one field of view for all."""
     return sample_views(sampler, space, count, rng).poses

@@ -1,6 +1,7 @@
 """The sampler `ring`: views as of `dense`, confined to a region of given floor area (TST-MM, appendix I)."""
 
 import numpy as np
+from pydantic import Field
 
 from agents.cameras import look_pose
 from agents.raycast.free_space import FreeSpace
@@ -9,18 +10,27 @@ from agents.samplers.sampling import (
     CLEARANCE,
     PATIENCE,
     ROUND,
-    SamplerOptions,
     Views,
     check_floor,
     good_views,
     looking_about,
     no_place,
 )
+from scenes.config import Config
 
 _HEIGHTS = tuple((h, CLEARANCE) for h in (0.4, 0.9, 1.4, 1.9))
 
 
-def ring(space: FreeSpace, count: int, rng: np.random.Generator, options: SamplerOptions) -> Views:
+class RingOptions(Config):
+    """Options of the sampler `ring`."""
+
+    area_m2: float = Field(default=10.0, gt=0)
+    """ring: floor area of the region that poses are confined to; the whole floor where it is smaller [m²]."""
+    center_seed: int = 0
+    """ring: seed of the place that the region grows from; regions of one seed are nested."""
+
+
+def ring(space: FreeSpace, count: int, rng: np.random.Generator, options: RingOptions) -> Views:
     """Views within the region of `options.area_m2`; ValueError where the space is full."""
     check_floor(space)
     if count == 0:
@@ -45,7 +55,7 @@ def ring(space: FreeSpace, count: int, rng: np.random.Generator, options: Sample
     return Views(np.concatenate(accepted)[:count])
 
 
-def region(space: FreeSpace, options: SamplerOptions) -> FloorCells:
+def region(space: FreeSpace, options: RingOptions) -> FloorCells:
     """The cells of the region: those nearest on foot to its centre, until their area is what is asked.
 
     Floor that leaves no room for a camera above it at any height does not count. Depends on the space, the

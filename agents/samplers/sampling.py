@@ -1,16 +1,13 @@
-"""What samplers have in common: their options, what they answer, and when a place is good for a camera."""
+"""What samplers share: the views that they return, and the test whether a place is free for a camera."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
-from pydantic import Field
 from scipy.special import ndtr, ndtri
 
 from agents.raycast.free_space import FreeSpace
-from scenes.config import Config
 
 CLEARANCE = 0.25
 """Least distance of a camera from any surface [m]."""
@@ -20,26 +17,6 @@ ROUND = 128
 """Candidates drawn at a time: always as many, so that a longer request begins as a shorter one does."""
 PATIENCE = 40
 """Rounds in a row that may fail before the space is declared full."""
-
-
-class SamplerOptions(Config):
-    """What a sampler may be told; each field says whose it is, the others do not look at it."""
-
-    spacing_m: float = Field(default=0.5, gt=0.05)
-    """points: least distance between two camera places."""
-    fov_range_deg: tuple[float, float] = (45.0, 95.0)
-    """points: horizontal fields of view lie uniformly between these two."""
-    area_m2: float = Field(default=10.0, gt=0)
-    """ring: floor area of the region that poses are confined to; all of it where the space has less."""
-    center_seed: int = 0
-    """ring: which place the region grows from; regions of one seed and growing area contain each other."""
-    step_m: float = Field(default=0.1, gt=0.005, le=1)
-    """walk: way between two frames."""
-    eyes_m: float = Field(default=1.45, gt=0.2)
-    """walk: height of the camera above the floor."""
-    poses: Path | None = None
-    """poses: a file (`agents/samplers/poses.py` says in what form), or a folder with one for each space,
-    called by the space's id."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,14 @@ has a cut. A frame is taken every `step_m`; the camera looks where it goes, and 
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 from scipy.ndimage import gaussian_filter1d
 
 from agents.cameras import look_pose
 from agents.raycast.free_space import FreeSpace
 from agents.samplers.floor_cells import CELL, FloorCells, floor_cells
-from agents.samplers.sampling import SamplerOptions, Views, check_floor, good_places, no_place
+from agents.samplers.sampling import Views, check_floor, good_places, no_place
+from scenes.config import Config
 
 BODY = 0.2
 """Radius of a body, and least distance of its camera from any surface [m]."""
@@ -26,7 +28,16 @@ _ABOUT = (np.radians(35.0), np.radians(8.0), np.radians(2.0))  # most of yaw, pi
 _DOWN = np.radians(-5.0)
 
 
-def walk(space: FreeSpace, count: int, rng: np.random.Generator, options: SamplerOptions) -> Views:
+class WalkOptions(Config):
+    """Options of the sampler `walk`."""
+
+    step_m: float = Field(default=0.1, gt=0.005, le=1)
+    """walk: distance between two frames [m]."""
+    eyes_m: float = Field(default=1.45, gt=0.2)
+    """walk: height of the camera above the floor [m]."""
+
+
+def walk(space: FreeSpace, count: int, rng: np.random.Generator, options: WalkOptions) -> Views:
     """Frames of a walk; ValueError where nothing is wide enough for a body."""
     check_floor(space)
     lowest = min(r.ceiling_y - r.floor_y for r in space.floor)

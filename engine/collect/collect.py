@@ -23,10 +23,8 @@ from tqdm import tqdm
 from agents.modalities import LABELS, MODALITIES, SENSORY
 from agents.noise.noise import NoiseConfig
 from agents.samplers.coverage import Coverage
-from agents.samplers.poses import pose_file
-from agents.samplers.registry import SAMPLERS
-from agents.samplers.sampling import SamplerOptions
-from agents.simulator import Quality, check_quality, check_simulator, drawn_by
+from agents.samplers.registry import SAMPLERS, SamplerName, SamplerOptions, known_sampler
+from agents.simulator import Quality, SimulatorName, check_quality, check_simulator, drawn_by
 from engine.collect.estimate import Estimate, estimated, measure
 from engine.collect.frame_size import FrameSize, frame_size, height_width, size_words
 from engine.collect.ledger import Ledger, Maker
@@ -63,12 +61,12 @@ class CollectConfig(Config):
     """Height and width of a frame [pixels]: 224, or 240x320 (height, width; [240, 320] in YAML)."""
     fov_deg: float = Field(90.0, gt=0, lt=180)
     """Horizontal field of view [degrees]."""
-    simulator: str = "raycast"
+    simulator: SimulatorName = "raycast"
     """What renders: raycast, ai2thor, replica or habitat (docs/simulators.md)."""
     quality: Quality = "fast"
     """How raycast draws: fast; or fine, with soft shadows, smooth edges and more reflections, for several
     times the time."""
-    sampler: str = "dense"
+    sampler: SamplerName = "dense"
     """How poses are chosen: dense, points, walk, ring or poses (`agents/samplers/registry.py`)."""
     sampling: SamplerOptions = SamplerOptions()
     """What the sampler may be told."""
@@ -203,12 +201,9 @@ def _check_names(config: CollectConfig) -> None:
     check_simulator(config.simulator)
     check_quality(config.simulator, config.quality)
     drawn_by(config.simulator)  # says so where what draws is not installed
-    if config.sampler not in SAMPLERS:
-        raise ValueError(f"unknown sampler {config.sampler!r}; choose from {', '.join(SAMPLERS)}")
     if not config.sensory or not set(config.sensory) <= set(SENSORY):
         raise ValueError(f"sensory is {list(config.sensory)}: give one or more of {', '.join(SENSORY)}")
-    told = config.sampling.model_dump(exclude_defaults=True)
-    if "poses" in told and config.sampler != "poses":
+    if config.sampling.poses is not None and SAMPLERS[known_sampler(config.sampler)].view_file is None:
         raise ValueError(f"sampling.poses names a file, but the sampler is {config.sampler!r}: use `poses`")
 
 
@@ -225,8 +220,9 @@ def _load_refs(config: CollectConfig) -> list[HouseRef]:
 def _told(config: CollectConfig, houses: Sequence[HouseRef]) -> dict[str, object]:
     """The sampler's options as far as they decide its views; a file of poses by what it holds."""
     told = config.sampling.model_dump(exclude={"poses"})
-    if config.sampler == "poses":
-        files = sorted({pose_file(config.sampling, house.space_id) for house in houses})
+    file_of = SAMPLERS[config.sampler].view_file
+    if file_of is not None:
+        files = sorted({file_of(config.sampling, house.space_id) for house in houses})
         told["poses"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     return told
 

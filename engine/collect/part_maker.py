@@ -13,8 +13,8 @@ from agents.cameras import Cameras
 from agents.modalities import MODALITIES
 from agents.noise.noise import NoiseConfig, add_noise
 from agents.samplers.coverage import Coverage, CoverageMeter
-from agents.samplers.registry import NOT_DRAWN, sample_views
-from agents.samplers.sampling import SamplerOptions, Views
+from agents.samplers.registry import SAMPLERS, SamplerOptions, sample_views
+from agents.samplers.sampling import Views
 from agents.simulator import Quality, drawn_by, make_simulator
 from engine.collect.plan import HouseRef, PartTask, Segment
 from engine.store.errors import PartExistsError, UnreachableError
@@ -151,7 +151,7 @@ class PartMaker:
         """The views of a segment."""
         recipe, end = self.recipe, segment.first + segment.count
         free = self._simulator.free_space()
-        length = POSE_BLOCK if recipe.sampler not in NOT_DRAWN else end
+        length = POSE_BLOCK if SAMPLERS[recipe.sampler].uses_generator else end
         blocks: list[Views] = []
         for block in range(segment.first // length, -(-end // length)):
             low = block * length

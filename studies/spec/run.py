@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from agents.noise.noise import NoiseConfig
-from agents.samplers.sampling import SamplerOptions
-from agents.simulator import Quality
+from agents.samplers.registry import SamplerName, SamplerOptions
+from agents.simulator import Quality, SimulatorName
 from scenes.config import Config
 from scenes.generate.family import load_family
 from training.pretrain.config import PretrainConfig
@@ -69,13 +69,13 @@ class Sensing(Config):
     """Height and width [pixels]."""
     fov_deg: float = Field(default=90.0, gt=10, lt=150)
     """Field of view [degrees]."""
-    sampler: str = "dense"
+    sampler: SamplerName = "dense"
     """How poses of pre-training are drawn."""
     sampling: SamplerOptions = SamplerOptions()
     """What that sampler may be told."""
     noise: NoiseConfig = NoiseConfig()
     """Noise of the sensors."""
-    simulator: str = "raycast"
+    simulator: SimulatorName = "raycast"
     """What renders."""
     quality: Quality = "fast"
     """How raycast draws: fast, or fine for several times the time."""

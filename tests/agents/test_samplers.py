@@ -1,4 +1,4 @@
-"""What holds for every sampler, and what each promises of its own; what frames cover."""
+"""Every sampler of the table under the kit, and what each promises of its own; what frames cover."""
 
 import json
 from pathlib import Path
@@ -12,14 +12,11 @@ from agents.raycast.simulator import RaycastSimulator
 from agents.samplers.coverage import CoverageMeter
 from agents.samplers.floor_cells import CELL
 from agents.samplers.poses import read_views
-from agents.samplers.registry import SAMPLERS, sample_views
+from agents.samplers.registry import SAMPLERS, SamplerOptions, sample_views
 from agents.samplers.ring import region
-from agents.samplers.sampling import SamplerOptions, Views, truncated_normal
-from scenes.generate.generate import generate_house
-from scenes.meshes.compile import compile_house
-from tests.agents.rooms_by_hand import THING, cube, placed, pose, room
-
-DRAWN = ("dense", "points", "walk", "ring")
+from agents.samplers.sampling import Views, truncated_normal
+from tests.agents.rooms_by_hand import pose, room
+from tests.agents.sampler_kit import SamplerKit, apartment, cupboard_room, inside_of_nothing
 
 
 def drawn(name: str, space: FreeSpace, count: int, seed: int = 0, **told: object) -> Views:
@@ -28,10 +25,7 @@ def drawn(name: str, space: FreeSpace, count: int, seed: int = 0, **told: object
 
 @pytest.fixture(scope="module")
 def simulator() -> RaycastSimulator:
-    cupboard = placed("cupboard", 1, (0.4, 0.0, 0.4), (1.6, 2.0, 1.8), THING, 10, turn=0.2)
-    loaded = RaycastSimulator()
-    loaded.load(room(extra_meshes=(cube("cupboard"),), extra=(cupboard,)))
-    return loaded
+    return cupboard_room()
 
 
 @pytest.fixture(scope="module")
@@ -41,59 +35,16 @@ def space(simulator: RaycastSimulator) -> FreeSpace:
 
 @pytest.fixture(scope="module")
 def house() -> FreeSpace:
-    loaded = RaycastSimulator()
-    loaded.load(compile_house(generate_house(0, "apartment")))
-    return loaded.free_space()
+    return apartment()
 
 
-def inside_of_nothing(space: FreeSpace, poses: np.ndarray, least: float) -> None:
-    places = poses[:, :3, 3]
-    assert space.clearance(places, 1.0).min() >= least
-    assert space.contains(places).all()
-    Cameras.same(poses, 60.0, 8, 8)  # and they are rotations
+class TestDense(SamplerKit):
+    name = "dense"
 
 
-@pytest.mark.parametrize("name", DRAWN)
-def test_same_seed_same_views_and_a_short_request_is_the_start_of_a_long_one(name: str, space) -> None:
-    long, short, other = (drawn(name, space, n, s) for n, s in ((150, 4), (37, 4), (37, 5)))
-    np.testing.assert_array_equal(long.poses[:37], short.poses)
-    if long.fov_deg is not None and short.fov_deg is not None:
-        np.testing.assert_array_equal(long.fov_deg[:37], short.fov_deg)
-    assert not np.array_equal(other.poses, short.poses)
-    assert drawn(name, space, 0).poses.shape == (0, 4, 4)
+class TestPoints(SamplerKit):
+    name = "points"
 
-
-@pytest.mark.parametrize("name", DRAWN)
-def test_none_is_inside_something(name: str, house) -> None:
-    inside_of_nothing(house, drawn(name, house, 200).poses, 0.199)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", DRAWN)
-def test_none_is_inside_something_in_fifty_houses(name: str) -> None:
-    """10,000 poses over the four samplers, asked of Embree: no triangle of anything near a camera, and no
-    small thing about it."""
-    pytest.importorskip("embreex")
-    from agents.raycast.light_probes import fibonacci_sphere
-    from tests.agents.embree import EmbreeScene
-
-    fan = fibonacci_sphere(128)
-    for seed in range(50):
-        scene = compile_house(generate_house(seed, ("apartment", "procthor")[seed % 2]))
-        simulator = RaycastSimulator()
-        simulator.load(scene)
-        poses = drawn(name, simulator.free_space(), 50, seed).poses
-        truth = EmbreeScene(scene)
-        for place in poses[:, :3, 3]:
-            distance, owner = truth.first(np.broadcast_to(place, fan.shape), fan)
-            assert distance.min() >= 0.195, (scene.space, place)
-            # No thing but the room itself takes up most of what a camera sees in all directions.
-            ids, counts = np.unique(owner, return_counts=True)
-            for i, count in zip(ids, counts, strict=True):
-                assert count < 0.9 * len(fan) or not truth.encloses(i, place), (scene.space, place, i)
-
-
-class TestPoints:
     def test_places_keep_apart_and_views_differ(self, space) -> None:
         views = drawn("points", space, 600, fov_range_deg=(50, 70))
         places = np.unique(views.poses[:, :3, 3], axis=0)
@@ -120,7 +71,9 @@ class TestPoints:
             drawn("points", space, 3, fov_range_deg=(90, 60))
 
 
-class TestWalk:
+class TestWalk(SamplerKit):
+    name = "walk"
+
     def test_it_is_smooth_and_goes_everywhere(self, house) -> None:
         poses = drawn("walk", house, 1500).poses
         step = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
@@ -142,7 +95,9 @@ class TestWalk:
             drawn("walk", loaded.free_space(), 3)
 
 
-class TestRing:
+class TestRing(SamplerKit):
+    name = "ring"
+
     def test_regions_have_the_area_and_grow(self, house) -> None:
         small, large = (region(house, SamplerOptions(area_m2=a)) for a in (2.0, 6.0))
         assert len(small) * CELL**2 == pytest.approx(2.0, abs=0.02)
@@ -159,10 +114,15 @@ class TestRing:
         assert (high > [3.5, 1.9, 5.4]).all()
 
 
-class TestPoses:
+class TestPoses(SamplerKit):
+    name = "poses"
     POSES = np.stack(
         [pose((1.0, 1.2, 5.0), (1, 0, 0), (0, -1, 0)), pose((3.0, 1.0, 2.0), (0, 0, 1), (0, -1, 0))]
     )
+
+    def options(self, folder: Path, space: FreeSpace) -> SamplerOptions:
+        np.save(folder / f"{space.space}.npy", drawn("dense", space, 200).poses)
+        return SamplerOptions(poses=folder)
 
     def test_each_form_says_the_same(self, space, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", self.POSES)
@@ -207,7 +167,8 @@ class TestPoses:
 
 
 def test_names_of_samplers(space) -> None:
-    assert set(SAMPLERS) == {*DRAWN, "poses"}
+    kits = (TestDense, TestPoints, TestWalk, TestRing, TestPoses)
+    assert {kit.name for kit in kits} == set(SAMPLERS)
     with pytest.raises(ValueError, match="choose from dense, points, walk, ring, poses"):
         drawn("orbit", space, 3)
 
