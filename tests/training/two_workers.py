@@ -18,11 +18,12 @@ from torch import Tensor
 from engine.store.access import PretrainFrames
 from tests.training.conftest import TINY_PRETRAIN
 from training.common.checkpoint import save_tensors
+from training.common.sharded_tensors import whole
 from training.pretrain import pretrain as loop
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import passes_of, steps
-from training.pretrain.parallel import join, shard, whole
+from training.pretrain.parallel import join, shard
 from training.pretrain.pretrain import World, backward, pretrain
 
 FP32 = TINY_PRETRAIN.model_copy(update={"bf16": False, "samples": 64})
