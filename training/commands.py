@@ -14,7 +14,7 @@ from pydantic import Field
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
 from scenes.config import Config
 from training.fourm.images import FourMConfig, import_4m
-from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig, load_tokenizer
@@ -60,7 +60,7 @@ class TokenizeCommand(Config):
     """The store; its pre-training frames get the tokens."""
     tokenizers: tuple[Path, ...]
     """Folders of tokenizers, ours or imported ones."""
-    crops: CropConfig = CropConfig()
+    crops: TokenCropConfig = TokenCropConfig()
     """Which crops of every frame."""
     threads: int = Field(default=0, ge=0)
     """CPU threads; 0: all cores."""

@@ -41,7 +41,7 @@ from studies.spec.run import Houses, Phase, Protocol, RunConfig, Sensing
 from studies.spec.yaml import merge, parse
 from training.pretrain.config import PretrainConfig
 from training.pretrain.launch import Source, launch_pretrain
-from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
 from training.transfer.config import TransferConfig
@@ -214,7 +214,7 @@ def _tokenizer(modality: str, config: TokenizerConfig, stores: list[Stage], shar
     return Stage("tokenizer", f"tokenizer {modality}", content, tuple(stores), work)
 
 
-def _tokens(modality: str, store: Stage, tokenizer: Stage, crops: CropConfig) -> Stage:
+def _tokens(modality: str, store: Stage, tokenizer: Stage, crops: TokenCropConfig) -> Stage:
     def work(_out: Path, inputs: list[Path]) -> dict[str, Any]:
         return tokenize(Store.open(inputs[0] / "store"), modality, inputs[1], crops=crops)
 

@@ -18,7 +18,7 @@ from training.commands import (
     train_tokenizer,
     transfer,
 )
-from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenizer import TokenizerConfig, token_array
 from training.transfer.evaluate import EvaluateConfig
 
@@ -42,9 +42,11 @@ def test_tokens_of_several_tokenizers_and_the_bench_of_them(tmp_path, capsys):
     assert (tmp_path / "bench" / "depth-vq-16-seed1" / "metrics.json").stat().st_mtime_ns == kept
     capsys.readouterr()
     folders = tuple(tmp_path / "bench" / f"{name}-seed0" for name in ("depth-vq-16", "edges-fsq-16"))
-    tokenize_store(TokenizeCommand(store=store, tokenizers=folders, crops=CropConfig(count=1), threads=1))
+    tokenize_store(
+        TokenizeCommand(store=store, tokenizers=folders, crops=TokenCropConfig(count=1), threads=1)
+    )
     assert capsys.readouterr().out.count('"crops": 2') == 2
-    crops = CropConfig(count=1)
+    crops = TokenCropConfig(count=1)
     arrays = {crops.array, *(token_array(folder, crops) for folder in folders)}
     assert arrays <= set(PretrainFrames(store).modalities)
 

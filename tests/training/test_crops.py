@@ -7,15 +7,15 @@ from engine.store.access import PretrainFrames
 from engine.store.store import Store
 from tests.training.conftest import MODALITIES, World
 from tests.training.tiny_world import draw_frames, make_store
-from training.tokenizers.token_crops import CropConfig, choose_crops, crop, draw_boxes
+from training.tokenizers.token_crops import TokenCropConfig, choose_crops, crop, draw_boxes
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import load_tokenizer, token_array
 
-CROPS = CropConfig(count=3, seed=5)
+CROPS = TokenCropConfig(count=3, seed=5)
 
 
 def test_boxes_fit_in_the_ranges_asked_for_and_repeat():
-    boxes = draw_boxes(CropConfig(count=200), "part-0", 20, 48, 64).astype(int)
+    boxes = draw_boxes(TokenCropConfig(count=200), "part-0", 20, 48, 64).astype(int)
     assert boxes.shape == (20, 201, 5)
     assert (boxes[:, 0] == [0, 0, 48, 64, 0]).all()
     top, left, tall, wide, mirrored = boxes[:, 1:].reshape(-1, 5).T
@@ -29,11 +29,11 @@ def test_boxes_fit_in_the_ranges_asked_for_and_repeat():
     assert 0.98 < ratio.min() < 1.1  # at least 0.8 of the area in this frame leaves no taller box
     assert 1.3 < ratio.max() < 1.4
     assert 0.45 < mirrored.mean() < 0.55
-    np.testing.assert_array_equal(boxes, draw_boxes(CropConfig(count=200), "part-0", 20, 48, 64))
-    assert (boxes != draw_boxes(CropConfig(count=200), "part-1", 20, 48, 64)).any()
-    assert (boxes != draw_boxes(CropConfig(count=200, seed=1), "part-0", 20, 48, 64)).any()
+    np.testing.assert_array_equal(boxes, draw_boxes(TokenCropConfig(count=200), "part-0", 20, 48, 64))
+    assert (boxes != draw_boxes(TokenCropConfig(count=200), "part-1", 20, 48, 64)).any()
+    assert (boxes != draw_boxes(TokenCropConfig(count=200, seed=1), "part-0", 20, 48, 64)).any()
     with pytest.raises(ValueError, match=r"crops\.scale"):
-        draw_boxes(CropConfig(count=1, scale=(0.5, 2.0)), "part-0", 1, 48, 64)
+        draw_boxes(TokenCropConfig(count=1, scale=(0.5, 2.0)), "part-0", 1, 48, 64)
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

@@ -15,11 +15,18 @@ from training.common.checkpoint import encoder_weights, save_model
 from training.models.encoder import EncoderConfig
 from training.models.positions import sincos_2d, sincos_2d_across
 from training.pretrain.dino import losses as dino_losses
-from training.pretrain.dino.crops import CropConfig
+from training.pretrain.dino.crops import MultiCropConfig
 from training.pretrain.dino.dino import Dino, DinoConfig
-from training.pretrain.dino.losses import Balanced, Centred, Head, cross_entropy, dino_loss, koleo_loss
+from training.pretrain.dino.losses import (
+    DinoHead,
+    EmaCentering,
+    SinkhornKnopp,
+    cross_entropy,
+    dino_loss,
+    koleo_loss,
+)
 
-SMALL = DinoConfig(crops=CropConfig(local_crops=3), hidden=32, bottleneck=16, prototypes=24)
+SMALL = DinoConfig(crops=MultiCropConfig(local_crops=3), hidden=32, bottleneck=16, prototypes=24)
 WARM = torch.tensor(0.07)
 
 
@@ -57,30 +64,30 @@ def test_cross_entropy_is_least_where_both_say_the_same():
 def test_sinkhorn_gives_all_prototypes_the_same_weight():
     logits = cosines(64, 8) + torch.linspace(0, 1, 8)  # the last prototypes are liked best
     for temperature in (0.02, 0.07):
-        truth = Balanced()(logits.clamp(-1, 1), torch.tensor(temperature))
+        truth = SinkhornKnopp()(logits.clamp(-1, 1), torch.tensor(temperature))
         torch.testing.assert_close(truth.sum(1), torch.ones(64))
         assert torch.isfinite(truth).all()
     plain = (logits / WARM).softmax(-1)
-    even = Balanced()(logits, WARM)
+    even = SinkhornKnopp()(logits, WARM)
     assert (even.sum(0) / 8 - 1).abs().max() < 0.2
     assert (plain.sum(0) / 8 - 1).abs().max() > 1.0
 
 
 def test_the_centre_follows_the_mean_once_a_step():
-    truth = Centred(6, momentum=0.9)
+    truth = EmaCentering(6, momentum=0.9)
     logits = [cosines(5, 6, seed=s) + 0.5 for s in range(3)]
     first = truth(logits[0], WARM)
     assert torch.equal(first, truth(logits[0], WARM))  # asking again moves nothing
     torch.testing.assert_close(first, (logits[0] / WARM).softmax(-1))
-    truth.settle()
+    truth.update()
     torch.testing.assert_close(truth.centre, 0.1 * logits[0].mean(0))
     # Several batches before one step count as one large batch.
     for x in logits[1:]:
         truth(x, WARM)
-    truth.settle()
+    truth.update()
     torch.testing.assert_close(truth.centre, 0.09 * logits[0].mean(0) + 0.1 * torch.cat(logits[1:]).mean(0))
     torch.testing.assert_close(truth(logits[0], WARM), ((logits[0] - truth.centre) / WARM).softmax(-1))
-    truth.settle()
+    truth.update()
     truth.eval()(logits[0], WARM)
     assert not truth.count  # only what is asked in training counts
 
@@ -106,7 +113,7 @@ def test_koleo_by_hand_and_what_it_does():
 
 
 def test_heads_give_cosines_whatever_the_length_of_the_weights():
-    head = Head(16, 32, 8, 12)
+    head = DinoHead(16, 32, 8, 12)
     x = torch.randn(5, 16, generator=torch.Generator().manual_seed(0))
     logits = head(x)
     assert logits.abs().max() <= 1.0 + 1e-6
@@ -222,14 +229,14 @@ def test_what_cannot_be_is_said():
         with pytest.raises(ValueError, match="give"):
             DinoConfig(**wrong)
     with pytest.raises(ValueError, match=r"global_area is 0\.0, 1\.0"):
-        CropConfig(global_area=(0.0, 1.0))
+        MultiCropConfig(global_area=(0.0, 1.0))
 
 
 @pytest.mark.parametrize("centring", ["sinkhorn", "softmax"])
 def test_features_spread_while_the_loss_falls(centring: str):
     """60 steps on fresh crops of 96 frames, the teacher following: large crops with their colours kept, since
     small ones of these few boxes say little of each other."""
-    crops = CropConfig(local_crops=4, global_area=(0.6, 1.0), local_area=(0.2, 0.6), colour=0.0)
+    crops = MultiCropConfig(local_crops=4, global_area=(0.6, 1.0), local_area=(0.2, 0.6), colour=0.0)
     model = dino(
         centring=centring,
         crops=crops,
@@ -295,10 +302,10 @@ def test_two_workers_say_what_one_does(monkeypatch):
     """Centre and Sinkhorn-Knopp are over the rows of all workers, though these differ in number."""
 
     def ask(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        centred = Centred(6, momentum=0.9)
+        centred = EmaCentering(6, momentum=0.9)
         centred(logits, WARM)
-        centred.settle()
-        return centred.centre, Balanced()(logits, WARM)
+        centred.update()
+        return centred.centre, SinkhornKnopp()(logits, WARM)
 
     logits = cosines(10, 6)
     centre, even = ask(logits)

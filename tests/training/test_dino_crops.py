@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d, label
 from tests.training.tiny_world import draw_frames
 from training.pretrain.dino.block_masks import draw_blocks, draw_counts
 from training.pretrain.dino.crops import (
-    CropConfig,
+    MultiCropConfig,
     blur,
     draw_crops,
     make_crops,
@@ -26,7 +26,7 @@ RGB = draw_frames(6, SIDE, np.random.default_rng(3))["rgb"]
 
 @pytest.mark.parametrize("side", [24, 48, 64])
 def test_resampling_is_that_of_pillow(side: int):
-    drawn = draw_crops(6, SIDE, CropConfig(), np.random.default_rng(0))["local"]
+    drawn = draw_crops(6, SIDE, MultiCropConfig(), np.random.default_rng(0))["local"]
     ours = resample(torch.from_numpy(RGB), drawn["box"], drawn["mirrored"], side)
     assert drawn["mirrored"].any()
     assert not drawn["mirrored"].all()
@@ -42,7 +42,7 @@ def test_resampling_is_that_of_pillow(side: int):
 
 
 def test_the_whole_frame_comes_out_as_it_is():
-    config = CropConfig(local_crops=0, global_area=(1.0, 1.0), colour=0.0)
+    config = MultiCropConfig(local_crops=0, global_area=(1.0, 1.0), colour=0.0)
     drawn = draw_crops(6, SIDE, config, np.random.default_rng(0))["global"]
     drawn["box"][:] = torch.tensor([0, 0, SIDE, SIDE])
     drawn["mirrored"][:] = False
@@ -51,7 +51,7 @@ def test_the_whole_frame_comes_out_as_it_is():
 
 
 def test_boxes_have_the_areas_and_ratios_asked_for():
-    config = CropConfig(local_crops=20)
+    config = MultiCropConfig(local_crops=20)
     drawn = draw_crops(400, 224, config, np.random.default_rng(0))
     for kind, (low, high) in {"global": config.global_area, "local": config.local_area}.items():
         top, left, height, width = drawn[kind]["box"].flatten(0, 1).numpy().T
@@ -68,7 +68,7 @@ def test_boxes_have_the_areas_and_ratios_asked_for():
 
 
 def test_changes_come_as_often_as_they_should():
-    drawn = draw_crops(4000, 32, CropConfig(), np.random.default_rng(0))
+    drawn = draw_crops(4000, 32, MultiCropConfig(), np.random.default_rng(0))
     whole, part = drawn["global"], drawn["local"]
     for kind in (whole, part):
         assert (kind["mirrored"].float().mean(1) - 0.5).abs().max() < 0.03
@@ -85,7 +85,7 @@ def test_changes_come_as_often_as_they_should():
     assert not part["solarised"].any()
     assert whole["sigma"].max() * 224 == pytest.approx(2.0, abs=0.01)
     assert part["sigma"].max() * 96 == pytest.approx(2.0, abs=0.01)
-    plain = draw_crops(50, 32, CropConfig(colour=0.0), np.random.default_rng(0))["global"]
+    plain = draw_crops(50, 32, MultiCropConfig(colour=0.0), np.random.default_rng(0))["global"]
     assert not any(plain[k].any() for k in ("grey", "solarised", "sigma"))
     assert (plain["contrast"] == 1).all()
 

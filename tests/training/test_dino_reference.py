@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from training.pretrain.dino.block_masks import draw_blocks
-from training.pretrain.dino.losses import Balanced, Centred, Head, cross_entropy, dino_loss, koleo_loss
+from training.pretrain.dino.losses import (
+    DinoHead,
+    EmaCentering,
+    SinkhornKnopp,
+    cross_entropy,
+    dino_loss,
+    koleo_loss,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # lightly's own, and those of what it imports
 losses = pytest.importorskip("lightly.loss", exc_type=ImportError)
@@ -34,7 +41,7 @@ def test_loss_of_crops_and_its_centre_over_three_steps(local: int):
     reference = losses.DINOLoss(
         PROTOTYPES, student_temp=STUDENT, teacher_temp=TEACHER, center_momentum=MOMENTUM
     )
-    truth = Centred(PROTOTYPES, MOMENTUM)
+    truth = EmaCentering(PROTOTYPES, MOMENTUM)
     for step in range(3):
         teacher = cosines(2, FRAMES, PROTOTYPES, seed=step).detach()
         student = cosines(2 + local, FRAMES, PROTOTYPES, seed=10 + step)
@@ -43,7 +50,7 @@ def test_loss_of_crops_and_its_centre_over_three_steps(local: int):
         said = truth(teacher.flatten(0, 1), torch.tensor(TEACHER)).view_as(teacher)
         ours = dino_loss(said, student[:2], student[2:], STUDENT)
         (gradient,) = torch.autograd.grad(ours, student)
-        truth.settle()
+        truth.update()
         close(ours, theirs)
         close(gradient, expected)
         close(truth.centre, reference.center[0, 0])
@@ -54,7 +61,7 @@ def test_loss_of_hidden_patches_and_its_centre_over_three_steps():
     reference = losses.IBOTPatchLoss(
         PROTOTYPES, student_temp=STUDENT, teacher_temp=TEACHER, center_momentum=MOMENTUM
     )
-    truth = Centred(PROTOTYPES, MOMENTUM)
+    truth = EmaCentering(PROTOTYPES, MOMENTUM)
     for step in range(3):
         hidden = draw_blocks(2 * FRAMES, 8, 0.5, (0.1, 0.5), np.random.default_rng(step))
         count = int(hidden.sum())
@@ -66,7 +73,7 @@ def test_loss_of_hidden_patches_and_its_centre_over_three_steps():
         said = truth(teacher, torch.tensor(TEACHER))
         ours = (cross_entropy(said, student, STUDENT) * weight).sum()
         (gradient,) = torch.autograd.grad(ours, student)
-        truth.settle()
+        truth.update()
         close(ours, theirs)
         close(gradient, expected)
         close(truth.centre, reference.center.value[0])
@@ -84,11 +91,11 @@ def test_koleo():
 @pytest.mark.parametrize("temperature", [0.04, 0.07])
 def test_sinkhorn_knopp(temperature: float):
     logits = cosines(40, PROTOTYPES, seed=0).detach()
-    close(Balanced()(logits, torch.tensor(temperature)), sinkhorn(logits, 3, temperature))
+    close(SinkhornKnopp()(logits, torch.tensor(temperature)), sinkhorn(logits, 3, temperature))
 
 
 def test_head():
-    ours, theirs = Head(24, 40, 16, PROTOTYPES), DINOProjectionHead(24, 40, 16, PROTOTYPES)
+    ours, theirs = DinoHead(24, 40, 16, PROTOTYPES), DINOProjectionHead(24, 40, 16, PROTOTYPES)
     with torch.no_grad():
         for mine, yours in zip((0, 2, 4), (0, 2, 4), strict=True):
             ours.mlp[mine].load_state_dict(theirs.layers[yours].state_dict())

@@ -13,7 +13,7 @@ from tests.training.tiny_world import draw_frames, make_store
 from tests.training.tokenizer_kit import TokenizerKit
 from training.tokenizers.feature_codebook import FeatureConfig, fit_features
 from training.tokenizers.label_map import LabelMap, make_label_map
-from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import load_tokenizer, token_array
 
@@ -85,7 +85,7 @@ def test_what_is_no_feature_map_and_crops_of_one_are_refused(tmp_path):
         fit_features(PretrainFrames(store), "feature", FeatureConfig(codes=4096), tmp_path / "book")
     fit_features(PretrainFrames(store), "feature", FeatureConfig(codes=6), tmp_path / "book")
     with pytest.raises(ValueError, match="without crops"):
-        tokenize(store, "feature", tmp_path / "book", threads=1, crops=CropConfig(count=1))
+        tokenize(store, "feature", tmp_path / "book", threads=1, crops=TokenCropConfig(count=1))
 
 
 def test_the_majority_of_a_patch_and_the_lowest_of_equals():

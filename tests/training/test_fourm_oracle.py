@@ -61,14 +61,16 @@ def test_every_tensor(name: str):
             "encoder_tokens": content,
             "encoder_emb": places,
             "encoder_mask": ~valid[:, None],
-            "encoder_mod_mask": torch.where(valid, number[model.owner[batch["inputs"]]], -1),
+            "encoder_mod_mask": torch.where(valid, number[model.modality_ids[batch["inputs"]]], -1),
             "encoder_out": features,
             "context": context,
             "decoder_tokens": model.target_content(batch),
             "decoder_emb": model.target_places(batch),
             "decoder_mask": ~batch["target_valid"][:, None],
-            "decoder_mod_mask": torch.where(batch["target_valid"], number[model.owner[batch["targets"]]], -1),
-            "decoder_attention_mask": ~batch["allowed"],
+            "decoder_mod_mask": torch.where(
+                batch["target_valid"], number[model.modality_ids[batch["targets"]]], -1
+            ),
+            "decoder_attention_mask": ~batch["attn_mask"],
             "decoder_out": y,
             "target_ids": _scatter(batch, y.shape[:2]),
         }
@@ -155,9 +157,9 @@ def test_who_looks_at_whom_follows_from_the_slots():
     batch = batch_of("swiglu_nobias")
     valid = batch["target_valid"]
     both = valid[:, :, None] & valid[:, None, :]
-    allowed = model.allowed(batch["targets"])
-    assert allowed is not None
-    assert torch.equal(allowed[both], ~expected["decoder_attention_mask"].bool()[both])
+    attn_mask = model.attn_mask(batch["targets"])
+    assert attn_mask is not None
+    assert torch.equal(attn_mask[both], ~expected["decoder_attention_mask"].bool()[both])
 
 
 def test_the_encoder_alone_is_a_vit():

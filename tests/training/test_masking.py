@@ -39,8 +39,8 @@ def test_budgets_are_exact_and_nothing_is_seen_and_predicted(mixture):
 def test_rgb_to_all_sees_rgb_alone_and_predicts_everything():
     mask = masker(inputs=48, targets=64, mixture=(RGB_TO_ALL,)).draw(512, np.random.default_rng(1))
     assert mask.inputs.max() < 64
-    owner = np.repeat(np.arange(4), SLOTS)
-    assert set(np.unique(owner[mask.targets])) == {0, 1, 2, 3}
+    modality_ids = np.repeat(np.arange(4), SLOTS)
+    assert set(np.unique(modality_ids[mask.targets])) == {0, 1, 2, 3}
 
 
 def test_small_alpha_takes_one_modality_and_large_alpha_an_even_share():

@@ -202,9 +202,9 @@ def test_all_methods_start_from_the_same_encoder():
 def test_two_attentions_agree():
     g = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 3, n, 16, generator=g) for n in (5, 7, 7))
-    allowed = torch.rand(2, 1, 5, 7, generator=g) > 0.4
-    allowed[..., 0] = True
-    for mask in (None, allowed):
+    attn_mask = torch.rand(2, 1, 5, 7, generator=g) > 0.4
+    attn_mask[..., 0] = True
+    for mask in (None, attn_mask):
         expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         torch.testing.assert_close(attention(q, k, v, mask), expected)
 

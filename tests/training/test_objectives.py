@@ -13,7 +13,7 @@ from training.models.modality import TokenSpec
 from training.pretrain import pretrain as loop
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
-from training.pretrain.dino.crops import CropConfig
+from training.pretrain.dino.crops import MultiCropConfig
 from training.pretrain.dino.dino import Dino, DinoConfig
 from training.pretrain.masking import Component, MaskingConfig
 from training.pretrain.objectives import MaskedAutoencoder, MultimodalObjective
@@ -21,7 +21,7 @@ from training.pretrain.pretrain import pretrain
 from training.transfer.transfer import transfer
 
 SMALL_DINO = DinoConfig(
-    crops=CropConfig(local_crops=3), hidden=32, bottleneck=16, prototypes=24, momentum=(0.9, 1.0)
+    crops=MultiCropConfig(local_crops=3), hidden=32, bottleneck=16, prototypes=24, momentum=(0.9, 1.0)
 )
 
 
@@ -85,7 +85,7 @@ class TestDinoCentred(TestDino):
     """Softmax centring, global crops alone, a class token."""
 
     def build(self, encoder: EncoderConfig = ENCODER, image: int = IMAGE, seed: int = 0):
-        update = {"centring": "softmax", "crops": CropConfig(local_crops=0)}
+        update = {"centring": "softmax", "crops": MultiCropConfig(local_crops=0)}
         return Dino(encoder, image, SMALL_DINO.model_copy(update=update), seed)
 
 

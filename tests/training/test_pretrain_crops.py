@@ -15,11 +15,11 @@ from training.pretrain.dataloader import steps
 from training.pretrain.masking import Component, MaskingConfig
 from training.pretrain.objectives import Objective
 from training.pretrain.pretrain import pretrain
-from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import load_tokenizer, token_array
 
-CROPS = CropConfig(count=3, scale=(0.3, 0.9), seed=5)
+CROPS = TokenCropConfig(count=3, scale=(0.3, 0.9), seed=5)
 CROPPED = TINY_PRETRAIN.model_copy(update={"crops": CROPS})
 
 

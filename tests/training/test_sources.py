@@ -12,24 +12,31 @@ from engine.store.access import PretrainFrames
 from engine.stream.mixture import MixedFrames
 from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World
 from tests.training.tiny_world import make_store
-from training.models.modality import owner_of
+from training.models.modality import slot_modality_ids
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import SOURCE, passes_of, steps
 from training.pretrain.launch import Source, launch_pretrain
-from training.pretrain.masking import ALL_TO_ALL, RGB_TO_ALL, Component, Masker, MaskingConfig, Sources
+from training.pretrain.masking import (
+    ALL_TO_ALL,
+    RGB_TO_ALL,
+    Component,
+    Masker,
+    MaskingConfig,
+    SourceModalities,
+)
 from training.pretrain.objectives import MultimodalObjective
-from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
 
 SLOTS = (64, 64, 16, 64)
-MIXED = Sources((MODALITIES, ("rgb",), ("rgb", "edges")), (0.5, 0.25, 0.25))
+MIXED = SourceModalities((MODALITIES, ("rgb",), ("rgb", "edges")), (0.5, 0.25, 0.25))
 CONFIG = TINY_PRETRAIN.model_copy(
     update={"masking": MaskingConfig(inputs=40, targets=56, repeats=2), "samples": 64, "lanes": 4}
 )
 
 
-def masker(sources: Sources = MIXED, **changes: Any) -> Masker:
+def masker(sources: SourceModalities = MIXED, **changes: Any) -> Masker:
     fields = {"mixture": (*ALL_TO_ALL, RGB_TO_ALL)} | changes
     return Masker(MaskingConfig.model_validate(fields), MODALITIES, SLOTS, sources=sources)
 
@@ -39,7 +46,7 @@ def test_a_sample_has_what_its_source_shows(overflow: str):
     m, source = masker(overflow=overflow), np.arange(600) % 3
     mask = m.draw(600, np.random.default_rng(0), source)
     seen, wanted = (
-        np.where(v, m.owner[s], -1)
+        np.where(v, m.modality_ids[s], -1)
         for s, v in ((mask.inputs, mask.input_valid), (mask.targets, mask.target_valid))
     )
     for number, shown in enumerate(MIXED.shown):
@@ -59,7 +66,7 @@ def test_a_sample_has_what_its_source_shows(overflow: str):
 
 
 def test_a_source_that_shows_all_draws_as_if_it_were_alone():
-    alone = masker(Sources((MODALITIES,), (1.0,)))
+    alone = masker(SourceModalities((MODALITIES,), (1.0,)))
     plain = Masker(alone.config, MODALITIES, SLOTS)
     masks = [m.draw(64, np.random.default_rng(1)) for m in (alone, plain, masker())]
     for mask in masks[1:]:
@@ -73,13 +80,13 @@ def test_a_source_draws_among_the_components_that_it_can_meet():
     np.testing.assert_allclose(m.weights[:2], [[0.2, 0.6, 0.2], [0.0, 0.75, 0.25]])
     with pytest.raises(ValueError, match=r"shows \['rgb'\], and no component"):
         masker(mixture=mixture[:1])
-    two = Sources((("rgb", "depth"),), (1.0,))
+    two = SourceModalities((("rgb", "depth"),), (1.0,))
     with pytest.raises(ValueError, match=r"lower masking\.targets"):  # 100 of 128 may be all of RGB
         masker(two, mixture=(Component(targets={"rgb": 1.0}),), inputs=100, targets=20)
 
 
 def test_means_are_over_sources_by_their_shares():
-    parts = [masker(Sources((shown,), (1.0,))).mean_counts() for shown in MIXED.shown]
+    parts = [masker(SourceModalities((shown,), (1.0,))).mean_counts() for shown in MIXED.shown]
     for both, *each in zip(masker().mean_counts(), *parts, strict=True):
         for name, mean in both.items():
             expected = sum(s * e[name] for s, e in zip(MIXED.shares, each, strict=True))
@@ -129,7 +136,7 @@ def valid(batch: Any, key: str) -> np.ndarray:
 def test_no_token_that_a_source_hides_enters_a_batch(world: World, frames: MixedFrames):
     objective = build_objective(CONFIG, frames, world.tokenizers)
     assert isinstance(objective, MultimodalObjective)
-    owner = owner_of(objective.model.specs)
+    modality_ids = slot_modality_ids(objective.model.specs)
     one, two = (packed(objective, frames, CONFIG, size) for size in (1, 2))
     found = {0: set(), 1: set()}
     for source, batch in one:
@@ -139,13 +146,13 @@ def test_no_token_that_a_source_hides_enters_a_batch(world: World, frames: Mixed
                 seen |= {
                     (key, int(o))
                     for o in np.unique(
-                        owner[batch[key].numpy()][valid(batch, key) & (source == number)[:, None]]
+                        modality_ids[batch[key].numpy()][valid(batch, key) & (source == number)[:, None]]
                     )
                 }
         # Zeros stand for what is hidden; none of them is content or truth.
         rows = np.unique(np.concatenate([v.numpy() for k, v in batch["target_rows"].items() if k != "rgb"]))
         assert set(source[rows // batch["targets"].shape[1]]) == {0}
-        assert batch["allowed"].shape == (len(source), 56, 56)
+        assert batch["attn_mask"].shape == (len(source), 56, 56)
     assert found[1] == {("inputs", 0), ("targets", 0)}
     assert len(found[0]) == 8
     # Two workers draw what one does, to the bit.
@@ -183,7 +190,7 @@ def test_pretraining_on_a_source_of_rgb_alone(world: World, bare: Path, tmp_path
 
 
 def test_crops_of_a_source_of_rgb_alone(world: World, tmp_path):
-    crops = CropConfig(count=2, seed=1)
+    crops = TokenCropConfig(count=2, seed=1)
     places = [tmp_path / name for name in ("own", "bare")]
     for path, shown in zip(places, (MODALITIES, ("rgb",)), strict=True):
         make_store(path, pretrain=16)

@@ -189,30 +189,30 @@ def test_epochs_are_passes_over_the_transfer_frames(world: World, tmp_path):
 
 
 def test_drop_path_leaves_branches_out_more_often_the_higher_they_are():
-    keep = drop_path(0.4, 5, 2000, np.random.default_rng(0))
-    assert keep is not None
-    dropped = (keep == 0).float().mean(dim=(1, 2))
+    drop_path_scale = drop_path(0.4, 5, 2000, np.random.default_rng(0))
+    assert drop_path_scale is not None
+    dropped = (drop_path_scale == 0).float().mean(dim=(1, 2))
     torch.testing.assert_close(dropped, torch.linspace(0, 0.4, 5), atol=0.03, rtol=0)
-    torch.testing.assert_close(keep.mean(dim=2), torch.ones(5, 2), atol=0.06, rtol=0)
+    torch.testing.assert_close(drop_path_scale.mean(dim=2), torch.ones(5, 2), atol=0.06, rtol=0)
     assert drop_path(0.0, 5, 4, np.random.default_rng(0)) is None
     again = drop_path(0.4, 5, 2000, np.random.default_rng(0))
     assert again is not None
-    assert torch.equal(keep, again)
+    assert torch.equal(drop_path_scale, again)
 
 
 def test_drop_path_is_of_each_sample_and_changes_nothing_at_rate_0_or_in_evaluation():
     encoder = build_encoder(TINY_ENCODER, 32, 0)
     x = torch.randn(4, 64, 64, generator=torch.Generator().manual_seed(0))
     plain = encoder.run(x)
-    assert torch.equal(encoder.run(x, keep=torch.ones(2, 2, 4)), plain)
-    keep = torch.ones(2, 2, 4)
-    keep[1, 0, 2] = 0.0
-    dropped = encoder.run(x, keep=keep)
+    assert torch.equal(encoder.run(x, drop_path_scale=torch.ones(2, 2, 4)), plain)
+    drop_path_scale = torch.ones(2, 2, 4)
+    drop_path_scale[1, 0, 2] = 0.0
+    dropped = encoder.run(x, drop_path_scale=drop_path_scale)
     changed = (dropped != plain).flatten(1).any(1)
     assert changed.tolist() == [False, False, True, False]
     # Nothing of both branches: the block is not there.
-    keep[:, :, 0] = 0.0
-    assert torch.equal(encoder.run(x, keep=keep)[0], encoder.norm(x)[0])
+    drop_path_scale[:, :, 0] = 0.0
+    assert torch.equal(encoder.run(x, drop_path_scale=drop_path_scale)[0], encoder.norm(x)[0])
     # A model draws nothing by itself, in training or not.
     model = build_segmenter(TINY_TRANSFER.model_copy(update={"drop_path": 0.9}), 32, 4)
     images = {"rgb": torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)}

@@ -16,30 +16,32 @@ NORM_EPS = 1e-6
 PRODUCT_FORM_LIMIT = 256 * 256
 
 
-Allowed = Bool[Tensor, "b 1 #n m"]
-"""True where row n may look at column m; n is 1 where all rows may look at the same."""
+AttnMask = Bool[Tensor, "b 1 #n m"]
+"""True where query n attends to key m; n is 1 where all queries attend to the same keys."""
 
 
 def attention(
     q: Float[Tensor, "b h n c"],
     k: Float[Tensor, "b h m c"],
     v: Float[Tensor, "b h m c"],
-    allowed: Allowed | None = None,
+    attn_mask: AttnMask | None = None,
 ) -> Float[Tensor, "b h n c"]:
-    """Scaled dot-product attention. A row that may look at nothing, which is padding, comes out as the mean
-    of `v` where products are used, as 4M has it, and as if it might look at everything from the fused kernel.
+    """Scaled dot-product attention of n queries over m keys.
+
+    A query whose mask is all False, which is padding, gives the mean of `v` where plain products are used, as
+    in 4M, and attends to every key in the fused kernel.
 
     On a CPU, and for the short sequences of token budgets, three plain products are 2 times faster in bf16
     (forward and backward of a whole encoder) than `scaled_dot_product_attention`, whose fused backward is
     slow there. Anywhere else the fused kernel is used."""
     if q.device.type != "cpu" or q.shape[-2] * k.shape[-2] > PRODUCT_FORM_LIMIT:
-        if allowed is not None and allowed.shape[-2] > 1:
-            # Not every kernel is finite where a row may look at nothing.
-            allowed = allowed | ~allowed.any(-1, keepdim=True)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        if attn_mask is not None and attn_mask.shape[-2] > 1:
+            # Not every kernel is finite where a query attends to no key.
+            attn_mask = attn_mask | ~attn_mask.any(-1, keepdim=True)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
     scores = q @ (k * k.shape[-1] ** -0.5).transpose(-1, -2)
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, torch.finfo(scores.dtype).min)
     return torch.softmax(scores, dim=-1) @ v
 
 
@@ -104,10 +106,10 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=style.bias)
         self.out = nn.Linear(dim, dim, bias=style.bias)
 
-    def forward(self, x: Float[Tensor, "b n d"], allowed: Allowed | None = None) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b n d"], attn_mask: AttnMask | None = None) -> Float[Tensor, "b n d"]:
         b, n, d = x.shape
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        return self.out(attention(q, k, v, allowed).transpose(1, 2).reshape(b, n, d))
+        return self.out(attention(q, k, v, attn_mask).transpose(1, 2).reshape(b, n, d))
 
 
 class CrossAttention(nn.Module):
@@ -119,19 +121,20 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(dim, dim, bias=style.bias)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], context: Float[Tensor, "b m d"], allowed: Allowed | None = None
+        self, x: Float[Tensor, "b n d"], context: Float[Tensor, "b m d"], attn_mask: AttnMask | None = None
     ) -> Float[Tensor, "b n d"]:
         b, n, d = x.shape
         q = self.q(x).view(b, n, self.heads, d // self.heads).transpose(1, 2)
         k, v = (
             self.kv(context).view(b, context.shape[1], 2, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         )
-        return self.out(attention(q, k, v, allowed).transpose(1, 2).reshape(b, n, d))
+        return self.out(attention(q, k, v, attn_mask).transpose(1, 2).reshape(b, n, d))
 
 
 class Block(nn.Module):
-    """x += attention(norm x); x += mlp(norm x). `keep`: factors of these two summands for each sample, 0
-    where drop path leaves one out."""
+    """Pre-norm block: x += attention(norm x); x += mlp(norm x).
+
+    `drop_path_scale`: factors of the two residual branches for each sample; 0 where drop path skips one."""
 
     def __init__(self, dim: int, style: Style):
         super().__init__()
@@ -142,13 +145,13 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b n d"],
-        allowed: Allowed | None = None,
-        keep: Float[Tensor, "2 b"] | None = None,
+        attn_mask: AttnMask | None = None,
+        drop_path_scale: Float[Tensor, "2 b"] | None = None,
     ) -> Float[Tensor, "b n d"]:
-        if keep is not None:
-            x = x + self.attention(self.norm1(x), allowed) * keep[0, :, None, None]
-            return x + self.mlp(self.norm2(x)) * keep[1, :, None, None]
-        x = x + self.attention(self.norm1(x), allowed)
+        if drop_path_scale is not None:
+            x = x + self.attention(self.norm1(x), attn_mask) * drop_path_scale[0, :, None, None]
+            return x + self.mlp(self.norm2(x)) * drop_path_scale[1, :, None, None]
+        x = x + self.attention(self.norm1(x), attn_mask)
         return x + self.mlp(self.norm2(x))
 
 
@@ -166,11 +169,11 @@ class DecoderBlock(nn.Module):
         self,
         x: Float[Tensor, "b n d"],
         context: Float[Tensor, "b m d"],
-        allowed: Allowed | None = None,
-        context_allowed: Allowed | None = None,
+        attn_mask: AttnMask | None = None,
+        context_attn_mask: AttnMask | None = None,
     ) -> Float[Tensor, "b n d"]:
-        x = x + self.attention(self.norm1(x), allowed)
-        x = x + self.cross(self.query_norm(x), self.context_norm(context), context_allowed)
+        x = x + self.attention(self.norm1(x), attn_mask)
+        x = x + self.cross(self.query_norm(x), self.context_norm(context), context_attn_mask)
         return x + self.mlp(self.norm2(x))
 
 

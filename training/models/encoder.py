@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from scenes.config import Config
 from training.models.blocks import (
-    Allowed,
+    AttnMask,
     Block,
     Style,
     attention_flops,
@@ -121,19 +121,22 @@ class Encoder(nn.Module):
     def run(
         self,
         x: Float[Tensor, "b n d"],
-        allowed: Allowed | None = None,
-        whole: bool = False,
-        keep: Float[Tensor, "depth 2 b"] | None = None,
+        attn_mask: AttnMask | None = None,
+        return_registers: bool = False,
+        drop_path_scale: Float[Tensor, "depth 2 b"] | None = None,
     ) -> Float[Tensor, "b m d"]:
-        """Features of embedded tokens; `whole`: those of the registers too, in front. `allowed` says who may
-        look at which of the n tokens; all may look at registers. `keep`: of drop path, for every block."""
+        """Features of n embedded tokens after all blocks and the last norm.
+
+        `attn_mask`: True where a token (row) attends to another (column); registers are attended to by all.
+        `return_registers`: put the features of the registers in front, so that m = registers + n.
+        `drop_path_scale`: factors of the residual branches of every block, see `Block`."""
         registers = self.config.registers
         if self.register_embedding is not None:
             x = torch.cat([self.register_embedding.expand(len(x), -1, -1), x], dim=1)
-            allowed = None if allowed is None else F.pad(allowed, (registers, 0), value=True)
+            attn_mask = None if attn_mask is None else F.pad(attn_mask, (registers, 0), value=True)
         for i, block in enumerate(self.blocks):
-            x = block(x, allowed, None if keep is None else keep[i])
-        return self.norm(x if whole else x[:, registers:])
+            x = block(x, attn_mask, None if drop_path_scale is None else drop_path_scale[i])
+        return self.norm(x if return_registers else x[:, registers:])
 
     def forward(self, rgb: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b n d"]:
         """Features of all patches of whole images, row-major: how transfer uses the encoder."""

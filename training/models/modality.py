@@ -50,8 +50,8 @@ class TokenSpec:
         return self.codes > 0 and self.kind != "vectors"
 
 
-def owner_of(specs: tuple[TokenSpec, ...]) -> Int[np.ndarray, " slots"]:
-    """Number of the modality of every slot."""
+def slot_modality_ids(specs: tuple[TokenSpec, ...]) -> Int[np.ndarray, " slots"]:
+    """Index into `specs` of the modality of every slot."""
     return np.repeat(np.arange(len(specs)), [s.slots for s in specs])
 
 

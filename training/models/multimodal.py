@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from training.models.blocks import DecoderBlock, attention_flops, linear_flops, norm
 from training.models.encoder import Encoder, EncoderConfig
-from training.models.modality import TokenSpec, owner_of
+from training.models.modality import TokenSpec, slot_modality_ids
 from training.models.positions import sincos_1d, sincos_2d
 
-Batch = dict[str, Any]
+PackedBatch = dict[str, Any]
 """What `Multimodal` takes; made by `training.pretrain.packing`. For b samples, i inputs and t targets each:
 
 - inputs [b, i], targets [b, t]: slots, in any order within a sample; 0 where padded
@@ -26,8 +26,8 @@ Batch = dict[str, Any]
   among the b·i inputs, modality after modality
 - truth {modality: ids [k]} of the targets; `target_rows` {modality: [k]}: their places among the b·t targets
 - shown {sequence: ids [k]}: what stands at a sequence's targets, the token before the one to predict
-- only where something is padded: input_valid [b, i], target_valid [b, t], and who may look at whom among
-  the targets: allowed [b, t, t]
+- only where something is padded: input_valid [b, i], target_valid [b, t], and which targets attend to which:
+  attn_mask [b, t, t]
 - only where the batch is a part of a larger one: counts {modality: number of its targets in the whole}"""
 
 
@@ -75,10 +75,10 @@ class Multimodal(nn.Module):
         self.norm = norm(dim, config.style)
         self.heads = nn.ModuleDict({s.name: nn.Linear(dim, s.codes, bias=False) for s in self.targets})
         self.positions: Tensor
-        self.owner: Tensor
+        self.modality_ids: Tensor
         self.ordered: Tensor
         self.register_buffer("positions", torch.cat([_places(s, dim) for s in specs]), persistent=False)
-        self.register_buffer("owner", torch.from_numpy(owner_of(specs)), persistent=False)
+        self.register_buffer("modality_ids", torch.from_numpy(slot_modality_ids(specs)), persistent=False)
         ordered = torch.tensor([s.kind == "sequence" for s in specs])
         self.register_buffer("ordered", ordered, persistent=False)
 
@@ -87,7 +87,7 @@ class Multimodal(nn.Module):
         """Size of the vocabulary of every modality that is predicted."""
         return {s.name: s.codes for s in self.targets}
 
-    def input_content(self, batch: Batch) -> Float[Tensor, "b i d"]:
+    def input_content(self, batch: PackedBatch) -> Float[Tensor, "b i d"]:
         """What is seen, without its places: embedded tokens and patches; zeros where padded."""
         parts = []
         for spec in self.specs:
@@ -98,7 +98,7 @@ class Multimodal(nn.Module):
         content = torch.cat(parts).new_zeros(b * i, dim).index_copy(0, batch["input_rows"], torch.cat(parts))
         return content.view(b, i, dim)
 
-    def input_places(self, batch: Batch) -> Float[Tensor, "b i d"]:
+    def input_places(self, batch: PackedBatch) -> Float[Tensor, "b i d"]:
         """Position + modality of what is seen; zeros where padded."""
         vectors = [
             self.encoder.rgb_embedding if s.pixels else self.modality_embedding[s.name] for s in self.specs
@@ -106,7 +106,7 @@ class Multimodal(nn.Module):
         places = self._places(batch["inputs"], vectors, self.input_place_embedding)
         return _zero(places, batch.get("input_valid"))
 
-    def target_places(self, batch: Batch) -> Float[Tensor, "b t d"]:
+    def target_places(self, batch: PackedBatch) -> Float[Tensor, "b t d"]:
         """Position + modality of what is to be predicted; zeros where padded."""
         none = torch.zeros_like(self.mask_embedding)
         vectors = [self.modality_embedding[s.name] if s.predicted else none for s in self.specs]
@@ -120,17 +120,17 @@ class Multimodal(nn.Module):
         if len(learned):
             parts = table.split([s.slots for s in self.specs])
             table = torch.cat([learned.get(s.name, p) for s, p in zip(self.specs, parts, strict=True)])
-        return F.embedding(slots, table) + F.embedding(self.owner[slots], torch.stack(list(vectors)))
+        return F.embedding(slots, table) + F.embedding(self.modality_ids[slots], torch.stack(list(vectors)))
 
-    def context_of(self, batch: Batch) -> Float[Tensor, "b m d"]:
+    def context_of(self, batch: PackedBatch) -> Float[Tensor, "b m d"]:
         """What the decoder looks at: projected encoder output of registers and inputs, with their places
         (registers have none)."""
         places = self.input_places(batch)
-        allowed = _columns(batch.get("input_valid"))
-        features = self.encoder.run(self.input_content(batch) + places, allowed, whole=True)
+        attn_mask = _columns(batch.get("input_valid"))
+        features = self.encoder.run(self.input_content(batch) + places, attn_mask, return_registers=True)
         return self.context(features) + F.pad(places, (0, 0, self.encoder.config.registers, 0))
 
-    def target_content(self, batch: Batch) -> Float[Tensor, "b t d"]:
+    def target_content(self, batch: PackedBatch) -> Float[Tensor, "b t d"]:
         """The mask token, or in a sequence the token before; zeros where padded."""
         b, t = batch["targets"].shape
         content = self.mask_embedding.expand(b, t, -1)
@@ -140,35 +140,35 @@ class Multimodal(nn.Module):
             content = content.flatten(0, 1).index_copy(0, rows, F.embedding(ids, table)).view(b, t, -1)
         return _zero(content, batch.get("target_valid"))
 
-    def allowed(self, targets: Int[Tensor, "b t"]) -> Bool[Tensor, "b t t"] | None:
+    def attn_mask(self, targets: Int[Tensor, "b t"]) -> Bool[Tensor, "b t t"] | None:
         """A target sees its own modality, all of it on a grid, none after itself in a sequence."""
         if len(self.targets) == 1 and self.targets[0].kind == "grid":
             return None
-        owner = self.owner[targets]
-        same = owner[:, :, None] == owner[:, None, :]
+        modality_ids = self.modality_ids[targets]
+        same = modality_ids[:, :, None] == modality_ids[:, None, :]
         if any(s.kind == "sequence" for s in self.targets):
             late = targets[:, :, None] < targets[:, None, :]
-            same = same & ~(late & self.ordered[owner][:, :, None])
+            same = same & ~(late & self.ordered[modality_ids][:, :, None])
         return same
 
-    def decode(self, context: Float[Tensor, "b m d"], batch: Batch) -> Float[Tensor, "b t d"]:
+    def decode(self, context: Float[Tensor, "b m d"], batch: PackedBatch) -> Float[Tensor, "b t d"]:
         """Features of the targets."""
         y = self.target_content(batch) + self.target_places(batch)
-        allowed = batch["allowed"] if "allowed" in batch else self.allowed(batch["targets"])
-        allowed = None if allowed is None else allowed[:, None]
+        attn_mask = batch["attn_mask"] if "attn_mask" in batch else self.attn_mask(batch["targets"])
+        attn_mask = None if attn_mask is None else attn_mask[:, None]
         seen = _columns(batch.get("input_valid"))
         if seen is not None:
             seen = F.pad(seen, (self.encoder.config.registers, 0), value=True)
         for block in self.blocks:
-            y = block(y, context, allowed, seen)
+            y = block(y, context, attn_mask, seen)
         return self.norm(y)
 
-    def logits(self, batch: Batch) -> dict[str, Float[Tensor, "k codes"]]:
+    def logits(self, batch: PackedBatch) -> dict[str, Float[Tensor, "k codes"]]:
         """Logits of each modality's targets, in the order of `truth`."""
         y = self.decode(self.context_of(batch), batch).flatten(0, 1)
         return {name: head(y[batch["target_rows"][name]]) for name, head in self.heads.items()}
 
-    def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, batch: PackedBatch) -> dict[str, Float[Tensor, ""]]:
         """Mean cross-entropy [nat] of each modality; 0 for one that has no target in this batch.
 
         `batch["counts"]`: the numbers of targets to divide by, where the batch is a part of a larger one."""

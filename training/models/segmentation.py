@@ -47,7 +47,7 @@ class ConvNeXtBlock(nn.Module):
         return x + self.down(F.gelu(self.up(self.norm(y)), approximate="tanh"))
 
 
-class Head(nn.Module):
+class SegmentationHead(nn.Module):
     """Token features on a grid to logits at `upsample` times its resolution."""
 
     def __init__(self, dim: int, config: HeadConfig, classes: int):
@@ -77,8 +77,8 @@ class Head(nn.Module):
 def drop_path(
     rate: float, depth: int, batch: int, rng: np.random.Generator
 ) -> Float[Tensor, "depth 2 batch"] | None:
-    """What `Encoder.run` takes as `keep`: stochastic depth (Huang et al., arXiv:1603.09382), each sample by
-    itself, as in timm.
+    """The `drop_path_scale` of `Encoder.run`: stochastic depth (Huang et al., arXiv:1603.09382), drawn for
+    each sample as in timm.
 
     A branch is left out with a probability that grows linearly from 0 in the first block to `rate` in the
     last, and counts 1 / (1 - probability) otherwise. None for a rate of 0."""
@@ -131,7 +131,10 @@ class Segmenter(nn.Module):
     to see."""
 
     def __init__(
-        self, encoder: Encoder, head: Head | LinearHead | NeighbourHead, inputs: tuple[str, ...] = ("rgb",)
+        self,
+        encoder: Encoder,
+        head: SegmentationHead | LinearHead | NeighbourHead,
+        inputs: tuple[str, ...] = ("rgb",),
     ):
         super().__init__()
         self.encoder, self.head, self.inputs = encoder, head, inputs
@@ -139,15 +142,15 @@ class Segmenter(nn.Module):
         self.further = nn.ModuleDict({m: ModalityInput(m, config.dim, config.patch) for m in inputs[1:]})
 
     def features(
-        self, images: Mapping[str, Tensor], keep: Float[Tensor, "depth 2 b"] | None = None
+        self, images: Mapping[str, Tensor], drop_path_scale: Float[Tensor, "depth 2 b"] | None = None
     ) -> Float[Tensor, "b n d"]:
         """Of the patches of RGB, row-major; `images`: each modality as stored, rgb uint8 [b, h, w, 3].
-        `keep`: of drop path, given in training only."""
+        `drop_path_scale`: of drop path, given in training only."""
         encoder = self.encoder
         tokens = encoder.embed(patchify(images["rgb"], encoder.config.patch))
         patches = tokens.shape[1]
         further = [embed(images[name]) + encoder.positions for name, embed in self.further.items()]
-        return encoder.run(torch.cat([tokens, *further], dim=1), keep=keep)[:, :patches]
+        return encoder.run(torch.cat([tokens, *further], dim=1), drop_path_scale=drop_path_scale)[:, :patches]
 
     def decode(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b k h w"]:
         """Logits [classes] of every pixel."""
@@ -159,7 +162,7 @@ class Segmenter(nn.Module):
         return logits.clamp_min(1e-6).log() if isinstance(self.head, NeighbourHead) else logits
 
     def forward(
-        self, images: Mapping[str, Tensor], keep: Float[Tensor, "depth 2 b"] | None = None
+        self, images: Mapping[str, Tensor], drop_path_scale: Float[Tensor, "depth 2 b"] | None = None
     ) -> Float[Tensor, "b k h w"]:
         """Logits [classes] of every pixel."""
-        return self.decode(self.features(images, keep))
+        return self.decode(self.features(images, drop_path_scale))

@@ -9,7 +9,7 @@ from engine.stream.order import View
 from training.models.modality import TokenSpec
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dino.dino import Dino
-from training.pretrain.masking import Sources
+from training.pretrain.masking import SourceModalities
 from training.pretrain.objectives import MaskedAutoencoder, MultimodalObjective, Objective
 from training.tokenizers.tokenize_store import check_tokens
 from training.tokenizers.tokenizer import load_tokenizer, token_array
@@ -67,7 +67,7 @@ def views_of(frames: View, showing: str | None = None) -> tuple[Frames, ...]:
     return frames.views if showing is None else frames.showing(showing)
 
 
-def sources_of(frames: View, modalities: tuple[str, ...]) -> Sources | None:
+def sources_of(frames: View, modalities: tuple[str, ...]) -> SourceModalities | None:
     """What each view of a mixture shows; None where all show all. Raises ValueError for what is no modality
     of the pre-training, and for one that none shows."""
     if not isinstance(frames, MixedFrames) or not any(frames.shows):
@@ -77,7 +77,7 @@ def sources_of(frames: View, modalities: tuple[str, ...]) -> Sources | None:
         raise ValueError(
             f"a source shows {unknown}, and pre-training has {list(modalities)}: let it show those"
         )
-    sources = Sources(tuple(shown or modalities for shown in frames.shows), frames.ratios)
+    sources = SourceModalities(tuple(shown or modalities for shown in frames.shows), frames.ratios)
     hidden = sorted(set(modalities).difference(*sources.shown))
     if hidden:
         raise ValueError(f"no source shows {hidden}: let one of them, or leave that out of modalities")

@@ -12,7 +12,7 @@ from training.pretrain.dino.dino import DinoConfig
 from training.pretrain.masking import MaskingConfig
 from training.pretrain.objectives import Weighting
 from training.pretrain.parallel import Parallel
-from training.tokenizers.token_crops import WHOLE, CropConfig
+from training.tokenizers.token_crops import WHOLE, TokenCropConfig
 
 
 class PretrainConfig(LoopConfig):
@@ -27,7 +27,7 @@ class PretrainConfig(LoopConfig):
     """Blocks of the decoder (mm, mae)."""
     masking: MaskingConfig = MaskingConfig()
     """Token budgets and their mixture (mm)."""
-    crops: CropConfig = WHOLE
+    crops: TokenCropConfig = WHOLE
     """Crops that the store was tokenized with (mm): every sample is one of them; none: whole frames."""
     tied: bool = False
     """Heads are the tables that embed their modality's tokens in the decoder (mm)."""

@@ -17,7 +17,7 @@ import numpy as np
 from engine.stream.mixture import MixedFrames
 from engine.stream.order import Order, Ticket, View
 from engine.stream.stream import TicketReader
-from training.models.multimodal import Batch
+from training.models.multimodal import PackedBatch
 from training.pretrain.objectives import Objective
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Step:
     """What a worker computes of a step: batches, one a forward pass, each with its share of the frames of
     the whole step, and the terms of each loss in them (`Objective.counts`)."""
 
-    passes: list[tuple[Batch, float]]
+    passes: list[tuple[PackedBatch, float]]
     counts: dict[str, int]
 
 
@@ -130,9 +130,9 @@ def steps(
         yield Step(made, objective.counts(drawn))
 
 
-def ahead(items: Iterator[T]) -> Generator[T]:
+def prefetch(items: Iterator[T]) -> Generator[T]:
     """The same items, each made in a thread while the one before it is in use."""
-    with ThreadPoolExecutor(1, thread_name_prefix="feed") as pool:
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
         following = pool.submit(next, items, None)
         while (item := following.result()) is not None:
             following = pool.submit(next, items, None)

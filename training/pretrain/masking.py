@@ -74,7 +74,7 @@ class Mask:
 
 
 @dataclass(frozen=True)
-class Sources:
+class SourceModalities:
     """Where samples come from: the modalities that each source shows, and its share of the samples."""
 
     shown: tuple[tuple[str, ...], ...]
@@ -95,13 +95,13 @@ class Masker:
         slots: tuple[int, ...],
         seen: tuple[str, ...] | None = None,
         predicted: tuple[str, ...] | None = None,
-        sources: Sources | None = None,
+        sources: SourceModalities | None = None,
     ):
         self.config, self.names = config, names
         self.slots = np.asarray(slots, dtype=np.int64)
-        self.owner = np.repeat(np.arange(len(slots)), self.slots)
+        self.modality_ids = np.repeat(np.arange(len(slots)), self.slots)
         self.starts = np.cumsum(self.slots) - self.slots
-        sources = sources or Sources((names,), (1.0,))
+        sources = sources or SourceModalities((names,), (1.0,))
         self.shares = np.array(sources.shares) / sum(sources.shares)
         self.shown = np.array([[name in shown for name in names] for shown in sources.shown])
         self.budget = np.array([self._budget(shown) for shown in self.shown])
@@ -177,13 +177,13 @@ class Masker:
         """Masks of `batch` samples; `source`: the number of the source of each, of the first if not given."""
         n_in, n_out = self.budgets(batch, rng, source=source)
         # A uniform order within each modality: rank of every slot among its own.
-        keys = rng.random((batch, len(self.owner)), dtype=np.float32) + self.owner
+        keys = rng.random((batch, len(self.modality_ids)), dtype=np.float32) + self.modality_ids
         order = np.argsort(keys, axis=1)
         rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.arange(len(self.owner))[None], axis=1)
-        rank -= self.starts[self.owner]
-        seen = rank < n_in[:, self.owner]
-        wanted = ~seen & (rank < (n_in + n_out)[:, self.owner])
+        np.put_along_axis(rank, order, np.arange(len(self.modality_ids))[None], axis=1)
+        rank -= self.starts[self.modality_ids]
+        seen = rank < n_in[:, self.modality_ids]
+        wanted = ~seen & (rank < (n_in + n_out)[:, self.modality_ids])
         inputs, input_valid = _slots(seen, self.config.inputs)
         targets, target_valid = _slots(wanted, self.config.targets)
         return Mask(inputs, targets, input_valid, target_valid)

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from training.models.blocks import Block, attention_flops, heads_of, linear_flops, norm
 from training.models.encoder import Encoder, EncoderConfig, build_around, patchify
 from training.models.modality import TokenSpec
-from training.models.multimodal import Batch, Multimodal
+from training.models.multimodal import Multimodal, PackedBatch
 from training.models.positions import sincos_2d
-from training.pretrain.masking import Mask, Masker, MaskingConfig, Sources
+from training.pretrain.masking import Mask, Masker, MaskingConfig, SourceModalities
 from training.pretrain.packing import pack_frames
-from training.tokenizers.token_crops import WHOLE, CropConfig, choose_crops
+from training.tokenizers.token_crops import WHOLE, TokenCropConfig, choose_crops
 
 Weighting = Literal["modality", "token"]
 Draws = dict[str, np.ndarray]
@@ -39,11 +39,11 @@ class Objective(nn.Module, ABC):
     """Samples that `prepare` makes of each frame."""
 
     @abstractmethod
-    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
+    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> PackedBatch:
         """Tensors of one batch, masks drawn; a pure function of its arguments."""
 
     @abstractmethod
-    def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, batch: PackedBatch) -> dict[str, Float[Tensor, ""]]:
         """Losses by name, `total` among them."""
 
     def after_step(self, step: int, steps: int) -> None:
@@ -57,7 +57,7 @@ class Objective(nn.Module, ABC):
         some hide modalities. Here: a seed for each, of which `pack` makes the rest."""
         return {"seeds": rng.integers(2**63, size=frames)}
 
-    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
+    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> PackedBatch:
         """Tensors of one batch of frames with choices that were drawn; a pure function of its arguments."""
         return self.prepare(arrays, np.random.default_rng(draws["seeds"]))
 
@@ -98,8 +98,8 @@ class MultimodalObjective(Objective):
         seed: int,
         tied: bool = False,
         weighting: Weighting = "modality",
-        crops: CropConfig = WHOLE,
-        sources: Sources | None = None,
+        crops: TokenCropConfig = WHOLE,
+        sources: SourceModalities | None = None,
     ):
         super().__init__()
         self.model = Multimodal(config, image, specs, decoder_depth, tied)
@@ -124,7 +124,7 @@ class MultimodalObjective(Objective):
     def tokens(self) -> int:
         return self.masker.config.inputs + self.masker.config.targets
 
-    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
+    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> PackedBatch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
     def draw(
@@ -137,7 +137,7 @@ class MultimodalObjective(Objective):
             return draws
         return draws | {"crop": rng.integers(1 + self.crops.count, size=samples)}
 
-    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
+    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> PackedBatch:
         mask = Mask(**{k: v for k, v in draws.items() if k != "crop"})
         if self.crops.count:  # samples of one frame may be of different crops
             each = {k: arrays[k].repeat(self.repeats, axis=0) for k in self.reads}
@@ -146,11 +146,11 @@ class MultimodalObjective(Objective):
         return pack_frames(arrays, mask, self.model.specs, self.encoder.config.patch)
 
     def counts(self, draws: Draws) -> dict[str, int]:
-        owner = self.masker.owner[draws["targets"][draws["target_valid"]]]
-        number = np.bincount(owner, minlength=len(self.model.specs))
+        modality_ids = self.masker.modality_ids[draws["targets"][draws["target_valid"]]]
+        number = np.bincount(modality_ids, minlength=len(self.model.specs))
         return {s.name: int(n) for s, n in zip(self.model.specs, number, strict=True) if s.predicted}
 
-    def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, batch: PackedBatch) -> dict[str, Float[Tensor, ""]]:
         losses = self.model(batch)
         return {"total": weigh(losses, batch, self.weighting, self.model.codes), **losses}
 
@@ -188,7 +188,7 @@ class MaskedAutoencoder(Objective):
         build_around(self, self.encoder, seed)
         self.reads = ("rgb",)
 
-    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
+    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> PackedBatch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
     def draw(
@@ -196,19 +196,21 @@ class MaskedAutoencoder(Objective):
     ) -> Draws:
         return {"order": np.argsort(rng.random((frames, self.slots), dtype=np.float32), axis=1)}
 
-    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
+    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> PackedBatch:
         return {
             "rgb": torch.from_numpy(arrays["rgb"]),
             "inputs": torch.from_numpy(draws["order"][:, : self.visible].copy()),
             "targets": torch.from_numpy(draws["order"][:, self.visible :].copy()),
         }
 
-    def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, batch: PackedBatch) -> dict[str, Float[Tensor, ""]]:
         inputs: Int[Tensor, "b i"] = batch["inputs"]
         targets: Int[Tensor, "b t"] = batch["targets"]
         patches = patchify(batch["rgb"], self.encoder.config.patch)
         x = self.encoder.content(_rows(patches, inputs))
-        x = self.encoder.run(x + (self.encoder.positions + self.encoder.rgb_embedding)[inputs], whole=True)
+        x = self.encoder.run(
+            x + (self.encoder.positions + self.encoder.rgb_embedding)[inputs], return_registers=True
+        )
         # Registers, visible and masked tokens in that order: attention does not care, positions say where
         # each belongs.
         seen = self.context(x).float()
@@ -236,7 +238,7 @@ class MaskedAutoencoder(Objective):
 
 
 def weigh(
-    losses: dict[str, Float[Tensor, ""]], batch: Batch, weighting: Weighting, codes: dict[str, int]
+    losses: dict[str, Float[Tensor, ""]], batch: PackedBatch, weighting: Weighting, codes: dict[str, int]
 ) -> Float[Tensor, ""]:
     """One loss of those of the modalities: "modality", the mean over all of them, or "token", weighted by
     their targets times their codes, which is what 4M calls the loss per token."""

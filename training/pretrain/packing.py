@@ -2,7 +2,7 @@
 
 `pack_frames` takes arrays of a store and a mask drawn by `training.pretrain.masking`; `pack_samples` takes
 samples in the form that 4M's loaders give (Mizrahi et al., arXiv:2312.06647), sequences and all. Both run on
-the CPU in numpy and give torch tensors (`training.models.multimodal.Batch`)."""
+the CPU in numpy and give torch tensors (`training.models.multimodal.PackedBatch`)."""
 
 import numpy as np
 import torch
@@ -10,8 +10,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from training.models.encoder import patchify
-from training.models.modality import TokenSpec, owner_of, starts_of
-from training.models.multimodal import Batch
+from training.models.modality import TokenSpec, slot_modality_ids, starts_of
+from training.models.multimodal import PackedBatch
 from training.pretrain.masking import Mask
 
 
@@ -20,7 +20,7 @@ def pack_frames(
     mask: Mask,
     specs: tuple[TokenSpec, ...],
     patch: int,
-) -> Batch:
+) -> PackedBatch:
     """Batch of frames whose modalities all lie on grids: `arrays` holds "rgb", uint8 [f, h, w, 3], and the
     tokens of each modality, [f, height, width].
 
@@ -28,10 +28,10 @@ def pack_frames(
     frames = len(arrays["rgb"])
     assert len(mask.inputs) % frames == 0
     repeats = len(mask.inputs) // frames
-    owner, starts = owner_of(specs), starts_of(specs)
+    modality_ids, starts = slot_modality_ids(specs), starts_of(specs)
     content, rows = {}, []
-    of_input = _owners(mask.inputs, mask.input_valid, owner)
-    of_target = _owners(mask.targets, mask.target_valid, owner)
+    of_input = _modalities_at(mask.inputs, mask.input_valid, modality_ids)
+    of_target = _modalities_at(mask.targets, mask.target_valid, modality_ids)
     truth, target_rows = {}, {}
     for number, spec in enumerate(specs):
         at = np.flatnonzero(of_input == number)
@@ -47,7 +47,7 @@ def pack_frames(
             where = (at // mask.targets.shape[1] // repeats, mask.targets.ravel()[at] - starts[number])
             truth[spec.name] = _ids(arrays[spec.array].reshape(frames, -1)[where])
             target_rows[spec.name] = torch.from_numpy(at)
-    batch: Batch = {
+    batch: PackedBatch = {
         "inputs": torch.from_numpy(mask.inputs),
         "targets": torch.from_numpy(mask.targets),
         "content": content,
@@ -59,13 +59,13 @@ def pack_frames(
         batch["input_valid"] = torch.from_numpy(mask.input_valid)
     if not mask.target_valid.all():
         batch["target_valid"] = torch.from_numpy(mask.target_valid)
-        kind = np.where(mask.target_valid, owner[mask.targets], -1)
-        batch["allowed"] = torch.from_numpy(kind[:, :, None] == kind[:, None, :])
+        kind = np.where(mask.target_valid, modality_ids[mask.targets], -1)
+        batch["attn_mask"] = torch.from_numpy(kind[:, :, None] == kind[:, None, :])
     return batch
 
 
-def _owners(slots: np.ndarray, valid: np.ndarray, owner: np.ndarray) -> Int[np.ndarray, " n"]:
-    return np.where(valid, owner[slots], -1).ravel()
+def _modalities_at(slots: np.ndarray, valid: np.ndarray, modality_ids: np.ndarray) -> Int[np.ndarray, " n"]:
+    return np.where(valid, modality_ids[slots], -1).ravel()
 
 
 def _ids(values: np.ndarray) -> Int[Tensor, " k"]:
@@ -78,7 +78,7 @@ def pack_samples(
     patch: int,
     inputs: int,
     targets: int,
-) -> Batch:
+) -> PackedBatch:
     """Batch of `inputs` and `targets` places a sample, padded where a sample has fewer and cut, last
     modality first, where it has more.
 
@@ -112,7 +112,7 @@ def pack_samples(
                 wanted.add(number, slots, taken, values, reach=reach)
     seen.keep(inputs)
     wanted.keep(targets)
-    batch: Batch = {
+    batch: PackedBatch = {
         "inputs": torch.from_numpy(seen.slots),
         "targets": torch.from_numpy(wanted.slots),
         "content": {},
@@ -137,8 +137,10 @@ def pack_samples(
     if not wanted.valid.all():
         batch["target_valid"] = torch.from_numpy(wanted.valid)
         within = np.arange(wanted.slots.shape[1]) < np.cumsum(wanted.reach, axis=1)[:, :, None]
-        owner = np.where(wanted.valid, wanted.number, -1)
-        batch["allowed"] = torch.from_numpy(within & (wanted.number[:, :, None] == owner[:, None, :]))
+        modality_ids = np.where(wanted.valid, wanted.number, -1)
+        batch["attn_mask"] = torch.from_numpy(
+            within & (wanted.number[:, :, None] == modality_ids[:, None, :])
+        )
     return batch
 
 

@@ -51,10 +51,10 @@ from training.common.sharded_tensors import whole
 from training.models.blocks import parameter_counts
 from training.pretrain.build import build_objective, check_unlabelled
 from training.pretrain.config import PretrainConfig
-from training.pretrain.dataloader import Step, Tickets, ahead, passes_of, steps
+from training.pretrain.dataloader import Step, Tickets, passes_of, prefetch, steps
 from training.pretrain.objectives import to_device
 from training.pretrain.parallel import gathering, join, shard, summed
-from training.pretrain.tensorboard import Board, Meter
+from training.pretrain.tensorboard import TensorBoardWriter, ThroughputMeter
 from training.pretrain.warm_start import continue_from, start_from_4m, token_arrays
 
 STATE = "training.safetensors"
@@ -129,16 +129,18 @@ def pretrain(
         range(done, config.steps), initial=done, total=config.steps, desc=f"pretrain {config.objective}",
         unit="step", mininterval=1.0, disable=world.rank > 0,
     )  # fmt: skip
-    meter = Meter(objective, config.batch, device, config.bf16, world.size)
+    meter = ThroughputMeter(objective, config.batch, device, config.bf16, world.size)
     with ExitStack() as stack:
-        feed = stack.enter_context(closing(ahead(made)))
+        loader = stack.enter_context(closing(prefetch(made)))
         writer = stack.enter_context(Writer(out / STATE))
-        board = Board(out, meter, done, max(1, config.steps // 1000)) if world.rank == 0 else None
-        if board is not None:
-            stack.callback(board.close)
+        tensorboard = (
+            TensorBoardWriter(out, meter, done, max(1, config.steps // 1000)) if world.rank == 0 else None
+        )
+        if tensorboard is not None:
+            stack.callback(tensorboard.close)
         for step in bar:
             asked = time.monotonic()
-            ready = next(feed)
+            ready = next(loader)
             waited += time.monotonic() - asked
             rate = warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.peak_lr)
             set_rate(optimiser, rate)
@@ -150,8 +152,8 @@ def pretrain(
             optimiser.step()
             objective.after_step(step + 1, config.steps)
             writer.check()
-            if board is not None:
-                board.add(step + 1, losses, rate, norm.item(), waited)
+            if tensorboard is not None:
+                tensorboard.add(step + 1, losses, rate, norm.item(), waited)
             world.report(step + 1, losses["total"])
             if (step + 1) % every == 0 or step + 1 == config.steps:
                 last = {k: float(np.mean([r[k] for r in recent if k in r])) for r in recent for k in r}

@@ -15,7 +15,7 @@ from training.pretrain.objectives import Objective
 FOLDER = "tensorboard"
 
 
-class Meter:
+class ThroughputMeter:
     """How well the machine is used by a training of `batch` samples a step on `workers` devices like this."""
 
     def __init__(self, objective: Objective, batch: int, device: torch.device, bf16: bool, workers: int):
@@ -34,10 +34,10 @@ class Meter:
         }
 
 
-class Board:
+class TensorBoardWriter:
     """Writes a point every `every` steps; goes on where `done` steps are there already."""
 
-    def __init__(self, out: Path, meter: Meter, done: int, every: int):
+    def __init__(self, out: Path, meter: ThroughputMeter, done: int, every: int):
         self.meter, self.every = meter, every
         self._writer = SummaryWriter(str(out / FOLDER), purge_step=done)
         self._last = (done, time.monotonic(), 0.0)

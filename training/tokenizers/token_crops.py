@@ -22,7 +22,7 @@ from scenes.config import Config
 TRIES = 10  # boxes drawn for one that fits; else the whole frame
 
 
-class CropConfig(Config):
+class TokenCropConfig(Config):
     """Which crops of every frame are tokenized. The ranges are 4M's."""
 
     count: int = Field(default=0, ge=0, le=1000)
@@ -48,12 +48,12 @@ class CropConfig(Config):
         return f"crops_{self.digest}"
 
 
-WHOLE = CropConfig()
+WHOLE = TokenCropConfig()
 """No crop but the whole frame."""
 
 
 def draw_boxes(
-    config: CropConfig, part: str, frames: int, height: int, width: int
+    config: TokenCropConfig, part: str, frames: int, height: int, width: int
 ) -> Int16[np.ndarray, "frames crops 5"]:
     """The boxes of a part of so many frames of a size [pixels]. Raises ValueError for ranges out of order."""
     for name, (low, high) in (("scale", config.scale), ("ratio", config.ratio)):

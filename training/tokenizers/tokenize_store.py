@@ -23,7 +23,7 @@ from engine.store.store import ModalitySpec, Store
 from training.common.optimiser import pick_device, use_threads
 from training.models.signals import SIGNALS
 from training.tokenizers.image_tokenizer import ImageTokenizer
-from training.tokenizers.token_crops import WHOLE, CropConfig, crop, draw_boxes
+from training.tokenizers.token_crops import WHOLE, TokenCropConfig, crop, draw_boxes
 from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 
@@ -35,7 +35,7 @@ def tokenize(
     device: str = "auto",
     batch: int = 256,
     role: Literal["pretrain", "transfer"] = "pretrain",
-    crops: CropConfig = WHOLE,
+    crops: TokenCropConfig = WHOLE,
 ) -> dict[str, Any]:
     """Add the tokens of `modality` to every part of `role` that lacks them, per frame as uint16 [grid, grid],
     or [crops, grid, grid] where there are random crops, the whole frame first.
@@ -93,7 +93,7 @@ def tokenize(
     }
 
 
-def check_tokens(view: Frames, tokenizer: Path, crops: CropConfig = WHOLE) -> None:
+def check_tokens(view: Frames, tokenizer: Path, crops: TokenCropConfig = WHOLE) -> None:
     """Raises ValueError where frames lack the tokens of the tokenizer in a folder, of whole frames or of
     these crops, and says which they have."""
     wanted = token_array(tokenizer, crops)

@@ -47,7 +47,7 @@ from training.tokenizers.feature_codebook import FeatureCodebook
 from training.tokenizers.image_tokenizer import ImageTokenizer
 from training.tokenizers.label_map import LabelMap
 from training.tokenizers.quantiser import usage
-from training.tokenizers.token_crops import CropConfig
+from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.token_pictures import compare
 
 __all__ = ["Tokenizer", "TokenizerConfig", "load_tokenizer", "measure", "token_array", "train_tokenizer"]
@@ -196,7 +196,7 @@ def load_tokenizer(folder: Path) -> ImageTokenizer:
     return model.eval()
 
 
-def token_array(folder: Path, crops: CropConfig | None = None) -> str:
+def token_array(folder: Path, crops: TokenCropConfig | None = None) -> str:
     """Name in a store of the tokens that the tokenizer in `folder` makes: `tok_<modality>_<digest>`, and the
     digest of the crops behind it where there are random ones.
 

@@ -47,7 +47,7 @@ from training.models.blocks import initialise
 from training.models.encoder import EncoderConfig, build_encoder
 from training.models.knn import NeighbourHead
 from training.models.metrics import VOID
-from training.models.segmentation import Head, LinearHead, Segmenter, drop_path
+from training.models.segmentation import LinearHead, SegmentationHead, Segmenter, drop_path
 from training.transfer.config import TransferConfig
 from training.transfer.frozen import Frozen
 from training.transfer.labelled import (
@@ -219,9 +219,9 @@ def _batches(
         for step, images in enumerate(batches, done):
             truth = torch.from_numpy(images.pop(TRUTH)).to(device).long()
             rng = np.random.default_rng((config.draw_seed, step, 1))
-            keep = drop_path(config.drop_path, config.encoder.depth, len(truth), rng)
+            drop_path_scale = drop_path(config.drop_path, config.encoder.depth, len(truth), rng)
             given = {name: torch.from_numpy(v).to(device) for name, v in images.items()}
-            yield (given, keep if keep is None else keep.to(device)), truth
+            yield (given, drop_path_scale if drop_path_scale is None else drop_path_scale.to(device)), truth
     frozen = Frozen(model, device, config.bf16)
     batches = frozen.batches(sources, config.crop, config.flip, config.draw_seed, done, config.keep_gb)
     for features, truth in batches:
@@ -251,7 +251,7 @@ def build_segmenter(config: TransferConfig, image: int, classes: int, entries: i
     if config.protocol == "linear":
         head = LinearHead(config.encoder.dim, classes)
     else:
-        head = Head(config.encoder.dim, config.head, classes)
+        head = SegmentationHead(config.encoder.dim, config.head, classes)
     head.initialise(torch.Generator().manual_seed(config.seed + 2))
     model = Segmenter(encoder, head, config.inputs)
     initialise(model.further, torch.Generator().manual_seed(config.seed + 3))

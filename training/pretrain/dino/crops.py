@@ -32,7 +32,7 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.4, 0.4, 0.2, 0.1
 LUMA = (0.299, 0.587, 0.114)
 
 
-class CropConfig(Config):
+class MultiCropConfig(Config):
     local_crops: int = Field(default=8, ge=0)
     """Local crops of a frame, beside two global ones; their side is half the frame's."""
     global_area: tuple[float, float] = (0.32, 1.0)
@@ -56,7 +56,7 @@ pixels, mirrored; brightness, contrast, saturation (factors) and hue (turns); gr
 share of the crop's side; solarised. 1, 0 and false where nothing changes."""
 
 
-def draw_crops(frames: int, side: int, config: CropConfig, rng: np.random.Generator) -> dict[str, Drawn]:
+def draw_crops(frames: int, side: int, config: MultiCropConfig, rng: np.random.Generator) -> dict[str, Drawn]:
     """Two crops "global" and `config.local_crops` "local" of each of so many frames of `side` pixels."""
     draw = partial(_draw, frames, side, config, rng)
     return {
@@ -68,7 +68,7 @@ def draw_crops(frames: int, side: int, config: CropConfig, rng: np.random.Genera
 def _draw(
     frames: int,
     side: int,
-    config: CropConfig,
+    config: MultiCropConfig,
     rng: np.random.Generator,
     kind: str,
     crops: int,

@@ -27,18 +27,25 @@ from torch import Tensor, nn
 from scenes.config import Config
 from training.models.blocks import linear_flops
 from training.models.encoder import Encoder, EncoderConfig, build_around, patchify
-from training.models.multimodal import Batch
+from training.models.multimodal import PackedBatch
 from training.models.positions import sincos_2d_across
 from training.pretrain.dino.block_masks import draw_blocks, draw_counts
-from training.pretrain.dino.crops import CropConfig, crop_flops, draw_crops, make_crops
-from training.pretrain.dino.losses import Balanced, Centred, Head, cross_entropy, dino_loss, koleo_loss
+from training.pretrain.dino.crops import MultiCropConfig, crop_flops, draw_crops, make_crops
+from training.pretrain.dino.losses import (
+    DinoHead,
+    EmaCentering,
+    SinkhornKnopp,
+    cross_entropy,
+    dino_loss,
+    koleo_loss,
+)
 from training.pretrain.objectives import Draws, Objective
 
 
 class DinoConfig(Config):
     """Defaults are DINOv2's, but for heads and prototypes, which are for small encoders."""
 
-    crops: CropConfig = CropConfig()
+    crops: MultiCropConfig = MultiCropConfig()
     """What is cropped, and how colours change."""
     masked_crops: float = Field(default=0.5, ge=0, le=1)
     """Share of the global crops with hidden patches; one of a lane at least."""
@@ -122,7 +129,7 @@ class Dino(Objective):
             student.load_state_dict(teacher.state_dict())
         self.reads = ("rgb",)
 
-    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> Batch:
+    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> PackedBatch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
     def draw(
@@ -135,7 +142,7 @@ class Dino(Objective):
         drawn["hidden"] = hidden.reshape(2, frames, -1)
         return {k: v.swapaxes(0, 1) for k, v in drawn.items()}  # [frames, crops, ...]
 
-    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> Batch:
+    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> PackedBatch:
         if len(arrays["rgb"]) < 2:
             raise ValueError("dino tells frames apart, so each worker needs two a step: raise the batch")
         drawn = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in draws.items()}
@@ -154,7 +161,7 @@ class Dino(Objective):
             "hidden_weight": torch.from_numpy((1.0 / (len(hidden) * count)).astype(np.float32)),
         }
 
-    def forward(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, batch: PackedBatch) -> dict[str, Float[Tensor, ""]]:
         rgb, c = batch["rgb"], self.config
         rows, frames = batch["hidden_rows"], len(rgb)
         whole = self._crops(batch, "global", self.grid)
@@ -176,7 +183,7 @@ class Dino(Objective):
         total = dino + c.ibot * ibot + c.koleo * koleo
         return {"total": total, "dino": dino, "ibot": ibot, "koleo": koleo}
 
-    def _crops(self, batch: Batch, kind: str, grid: int) -> UInt8[Tensor, "n h h 3"]:
+    def _crops(self, batch: PackedBatch, kind: str, grid: int) -> UInt8[Tensor, "n h h 3"]:
         with torch.autocast(batch["rgb"].device.type, enabled=False):
             return make_crops(batch["rgb"], batch["crops"][kind], grid * self.encoder.config.patch)
 
@@ -191,7 +198,7 @@ class Dino(Objective):
         x = encoder.content(patchify(crops, encoder.config.patch))
         if hidden is not None:
             x = torch.where(hidden[..., None], self.mask_embedding.to(x.dtype), x)
-        x = encoder.run(x + (positions + encoder.rgb_embedding), whole=True)
+        x = encoder.run(x + (positions + encoder.rgb_embedding), return_registers=True)
         registers = encoder.config.registers
         return x[:, 0] if registers else x.mean(1), x[:, registers:]
 
@@ -202,8 +209,8 @@ class Dino(Objective):
             for old, new in zip(teacher.parameters(), student.parameters(), strict=True):
                 old.lerp_(new, 1 - momentum)
         for truth in self.truth.children():
-            assert isinstance(truth, Balanced | Centred)
-            truth.settle()
+            assert isinstance(truth, SinkhornKnopp | EmaCentering)
+            truth.update()
         self.temperature.fill_(self.config.temperature_at(step / steps))
 
     def flops(self) -> dict[str, float]:
@@ -229,13 +236,13 @@ class Dino(Objective):
 
 def _heads(dim: int, dino: DinoConfig) -> nn.ModuleDict:
     sizes = (dim, dino.hidden, dino.bottleneck, dino.prototypes)
-    return nn.ModuleDict({"image": Head(*sizes), "patch": Head(*sizes)})
+    return nn.ModuleDict({"image": DinoHead(*sizes), "patch": DinoHead(*sizes)})
 
 
-def _truth(dino: DinoConfig) -> Balanced | Centred:
+def _truth(dino: DinoConfig) -> SinkhornKnopp | EmaCentering:
     if dino.centring == "sinkhorn":
-        return Balanced()
-    return Centred(dino.prototypes, dino.centre_momentum)
+        return SinkhornKnopp()
+    return EmaCentering(dino.prototypes, dino.centre_momentum)
 
 
 def _mean_hidden(grid: int, c: DinoConfig) -> float:

@@ -1,8 +1,8 @@
 """The losses of DINOv2 (Oquab et al., arXiv:2304.07193) and the head they are taken behind.
 
-A head gives the cosines of a feature with prototypes. What the teacher says of them becomes a distribution
-in either of two ways that keep it from collapsing: `Centred` (DINO, Caron et al., arXiv:2104.14294) or
-`Balanced` (Sinkhorn-Knopp, arXiv:2006.09882). The student is to say the same."""
+A head gives logits: the cosines of a feature with prototypes. The teacher's logits become target
+distributions in one of two ways that prevent collapse: `EmaCentering` (DINO, Caron et al., arXiv:2104.14294)
+or `SinkhornKnopp` (SwAV, Caron et al., arXiv:2006.09882). The student predicts these targets."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 EPS = 1e-8
 
 
-class Head(nn.Module):
+class DinoHead(nn.Module):
     """MLP of three layers, then cosines with `prototypes`: features and weights of the last layer have length
     1 (weight normalisation with its gain fixed to 1, as DINO has it for stability)."""
 
@@ -37,11 +37,11 @@ class Head(nn.Module):
             return F.linear(x, F.normalize(self.prototypes.weight, dim=-1))
 
 
-class Centred(nn.Module):
-    """softmax((logits - centre) / temperature), the centre following the mean of the logits of all workers.
+class EmaCentering(nn.Module):
+    """Targets softmax((logits - centre) / temperature); the centre is an exponential moving average of the
+    logits of all workers.
 
-    It moves when `settle` is called, once a step, so that a loss does not depend on how often it is asked
-    for."""
+    The centre moves only in `update`, called once a step, so that calling the loss twice gives the same."""
 
     def __init__(self, prototypes: int, momentum: float):
         super().__init__()
@@ -55,19 +55,19 @@ class Centred(nn.Module):
 
     def forward(self, logits: Float[Tensor, "n k"], temperature: Tensor) -> Float[Tensor, "n k"]:
         if self.training:
-            # Since the last `settle`; what is there is the sum of all workers already.
+            # Since the last `update`; what is there is the sum of all workers already.
             self.total += _of_all_workers(logits.sum(0))
             self.count += _of_all_workers(torch.full_like(self.count, len(logits)))
         return ((logits - self.centre) / temperature).softmax(-1)
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def update(self) -> None:
         self.centre.lerp_(self.total / self.count.clamp_min(1.0), 1 - self.momentum)
         self.total.zero_()
         self.count.zero_()
 
 
-class Balanced(nn.Module):
+class SinkhornKnopp(nn.Module):
     """exp(logits / temperature), scaled three times so that all prototypes get the same weight and every row
     sums to 1 (Sinkhorn-Knopp), over the rows of all workers. Needs no memory."""
 
@@ -81,7 +81,7 @@ class Balanced(nn.Module):
             weight = weight / weight.sum(-1, keepdim=True)
         return weight
 
-    def settle(self) -> None:
+    def update(self) -> None:
         pass
 
 
