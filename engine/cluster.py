@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ray
 
-from engine.machine import available_cores
+from scenes.machine import available_cores
 
 _OBJECT_STORE = 128 << 20  # bytes; tickets, plans and results are all that travels
 _EXCLUDES = [".git", ".venv", "runs", "**/__pycache__", "*.egg-info"]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from agents.simulator import SIMULATORS, drawn_by
-from engine.machine import available_cores
 from scenes.config import Config
+from scenes.machine import available_cores
 from scenes.meshes.libraries.library import AssetLibrary, default_library
 
 # (package, what it is for, the line that installs it).
@@ -89,8 +89,9 @@ def findings() -> Iterator[tuple[str, str, str, str]]:
 def _gpu() -> tuple[str, str, str, str]:
     import warp as wp
 
-    wp.config.log_level = wp.LOG_WARNING
-    wp.init()
+    from agents.raycast.warp_runtime import start_warp
+
+    start_warp()
     names = [d.name for d in wp.get_cuda_devices()] if wp.is_cuda_available() else []
     if names:
         return "ok", "gpu", ", ".join(names), ""

@@ -46,6 +46,10 @@ class CheckConfig(Config):
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
+    verbose: bool = False
+    """List each fault of many houses too; those of a single house always are."""
+    out: Path | None = None
+    """A text file to write each fault to, one a line."""
     workers: int = Field(default=0, ge=0)
     """Processes; 0 = one a core."""
 
@@ -169,24 +173,41 @@ def stats(config: StatsConfig) -> None:
 
 
 def check(config: CheckConfig) -> int:
-    """Print every fault of every house, then how many there are by rule; 1 if there is any, else 0.
+    """Print how many houses break which rule and how many are valid; 1 if any house has a fault, else 0.
 
-    A file that is no house is a fault of rule `file`, and the others are checked all the same.
+    The faults themselves are printed for a single house or with `verbose`, and written to `out`. A file that
+    is no house is a fault of rule `file`, and the others are checked all the same.
     Raises ValueError for a folder without any house.
     """
     paths = list(_files(config.houses))
-    rules: Counter[str] = Counter()
-    faulty = 0
     found = spread(_check_file, paths, config.workers)
-    for path, faults in zip(paths, tqdm(found, "checking", len(paths), unit=" houses"), strict=True):
-        for fault in faults:
-            tqdm.write(f"{path}: {fault}")
-        rules.update(fault.rule for fault in faults)
-        faulty += bool(faults)
-    for rule, count in rules.most_common():
-        print(f"{count:6d} {rule}")
+    # Nothing is printed before the progress bar has ended, so that no line holds both.
+    faults = list(tqdm(found, "checking", len(paths), unit=" houses", disable=len(paths) == 1))
+    lines = [f"{path}: {fault}" for path, some in zip(paths, faults, strict=True) for fault in some]
+    if config.out is not None:
+        config.out.parent.mkdir(parents=True, exist_ok=True)
+        config.out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    listed = config.verbose or len(paths) == 1
+    if listed:
+        print("".join(f"{line}\n" for line in lines), end="")
+    if lines and len(paths) > 1:
+        print(_table(faults))
+    faulty = sum(map(bool, faults))
     print(f"{len(paths) - faulty} of {len(paths)} houses are valid")
+    if config.out is not None:
+        print(f"{config.out}: {len(lines)} faults")
+    elif lines and not listed:
+        print("--verbose lists each fault, --out FILE writes them to a file")
     return 1 if faulty else 0
+
+
+def _table(faults: list[list[Fault]]) -> str:
+    """How many houses break each rule, and how often; the rule with most faults first."""
+    by_rule = Counter(fault.rule for some in faults for fault in some)
+    houses = Counter(rule for some in faults for rule in {fault.rule for fault in some})
+    width = max(map(len, ["rule", *by_rule]))
+    rows = [f"{rule:<{width}}  {houses[rule]:>6}  {count:>6}" for rule, count in by_rule.most_common()]
+    return "\n".join([f"{'rule':<{width}}  {'houses':>6}  {'faults':>6}", *rows])
 
 
 def _files(houses: tuple[Path, ...]) -> Iterator[Path]:

@@ -1,12 +1,13 @@
 """Work on several cores: the same function of many items, results in the items' order."""
 
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
+
+from scenes.machine import available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,7 +21,7 @@ def spread(function: Callable[[Item], Result], items: Sequence[Item], workers: i
     The results come in the order of the items, as they are made; function and items must be picklable. An
     error of an item is raised when its turn comes. Raises OSError if a process is killed.
     """
-    workers = min(workers or _cores(), len(items) // WORTH_A_PROCESS)
+    workers = min(workers or available_cores(), len(items) // WORTH_A_PROCESS)
     if workers < 2:
         yield from map(function, items)
         return
@@ -33,10 +34,6 @@ def spread(function: Callable[[Item], Result], items: Sequence[Item], workers: i
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ignore_interrupts() -> None:

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Float64
 
 from agents.raycast import kernel_trace as kt
 from agents.raycast.device_meshes import CachedMesh, Half, mesh_cache
+from agents.raycast.warp_runtime import start_warp
 from agents.srgb import SRGB_TO_LINEAR
 from scenes.meshes.geometry import Instance, Light, SceneGeometry
 from scenes.srgb import to_srgb
@@ -21,6 +22,7 @@ class DeviceScene:
     """`space` is what kernels take. Holds on to everything that it points to."""
 
     def __init__(self, geometry: SceneGeometry, device: str) -> None:
+        start_warp()
         _check(geometry)
         self.geometry = geometry
         self.device = device

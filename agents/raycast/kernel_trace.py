@@ -14,9 +14,6 @@ means the same in both, and a nearest t found in one part bounds the search in t
 
 import warp as wp
 
-# Before Warp starts up, which is at its first use: one line of banner in each of many worker processes is
-# noise.
-wp.config.log_level = wp.LOG_WARNING
 # Nothing here is differentiated; without the backward pass the kernels compile several times faster.
 #
 # Fast arithmetic lets a processor's own min and max do the box tests, which half of the time goes to; no ray

@@ -28,6 +28,7 @@ from agents.raycast import kernel_render as kernels
 from agents.raycast.device_scene import DeviceScene
 from agents.raycast.free_space import FreeSpace
 from agents.raycast.light_probes import LightProbes, bake
+from agents.raycast.warp_runtime import start_warp
 from scenes.config import Config
 from scenes.meshes.geometry import SceneGeometry
 
@@ -151,6 +152,7 @@ def _unlit(device: str) -> LightProbes:
 
 def known_device(device: str) -> str:
     """The Warp device of that name; "auto" is CUDA where there is one. ValueError names the choices."""
+    start_warp()
     if device == "auto":
         return "cuda:0" if wp.is_cuda_available() else "cpu"
     try:

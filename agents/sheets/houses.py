@@ -54,14 +54,15 @@ def house_sheet(config: HouseSheetConfig) -> None:
     tiles: list[tuple[str, np.ndarray]] = []
     height = config.width * 3 // 4
     houses = list(each_house(config.houses))
-    for name in tqdm(houses, desc="looking", unit=" houses"):
-        house = House.load(name)
-        simulator = RaycastSimulator(config=FINE)
-        simulator.load(compile_house(house))
-        rooms, poses = looks(simulator, config.views, config.eye_m, config.fov_deg)
-        cameras = Cameras.same(poses, config.fov_deg, height, config.width)
-        for room, view in zip(rooms, simulator.render(cameras, ["rgb"])["rgb"], strict=True):
-            tiles.append((f"{house.space_id}: {room.room_type}", view))
+    with tqdm(houses, desc="looking", unit=" houses") as bar:  # closed before an error is printed
+        for name in bar:
+            house = House.load(name)
+            simulator = RaycastSimulator(config=FINE)
+            simulator.load(compile_house(house))
+            rooms, poses = looks(simulator, config.views, config.eye_m, config.fov_deg)
+            cameras = Cameras.same(poses, config.fov_deg, height, config.width)
+            for room, view in zip(rooms, simulator.render(cameras, ["rgb"])["rgb"], strict=True):
+                tiles.append((f"{house.space_id}: {room.room_type}", view))
     config.out.parent.mkdir(parents=True, exist_ok=True)
     _tiled(tiles, config.columns, config.width, height).save(config.out, quality=90)
     print(f"{config.out}: {len(tiles)} views of {len(houses)} houses")

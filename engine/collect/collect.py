@@ -30,7 +30,6 @@ from engine.collect.frame_size import FrameSize, frame_size, height_width, size_
 from engine.collect.ledger import Ledger, Maker
 from engine.collect.part_maker import POSE_BLOCK, PartResult, Recipe
 from engine.collect.plan import HouseRef, PartTask, check_distinct, hash_of, part_length, plan_parts
-from engine.machine import available_cores
 from engine.store.remote.places import shown
 from engine.store.schema import LabelRow, ModalitySpec, Role
 from engine.store.store import Store
@@ -39,6 +38,7 @@ from scenes.config import Config
 from scenes.formats.spaces import identify, is_scan
 from scenes.house.labels import label_table
 from scenes.house.references import absolute, each_house
+from scenes.machine import available_cores
 from scenes.meshes.libraries.credits import CREDITS, credits_text, house_credits, scan_credits
 from scenes.meshes.libraries.library import default_library
 
@@ -210,9 +210,11 @@ def _check_names(config: CollectConfig) -> None:
 def _load_refs(config: CollectConfig) -> list[HouseRef]:
     named = list(each_house(config.houses))
     refs = []
-    for one in tqdm(named, desc="houses", unit="house", disable=len(named) < 100, leave=False):
-        digest, space_id = identify(Path(one))
-        refs.append(HouseRef(absolute(one), digest, space_id))
+    # Closed before an error is printed.
+    with tqdm(named, desc="houses", unit="house", disable=len(named) < 100, leave=False) as bar:
+        for one in bar:
+            digest, space_id = identify(Path(one))
+            refs.append(HouseRef(absolute(one), digest, space_id))
     check_distinct(refs)
     return refs
 

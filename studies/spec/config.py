@@ -18,8 +18,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from engine.machine import available_cores
 from scenes.config import Config
+from scenes.machine import available_cores
 from studies.spec.report import Level, ReportConfig
 from studies.spec.run import RunConfig
 from studies.spec.yaml import load_yaml, merge, parse, set_at

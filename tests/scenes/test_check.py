@@ -3,6 +3,8 @@
 import copy
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from scenes.plan import draw_plan
 from scenes.processes import WORTH_A_PROCESS
 from tests.scenes.planted import PLANTED, can_be_planted, standing, with_children
 
+ROOT = Path(__file__).parents[2]
 BASE = next(
     house for house in (generate_house(seed, "apartment") for seed in range(50)) if can_be_planted(house)
 )
@@ -159,11 +162,67 @@ def test_several_processes_tell_the_same_in_the_same_order(tmp_path, capsys):
         (tmp_path / f"house-{i:02d}.json").write_text(json.dumps(values) if i != 5 else "[")
     told = []
     for workers in (1, 2):
-        assert check(CheckConfig(houses=(tmp_path,), workers=workers)) == 1
+        assert check(CheckConfig(houses=(tmp_path,), workers=workers, verbose=True)) == 1
         told.append(capsys.readouterr().out)
     assert told[0] == told[1]
     assert "house-05.json: file:" in told[0]
     assert "0 of 32 houses are valid" in told[0]
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> Path:
+    """Three houses: one valid, one with two faults of rule `inside`, and a file that is none."""
+    folder = tmp_path / "houses"
+    folder.mkdir()
+    BASE.save(folder / "a.json")
+    values = json.loads(BASE.canonical())
+    for item in values["objects"][:2]:
+        item["position"]["x"] += 100
+        item["children"] = []
+    (folder / "b.json").write_text(json.dumps(values))
+    (folder / "c.json").write_text("[")
+    return folder
+
+
+def test_many_houses_end_with_a_table_and_list_no_fault(houses, capsys):
+    assert check(CheckConfig(houses=(houses,))) == 1
+    head, *rows, valid, hint = capsys.readouterr().out.splitlines()
+    assert head.split() == ["rule", "houses", "faults"]
+    table = {rule: (int(count), int(faults)) for rule, count, faults in map(str.split, rows)}
+    assert table["inside"] == (1, 2)
+    assert table["file"] == (1, 1)
+    assert valid == "1 of 3 houses are valid"
+    assert "--verbose" in hint
+
+
+def test_each_fault_is_listed_on_request_or_written_to_a_file(houses, tmp_path, capsys):
+    out = tmp_path / "new" / "faults.txt"
+    assert check(CheckConfig(houses=(houses,), verbose=True, out=out)) == 1
+    told = capsys.readouterr().out.splitlines()
+    written = out.read_text().splitlines()
+    assert told[: len(written)] == written
+    assert sum(": inside: " in line for line in written) == 2
+    assert told[len(written)].split() == ["rule", "houses", "faults"]
+    assert told[-1] == f"{out}: {len(written)} faults"
+    assert check(CheckConfig(houses=(houses / "a.json", houses / "a.json"), out=out)) == 0
+    assert capsys.readouterr().out.splitlines() == ["2 of 2 houses are valid", f"{out}: 0 faults"]
+    assert out.read_text() == ""
+
+
+def test_a_single_house_lists_its_faults(houses, capsys):
+    assert check(CheckConfig(houses=(houses / "b.json",))) == 1
+    *faults, valid = capsys.readouterr().out.splitlines()
+    assert all(line.startswith(f"{houses / 'b.json'}: ") for line in faults)
+    assert sum(": inside: " in line for line in faults) == 2
+    assert valid == "0 of 1 houses are valid"
+
+
+def test_no_line_holds_both_the_progress_bar_and_a_finding(houses):
+    command = [sys.executable, "tst.py", "houses", "check", str(houses), "--verbose"]
+    ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert ran.returncode == 1
+    (bar,) = (line for line in ran.stdout.split(b"\n") if b"checking" in line)
+    assert b".json" not in bar
 
 
 def test_commands_generate_and_check(tmp_path, capsys):
@@ -179,10 +238,10 @@ def test_commands_generate_and_check(tmp_path, capsys):
     faulty = json.loads(paths[1].read_text())
     faulty["objects"][0]["position"]["x"] += 100
     paths[1].write_text(json.dumps(faulty))
-    assert check(CheckConfig(houses=(tmp_path / "houses",))) == 1
+    assert check(CheckConfig(houses=(tmp_path / "houses",), verbose=True)) == 1
     assert faulty["objects"][0]["id"] in capsys.readouterr().out
     paths[0].write_text("{")
-    assert check(CheckConfig(houses=(tmp_path / "houses",))) == 1
+    assert check(CheckConfig(houses=(tmp_path / "houses",), verbose=True)) == 1
     told = capsys.readouterr().out
     assert f"{paths[0]}: file:" in told, "a broken file is a fault"
     assert f"{paths[1]}: inside: {faulty['objects'][0]['id']}" in told, "and hides no other"

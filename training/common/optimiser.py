@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from engine.machine import available_cores
+from scenes.machine import available_cores
 
 BETAS = (0.9, 0.95)
 

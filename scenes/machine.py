@@ -1,4 +1,4 @@
-"""What the machine offers this process."""
+"""What the machine offers this process. Every room may import this module; it imports none."""
 
 import os
 
