@@ -222,7 +222,7 @@ def _load_refs(config: CollectConfig) -> list[HouseRef]:
 def _told(config: CollectConfig, houses: Sequence[HouseRef]) -> dict[str, object]:
     """The sampler's options as far as they decide its views; a file of poses by what it holds."""
     told = config.sampling.model_dump(exclude={"poses"})
-    file_of = SAMPLERS[config.sampler].view_file
+    file_of = SAMPLERS[known_sampler(config.sampler)].view_file
     if file_of is not None:
         files = sorted({file_of(config.sampling, house.space_id) for house in houses})
         told["poses"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
