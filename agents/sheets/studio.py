@@ -15,7 +15,7 @@ from agents.cameras import Cameras, look_pose
 from agents.raycast.simulator import RaycastConfig, RaycastSimulator
 from scenes.meshes.geometry import FloorRegion, Instance, Light, Mesh, SceneGeometry, Sky
 from scenes.meshes.looks import finish
-from scenes.meshes.mesh_builder import Bench
+from scenes.meshes.mesh_builder import MeshBuilder
 
 SPACING_M = 6.0  # between things: none sees another
 EXTENT_M = 1.0  # diagonal of a thing's box on its stage
@@ -65,12 +65,12 @@ def _scale(mesh: Mesh) -> float:
 
 
 def _stage(meshes: Sequence[Mesh], arrows: bool) -> SceneGeometry:
-    bench = Bench()
+    builder = MeshBuilder()
     long, half = SPACING_M * len(meshes), SPACING_M
-    bench.box((-half, -0.1, -half), (long, 0.0, half), finish("plain", (0.74, 0.74, 0.73)))
-    things: list[Mesh] = [bench.mesh("studio floor")]
+    builder.box((-half, -0.1, -half), (long, 0.0, half), finish("plain", (0.74, 0.74, 0.73)))
+    things: list[Mesh] = [builder.mesh("studio floor")]
     instances = [Instance("floor", 0, np.eye(4), 0, 1)]
-    arrow = Bench()
+    arrow = MeshBuilder()
     red = finish("plain", (0.9, 0.1, 0.1))
     arrow.rod((0, 0.01, 0.0), (0, 0.01, 0.16), 0.012, red)
     arrow.rod((0, 0.01, 0.16), (0, 0.01, 0.24), 0.035, red, tip=0.001)

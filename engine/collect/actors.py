@@ -22,11 +22,11 @@ from engine.collect.plan import PartTask
 from engine.store.errors import CollectError
 
 _IN_FLIGHT = 2
-_STILLBORN = 5  # actors in a row that are lost before they are up, until we stop trying
-_DEATHS = 5 * TRIES  # of actors in a row, with no part made in between, until we stop trying
+_MAX_STARTUP_FAILURES = 5  # actors in a row that are lost before they are up, until we stop trying
+_MAX_FAILURES_IN_A_ROW = 5 * TRIES  # of actors in a row, with no part made in between, until we stop trying
 _WAIT = 5.0  # seconds
 _SETTINGS = "TESTSPACE_AI2THOR_"  # variables that say how the simulator is run
-_VERDICT = 60.0  # seconds at most until it is known whether a machine is lost
+_NODE_LOSS_TIMEOUT_S = 60.0  # seconds at most until it is known whether a machine is lost
 
 
 class MakerActor:
@@ -87,7 +87,7 @@ def make_parts(
     """
     queue = deque(tasks)
     workers = [_Worker(recipe, claims) for _ in range(min(actors, len(tasks)))]
-    deaths = stillborn = 0
+    deaths = startup_failures = 0
     try:
         while queue or any(w.flying for w in workers):
             for worker in workers:
@@ -105,16 +105,16 @@ def make_parts(
                 except RayError as error:
                     workers.remove(worker)
                     gone = worker.up and _machine_lost(worker)
-                    deaths, stillborn = deaths + (not gone), stillborn + (not worker.up)
-                    _bury(worker, queue, None if gone else ledger)
-                    if deaths >= _DEATHS or stillborn >= _STILLBORN:
+                    deaths, startup_failures = deaths + (not gone), startup_failures + (not worker.up)
+                    _requeue_in_flight(worker, queue, None if gone else ledger)
+                    if deaths >= _MAX_FAILURES_IN_A_ROW or startup_failures >= _MAX_STARTUP_FAILURES:
                         raise CollectError(
                             f"{deaths} actors were lost one after the other and no part was made: {error}"
                         ) from error
                     workers.append(_Worker(recipe, claims))
                     continue
                 if not worker.up:
-                    worker.node, stillborn = value, 0
+                    worker.node, startup_failures = value, 0
                     continue
                 deaths = 0
                 queue.extend(ledger.ended(worker.landed(ref), value))
@@ -129,7 +129,7 @@ def _machine_lost(worker: _Worker) -> bool:
     A broken connection is heard of at once, a lost machine only after some missed heartbeats: waits for Ray
     to make up its mind about the actor.
     """
-    end = time.monotonic() + _VERDICT
+    end = time.monotonic() + _NODE_LOSS_TIMEOUT_S
     while time.monotonic() < end:
         try:
             ray.get(worker.actor.hello.remote(), timeout=_WAIT)
@@ -141,7 +141,7 @@ def _machine_lost(worker: _Worker) -> bool:
     return not any(n["NodeID"] == worker.node and n["Alive"] for n in ray.nodes())
 
 
-def _bury(worker: _Worker, queue: deque[PartTask], ledger: Ledger | None) -> None:
+def _requeue_in_flight(worker: _Worker, queue: deque[PartTask], ledger: Ledger | None) -> None:
     """Hands out again what a lost actor had in flight, blaming the oldest part that it did not finish.
 
     No ledger: nobody is to blame, its machine went away.

@@ -308,7 +308,7 @@ def run_tasks(
                 make_parts(tasks, recipe, actors, claims, ledger)
     finally:
         ledger.bar.close()
-    ledger.settle()
+    ledger.check()
 
 
 def _in_process(tasks: Sequence[PartTask], recipe: Maker, ledger: Ledger) -> None:

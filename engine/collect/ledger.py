@@ -75,7 +75,7 @@ class Ledger:
             for side in (front, back)
         )
 
-    def settle(self) -> None:
+    def check(self) -> None:
         """Raises CollectError if houses are in quarantine, naming each with its failure."""
         if not self.quarantine:
             return

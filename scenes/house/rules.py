@@ -21,7 +21,7 @@ TOLERANCE = 0.01  # m, by which a hole may reach beyond its wall
 LEAST = 1e-6  # m or m²; what is smaller has no extent
 
 
-def unspeakable(values: Any) -> Iterator[str]:
+def unencodable(values: Any) -> Iterator[str]:
     """Numbers and strings that JSON and UTF-8 have no spelling for: NaN, infinities, half characters."""
     try:
         json.dumps(values, allow_nan=False, ensure_ascii=False).encode()

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, WrapSerializer, Wra
 from pydantic.alias_generators import to_camel
 
 from scenes.house.references import Reference, read_values
-from scenes.house.rules import changed, faults, unspeakable
+from scenes.house.rules import changed, faults, unencodable
 from scenes.house.upgrade import OLD, SCHEMA, downgrade, old_path, schema_of, source_schema, upgrade
 
 
@@ -250,7 +250,7 @@ class House(_Model):
         """
         if not isinstance(values, dict):
             raise ValueError("a house is a JSON object with rooms, walls, doors, windows and objects")
-        _refuse(list(unspeakable(values)))
+        _refuse(list(unencodable(values)))
         schema = schema_of(values)
         if schema not in (SCHEMA, OLD):
             raise ValueError(f"metadata.schema is {schema!r}; this reads {SCHEMA!r} and {OLD!r}")

@@ -1,4 +1,4 @@
-"""A bench to build things from boxes, cushions, turned profiles, rods and sheets.
+"""Builds meshes from boxes, cushions, turned profiles, rods and sheets.
 
 Everything is in metres, right-handed, y up; a thing's front looks along +z. Textures lie on in true size: a
 `Finish` says how many metres one repeat of its texture covers.
@@ -25,8 +25,8 @@ class Finish:
     tile_m: float = 1.0  # metres that one repeat of the texture covers
 
 
-class Bench:
-    """Collects parts; `mesh` turns them into one `Mesh`."""
+class MeshBuilder:
+    """Collects triangles with their finishes; `mesh` joins them into one `Mesh`."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, int]] = []
@@ -198,12 +198,12 @@ class Bench:
             quads = [(i, i + n, (i + 1) % n + n, (i + 1) % n) for i in range(n)]
             self.part(wall, _triangles(quads), finish)
 
-    def join(self, other: "Bench") -> None:
-        """Adds the parts of another bench as they are."""
+    def join(self, other: "MeshBuilder") -> None:
+        """Adds the parts of another builder as they are."""
         self.take(other, np.eye(4))
 
-    def take(self, other: "Bench", transform: np.ndarray) -> None:
-        """Adds the parts of another bench, moved by a 4x4 matrix; one that mirrors turns the faces'
+    def take(self, other: "MeshBuilder", transform: np.ndarray) -> None:
+        """Adds the parts of another builder, moved by a 4x4 matrix; one that mirrors turns the faces'
         winding."""
         mirrors = np.linalg.det(transform[:3, :3]) < 0
         finishes = [Finish(m) for m in other._materials.values()]

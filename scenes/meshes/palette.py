@@ -55,8 +55,8 @@ DARK: Rgb = (0.13, 0.13, 0.14)
 WHITE: Rgb = (0.93, 0.93, 0.92)
 
 
-class Draw:
-    """An asset's own choices. Each question asked draws from one stream, in the order of asking."""
+class FinishSampler:
+    """Random finishes and sizes of one asset, drawn from its own stream in the order of the calls."""
 
     def __init__(self, asset_id: str) -> None:
         self.rng = rng(0, "shape", asset_id)

@@ -63,7 +63,7 @@ def test_only_the_poison_houses_are_left_out(known, length, bad):
     assert set(ledger.quarantine) == bad
     assert attempts < 60
     with pytest.raises(CollectError, match="broken") as caught:
-        ledger.settle()
+        ledger.check()
     assert all(h in str(caught.value) for h in bad)
 
 
@@ -80,7 +80,7 @@ def test_failures_that_pass_are_forgotten():
     ledger, attempts = _play(FRAMES, attempt)
     assert not ledger.quarantine
     assert (len(ledger.made), attempts) == (9, 9 * TRIES)
-    ledger.settle()
+    ledger.check()
 
 
 def test_what_is_hopeless_ends_it_at_once():

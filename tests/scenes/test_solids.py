@@ -5,7 +5,7 @@ import pytest
 import shapely
 
 from scenes.meshes.geometry import Material, Mesh
-from scenes.meshes.mesh_builder import Bench, Finish, rotation_matrix, triangulate
+from scenes.meshes.mesh_builder import Finish, MeshBuilder, rotation_matrix, triangulate
 from scenes.meshes.meshing import assemble
 
 PLAIN = Finish(Material("plain"))
@@ -46,9 +46,9 @@ SOLIDS = {
 @pytest.mark.parametrize("name", SOLIDS)
 def test_a_solid_is_closed_and_encloses_its_volume(name: str):
     build, expected = SOLIDS[name]
-    bench = Bench()
-    build(bench)
-    mesh = bench.mesh(name)
+    builder = MeshBuilder()
+    build(builder)
+    mesh = builder.mesh(name)
     assert volume(mesh) == pytest.approx(expected, rel=0.015)
     assert open_edges(mesh) == 0
     np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1.0, atol=1e-3)
@@ -56,9 +56,9 @@ def test_a_solid_is_closed_and_encloses_its_volume(name: str):
 
 @pytest.mark.parametrize("name", SOLIDS)
 def test_normals_lean_the_way_their_faces_look(name: str):
-    bench = Bench()
-    SOLIDS[name][0](bench)
-    mesh = bench.mesh(name)
+    builder = MeshBuilder()
+    SOLIDS[name][0](builder)
+    mesh = builder.mesh(name)
     a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
     flat = np.cross(b - a, c - a)
     lean = np.einsum("fcx,fx->fc", mesh.normals[mesh.faces], flat)
@@ -66,14 +66,14 @@ def test_normals_lean_the_way_their_faces_look(name: str):
 
 
 def test_a_mirrored_bench_still_looks_outwards():
-    part, bench = Bench(), Bench()
+    part, builder = MeshBuilder(), MeshBuilder()
     part.box((0, 0, 0), (1, 2, 3), PLAIN)
-    bench.take(part, np.diag([-1.0, 1.0, 1.0, 1.0]))
-    assert volume(bench.mesh("mirrored")) == pytest.approx(6.0)
+    builder.take(part, np.diag([-1.0, 1.0, 1.0, 1.0]))
+    assert volume(builder.mesh("mirrored")) == pytest.approx(6.0)
 
 
 def test_a_cube_keeps_its_edges_and_a_ball_has_none():
-    cube, ball = Bench(), Bench()
+    cube, ball = MeshBuilder(), MeshBuilder()
     cube.box((0, 0, 0), (1, 1, 1), PLAIN)
     mesh = cube.mesh("cube")
     assert len(mesh.vertices) == 24
@@ -112,9 +112,9 @@ def test_triangulation_fills_concave_outlines_with_holes():
 
 
 def test_textures_lie_on_in_true_size():
-    bench = Bench()
-    bench.box((0, 0, 0), (2, 1, 1), Finish(Material("tiles"), tile_m=0.5))
-    mesh = bench.mesh("box")
+    builder = MeshBuilder()
+    builder.box((0, 0, 0), (2, 1, 1), Finish(Material("tiles"), tile_m=0.5))
+    mesh = builder.mesh("box")
     front = mesh.uvs[(mesh.normals[:, 2] > 0.9)]
     assert np.ptp(front, axis=0).tolist() == [4.0, 2.0]
 

@@ -11,7 +11,7 @@ from scenes.meshes.building.assembly import Assembly, world_point, world_rotatio
 from scenes.meshes.building.walls import Side, levels, room_shape
 from scenes.meshes.geometry import Light, Sky
 from scenes.meshes.looks import finish, glow
-from scenes.meshes.mesh_builder import Bench
+from scenes.meshes.mesh_builder import MeshBuilder
 
 # Zenith, horizon, ground: linear radiance. The words are those of AI2-THOR's skybox names.
 _DAY = ((0.22, 0.42, 0.85), (0.80, 0.88, 0.96), (0.27, 0.26, 0.23))
@@ -67,12 +67,12 @@ def build_fixtures(house: House, sides: dict[str, Side], out: Assembly) -> None:
             continue
         color = (item.rgb.r, item.rgb.g, item.rgb.b)
         glass = glow(color, 2.5) if item.intensity > 0 else finish("plain", (0.85, 0.84, 0.8))
-        bench = Bench()
-        bench.turned([(0.001, -0.03), (0.14, -0.028), (0.16, -0.015), (0.16, 0.0)], (x, ceiling, z), glass)
-        bench.turned(
+        builder = MeshBuilder()
+        builder.turned([(0.001, -0.03), (0.14, -0.028), (0.16, -0.015), (0.16, 0.0)], (x, ceiling, z), glass)
+        builder.turned(
             [(0.16, -0.02), (0.175, -0.02), (0.175, 0.0)], (x, ceiling, z), finish("plain", (0.9, 0.9, 0.9))
         )
-        out.add(f"fixture|{item.id}", "CeilingLamp", bench.mesh(out.key(f"fixture|{item.id}")))
+        out.add(f"fixture|{item.id}", "CeilingLamp", builder.mesh(out.key(f"fixture|{item.id}")))
 
 
 def _triple(values: np.ndarray) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ import shapely
 from scenes.house.schema import House, Opening, Room, Wall
 from scenes.meshes.building.assembly import Assembly
 from scenes.meshes.looks import finish, house_finish
-from scenes.meshes.mesh_builder import Bench, Finish, triangulate
+from scenes.meshes.mesh_builder import Finish, MeshBuilder, triangulate
 
 INNER_M = 0.015  # a room's wall stands this far inside the plane
 OUTER_M = 0.10  # and the outer side this far outside
@@ -91,17 +91,17 @@ def wall_sides(house: House) -> dict[str, Side]:
 def build_walls(house: House, sides: dict[str, Side], out: Assembly) -> None:
     """One instance a wall side, and one a room for its skirting."""
     for side in sides.values():
-        bench = Bench()
-        _wall_face(bench, side, house_finish(side.wall.material.name, _color(side.wall.material)))
-        out.add(side.wall.id, "Wall", bench.mesh(out.key(side.wall.id)))
+        builder = MeshBuilder()
+        _wall_face(builder, side, house_finish(side.wall.material.name, _color(side.wall.material)))
+        out.add(side.wall.id, "Wall", builder.mesh(out.key(side.wall.id)))
     paint = finish("plain", (0.88, 0.87, 0.84))
     for room in house.rooms:
-        bench = Bench()
+        builder = MeshBuilder()
         for side in sides.values():
             if side.wall.room_id == room.id and not side.wall.exterior:
-                _skirting(bench, side, paint)
-        if len(bench):
-            out.add(f"skirting|{room.id}", "Skirting", bench.mesh(out.key(f"skirting|{room.id}")))
+                _skirting(builder, side, paint)
+        if len(builder):
+            out.add(f"skirting|{room.id}", "Skirting", builder.mesh(out.key(f"skirting|{room.id}")))
 
 
 def build_floors(house: House, sides: dict[str, Side], out: Assembly) -> None:
@@ -123,16 +123,16 @@ def build_floors(house: House, sides: dict[str, Side], out: Assembly) -> None:
             points, faces = triangulate(shape)
             # Counter-clockwise in (x, z) looks down, since x cross z is -y.
             faces = faces[:, ::-1] if up else faces
-            bench = Bench()
-            bench.part(np.insert(points, 1, y, axis=1), faces, look, points[faces] / look.tile_m)
-            out.add(name, label, bench.mesh(out.key(name)))
+            builder = MeshBuilder()
+            builder.part(np.insert(points, 1, y, axis=1), faces, look, points[faces] / look.tile_m)
+            out.add(name, label, builder.mesh(out.key(name)))
     # Floors of two rooms meet under doors with nothing but a shared line: no ray may slip through it.
     below = min(levels(room, sides)[0] for room in house.rooms) - 0.01
     ground = shapely.union_all([room_shape(room).buffer(0.05, join_style="mitre") for room in house.rooms])
-    bench = Bench()
+    builder = MeshBuilder()
     for part in shapely.get_parts(ground):
-        bench.slab(part, below - 0.2, below, finish("plain", (0.42, 0.38, 0.33)))
-    out.add("foundation", "Floor", bench.mesh(out.key("foundation")))
+        builder.slab(part, below - 0.2, below, finish("plain", (0.42, 0.38, 0.33)))
+    out.add("foundation", "Floor", builder.mesh(out.key("foundation")))
 
 
 def levels(room: Room, sides: dict[str, Side]) -> tuple[float, float]:
@@ -142,16 +142,18 @@ def levels(room: Room, sides: dict[str, Side]) -> tuple[float, float]:
     return floor_y, max(side.y[1] for side in own)
 
 
-def facing(bench: Bench, quad: list[list[float]], normal: np.ndarray, look: Finish, uv: np.ndarray) -> None:
+def facing(
+    builder: MeshBuilder, quad: list[list[float]], normal: np.ndarray, look: Finish, uv: np.ndarray
+) -> None:
     """A quad, wound so that it looks along the world (x, y, z) `normal`."""
     corners = np.array(quad)
     if np.dot(np.cross(corners[1] - corners[0], corners[2] - corners[0]), normal) < 0:
         corners, uv = corners[::-1], uv[::-1]
     faces = np.array([[0, 1, 2], [0, 2, 3]])
-    bench.part(corners, faces, look, uv[faces] / look.tile_m)
+    builder.part(corners, faces, look, uv[faces] / look.tile_m)
 
 
-def _wall_face(bench: Bench, side: Side, look: Finish) -> None:
+def _wall_face(builder: MeshBuilder, side: Side, look: Finish) -> None:
     low, high = side.y
     ends = (-side.overlap[0] * side.depth, side.length + side.overlap[1] * side.depth)
     cut_s = sorted({*ends, *(s for h in side.holes for s in (h[0], h[2]) if ends[0] < s < ends[1])})
@@ -161,7 +163,7 @@ def _wall_face(bench: Bench, side: Side, look: Finish) -> None:
 
     def quad(corners: list[tuple[float, float, float]], towards: np.ndarray, flat: tuple[int, int]) -> None:
         uv = np.array([(c[flat[0]], c[flat[1]]) for c in corners])
-        facing(bench, [side.point(*c) for c in corners], towards, look, uv)
+        facing(builder, [side.point(*c) for c in corners], towards, look, uv)
 
     d = side.depth
     for s0, s1 in itertools.pairwise(cut_s):
@@ -181,7 +183,7 @@ def _wall_face(bench: Bench, side: Side, look: Finish) -> None:
             quad([(s, low, 0), (s, low, d), (s, high, d), (s, high, 0)], towards, (2, 1))
 
 
-def _skirting(bench: Bench, side: Side, paint: Finish) -> None:
+def _skirting(builder: MeshBuilder, side: Side, paint: Finish) -> None:
     height, thick = SKIRTING_M
     low = side.y[0]
     d0, d1 = side.depth, side.depth + thick
@@ -189,17 +191,21 @@ def _skirting(bench: Bench, side: Side, paint: Finish) -> None:
     gaps = sorted((h[0], h[2]) for h in side.holes if h[1] < low + height)
     for stop, go_on in [*gaps, (end, end)]:
         if stop - at > 0.01:
-            block(bench, side, (at, low, d0), (stop, low + height, d1), paint)
+            block(builder, side, (at, low, d0), (stop, low + height, d1), paint)
         at = max(at, go_on)
 
 
 def block(
-    bench: Bench, side: Side, low: tuple[float, float, float], high: tuple[float, float, float], look: Finish
+    builder: MeshBuilder,
+    side: Side,
+    low: tuple[float, float, float],
+    high: tuple[float, float, float],
+    look: Finish,
 ) -> None:
     """A box in the frame of a wall side: corners (s, y, depth)."""
-    part = Bench()
+    part = MeshBuilder()
     part.box(low, high, look)
-    bench.take(part, frame(side))
+    builder.take(part, frame(side))
 
 
 def frame(side: Side) -> np.ndarray:

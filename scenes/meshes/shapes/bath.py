@@ -3,13 +3,13 @@
 import numpy as np
 
 from scenes.meshes.looks import finish
-from scenes.meshes.mesh_builder import Bench, Finish
-from scenes.meshes.palette import STEEL, Draw, dark, steel, white
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
+from scenes.meshes.palette import STEEL, FinishSampler, dark, steel, white
 from scenes.meshes.shapes.kitchen import turned
 from scenes.meshes.shapes.wood import drawers
 
 
-def toilet(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def toilet(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Cistern at the back, bowl, lid."""
     glaze = white()
     cistern = min(0.22, d * 0.28)
@@ -47,7 +47,7 @@ def toilet(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((-w * 0.25, 0, -d / 2 + 0.04), (w * 0.25, seat, z), glaze)
 
 
-def sink(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def sink(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A basin with its tap on a cabinet, or on a pedestal."""
     tap = min(0.16, h * 0.17)
     top = h - tap
@@ -97,7 +97,7 @@ def sink(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     faucet_at(b, (0, top, max(z - az - 0.03, -d / 2 + 0.03)), tap, steel())
 
 
-def faucet_at(b: Bench, foot: tuple[float, float, float], tall: float, metal: Finish) -> None:
+def faucet_at(b: MeshBuilder, foot: tuple[float, float, float], tall: float, metal: Finish) -> None:
     """A tap with a spout towards +z."""
     x, y, z = foot
     reach = tall * 0.9
@@ -115,7 +115,7 @@ def faucet_at(b: Bench, foot: tuple[float, float, float], tall: float, metal: Fi
     b.rod((x, y + tall * 0.88, z), (x + 0.05, y + tall, z), 0.007, metal, sides=8)
 
 
-def faucet(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def faucet(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A tap by itself: a bowed spout; a wide one has two handles on a deck plate, a narrow one a lever."""
     metal = steel()
     r = min(0.014, w * 0.2, d * 0.08)
@@ -142,7 +142,7 @@ def faucet(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.rod((w / 2 - r, y, back), (w / 2 - 0.8 * r, y + 0.16 * h, back), 0.5 * r, metal, sides=8)
 
 
-def shower(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def shower(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A shower head on its riser."""
     metal = steel()
     r = min(w, d) * 0.35
@@ -158,7 +158,7 @@ def shower(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.ball((s * w * 0.4, h * 0.45, -d / 2 + 0.04), (w * 0.1, w * 0.1, 0.03), metal, 12)
 
 
-def blinds(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def blinds(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A stack of slats."""
     count = max(4, round(h / 0.03))
     for k in range(count):
@@ -167,7 +167,7 @@ def blinds(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((-w / 2, h * 0.93, -d / 2), (w / 2, h, d / 2), white())
 
 
-def rail(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def rail(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A bar on two brackets: towel rail, paper hanger."""
     y, r = h * 0.5, min(0.009, h * 0.3)
     for s in (-1, 1):
@@ -177,7 +177,7 @@ def rail(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((-w / 2 + 0.01, y, d / 2 - r), (w / 2 - 0.01, y, d / 2 - r), r, steel())
 
 
-def ring(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def ring(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A towel ring that hangs from its knob."""
     look, r = finish("plain", STEEL), 0.006
     b.rod((0, h * 0.86, -d / 2), (0, h * 0.86, -d / 2 + 0.008), 0.026, look, sides=24)
@@ -192,7 +192,7 @@ def ring(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def roll(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def roll(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A standing paper roll with its core."""
     turned(
         b,
@@ -204,7 +204,7 @@ def roll(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def plunger(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def plunger(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A rubber cup on a stick."""
     turned(
         b,
@@ -217,13 +217,13 @@ def plunger(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((0, h * 0.22, 0), (0, h, 0), w * 0.08, draw.wood())
 
 
-def brush(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def brush(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A toilet brush in its holder."""
     turned(b, w, h, d, [(0, 0), (1, 0), (0.85, 0.35), (0.3, 0.38), (0, 0.36)], white())
     b.rod((0, h * 0.3, 0), (0, h, 0), w * 0.07, steel())
 
 
-def bin_(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def bin_(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An open bin, a little wider at its top, with a liner showing."""
     look = (steel(), dark(), draw.bright(), white())[draw.one_of(0, 1, 2, 3)]
     r, t = w / 2, 0.006
@@ -245,7 +245,7 @@ def bin_(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def hamper(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def hamper(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A woven basket with a lid."""
     weave = finish("fabric", (0.76, 0.64, 0.46), 0.12)
     b.cushion((-w * 0.48, 0, -d * 0.48), (w * 0.48, h * 0.93, d * 0.48), 0.04, weave)

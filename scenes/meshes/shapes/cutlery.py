@@ -3,14 +3,14 @@
 import numpy as np
 
 from scenes.meshes.looks import finish
-from scenes.meshes.mesh_builder import Bench, Finish
-from scenes.meshes.palette import STEEL, Draw, dark
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
+from scenes.meshes.palette import STEEL, FinishSampler, dark
 
 # Along a fork's or spoon's handle, from end to neck: shares of the length, the width and the height.
 HANDLE = ((0.5, 0.34, 0.5), (0.47, 0.5, 0.52), (0.3, 0.42, 0.6), (0.1, 0.24, 0.62), (-0.12, 0.17, 0.5))
 
 
-def ribbon(b: Bench, line: list[tuple[float, float, float]], thick: float, look: Finish) -> None:
+def ribbon(b: MeshBuilder, line: list[tuple[float, float, float]], thick: float, look: Finish) -> None:
     """A flat bar along z through (z, width, y of its middle) [m]."""
     rings = [
         [
@@ -24,11 +24,11 @@ def ribbon(b: Bench, line: list[tuple[float, float, float]], thick: float, look:
     b.loft(np.array(rings), look)
 
 
-def _handle(b: Bench, w: float, h: float, d: float, look: Finish) -> None:
+def _handle(b: MeshBuilder, w: float, h: float, d: float, look: Finish) -> None:
     ribbon(b, [(z * d, x * w, y * h) for z, x, y in HANDLE], 0.0022, look)
 
 
-def fork(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def fork(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Four bent tines on a flat handle."""
     look = finish("plain", STEEL)
     _handle(b, w, h, d, look)
@@ -44,12 +44,12 @@ def fork(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         ribbon_at(b, x, [(z * d, width * w, y * h) for z, width, y in tine], 0.002, look)
 
 
-def spoon(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def spoon(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An oval bowl on a flat handle."""
     look = finish("plain", STEEL)
     _handle(b, w, h, d, look)
     long = 0.19 * d
-    bowl = Bench()
+    bowl = MeshBuilder()
     bowl.turned(
         [
             (0.001, 0),
@@ -70,7 +70,7 @@ def spoon(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.take(bowl, matrix)
 
 
-def knife(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def knife(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A blade that tapers to its point, in a dark grip; it stands on its edge, as its box does."""
     thin = max(w * 0.14, 0.0008)
     b.cushion((-w / 2, h * 0.35, 0.04 * d), (w / 2, h * 0.95, d / 2), w * 0.3, dark())
@@ -90,7 +90,7 @@ def knife(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def ladle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def ladle(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A deep round bowl at the foot of a long grip."""
     r = w / 2
     z = -d / 2 + r
@@ -111,7 +111,7 @@ def ladle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((0, h * 0.8, 0.05 * d), (0, h, d / 2), 0.006, dark(), tip=0.009)
 
 
-def spatula(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def spatula(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A slotted blade, tilted, on a long grip."""
     low, high = 0.1 * h, 0.35 * h
     z0, z1 = -d / 2, -0.2 * d
@@ -124,9 +124,11 @@ def spatula(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((0, h * 0.9, 0.05 * d), (0, h * 0.95, d / 2), 0.006, dark(), tip=0.009)
 
 
-def ribbon_at(b: Bench, x: float, line: list[tuple[float, float, float]], thick: float, look: Finish) -> None:
+def ribbon_at(
+    b: MeshBuilder, x: float, line: list[tuple[float, float, float]], thick: float, look: Finish
+) -> None:
     """A ribbon whose middle runs at `x` [m]."""
-    part = Bench()
+    part = MeshBuilder()
     ribbon(part, line, thick, look)
     part.shift((x, 0, 0))
     b.join(part)

@@ -3,15 +3,15 @@
 import numpy as np
 
 from scenes.meshes.looks import finish
-from scenes.meshes.mesh_builder import Bench, Finish
-from scenes.meshes.palette import Draw, dark, steel, white
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
+from scenes.meshes.palette import FinishSampler, dark, steel, white
 from scenes.meshes.pictures import painting
 from scenes.meshes.shapes.kitchen import turned
 
 Profile = list[tuple[float, float]]
 
 
-def plant(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def plant(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A pot and bent leaves, each from the middle outwards."""
     squash = (1.0, d / w)
     pot_h, r = min(0.32 * h, 0.35), min(w, d) * draw.uniform(0.2, 0.3)
@@ -48,7 +48,7 @@ def plant(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def _leaf(
-    b: Bench,
+    b: MeshBuilder,
     a: float,
     y0: float,
     y1: float,
@@ -76,7 +76,7 @@ def _leaf(
     b.part(grid, np.array(faces), look)
 
 
-def picture(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def picture(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A framed painting."""
     look = draw.wood() if draw.one_of(0, 1) else (dark() if draw.one_of(0, 1) else white())
     rim = min(0.05, 0.09 * min(w, h))
@@ -105,7 +105,7 @@ def picture(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def vase(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def vase(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """One of three outlines."""
     outlines: list[Profile] = [
         [(0, 0), (0.5, 0), (1, 0.4), (0.75, 0.7), (0.4, 0.85), (0.55, 1), (0.48, 1), (0.3, 0.84), (0, 0.3)],
@@ -125,7 +125,7 @@ def vase(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     turned(b, w, h, d, outlines[draw.one_of(0, 1, 2)], draw.bright(), 36)
 
 
-def candle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def candle(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Wax and a wick."""
     turned(
         b,
@@ -139,14 +139,14 @@ def candle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((0, h * 0.86, 0), (0, h, 0), min(0.003, w * 0.06), dark(), sides=6)
 
 
-def statue(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def statue(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An animal where the box is wide, a ring or a bust where it is neither, a standing figure where tall."""
     look = finish(
         ("marble", "concrete", "metal", "wood")[draw.one_of(0, 1, 2, 3)],
         draw.pick(((0.86, 0.84, 0.80), (0.35, 0.34, 0.33), (0.60, 0.46, 0.26), (0.42, 0.30, 0.20))),
         0.4,
     )
-    part = Bench()
+    part = MeshBuilder()
     if h < 1.2 * max(w, d):
         _animal(part, look, draw)
         if d > w:
@@ -166,7 +166,7 @@ def statue(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.join(part)
 
 
-def _animal(b: Bench, look: Finish, draw: Draw) -> None:
+def _animal(b: MeshBuilder, look: Finish, draw: FinishSampler) -> None:
     """On four legs, its head to the right: a horse, or with short legs a dog."""
     leg = draw.uniform(0.35, 0.55)
     b.ball((0, leg + 0.14, 0), (0.42, 0.17, 0.15), look)
@@ -180,7 +180,7 @@ def _animal(b: Bench, look: Finish, draw: Draw) -> None:
     b.tube([(-0.38, leg + 0.2, 0), (-0.52, leg + 0.14, 0), (-0.55, leg - 0.1, 0)], 0.03, look)
 
 
-def _figure(b: Bench, look: Finish, draw: Draw) -> None:
+def _figure(b: MeshBuilder, look: Finish, draw: FinishSampler) -> None:
     """A person in a long robe, hands folded, on a plinth."""
     b.box((-0.17, 0, -0.17), (0.17, 0.08, 0.17), dark() if draw.one_of(0, 1) else look)
     robe = [
@@ -200,7 +200,7 @@ def _figure(b: Bench, look: Finish, draw: Draw) -> None:
         b.tube([(s * 0.11, 0.76, 0), (s * 0.135, 0.6, 0.03), (s * 0.02, 0.57, 0.11)], 0.034, look)
 
 
-def _bust(b: Bench, look: Finish) -> None:
+def _bust(b: MeshBuilder, look: Finish) -> None:
     """Head and shoulders on a turned foot."""
     b.turned([(0.16, 0), (0.16, 0.05), (0.09, 0.09), (0.08, 0.2), (0.13, 0.26)], (0, 0, 0), look, 28)
     b.ball((0, 0.36, 0), (0.3, 0.15, 0.17), look)
@@ -210,7 +210,7 @@ def _bust(b: Bench, look: Finish) -> None:
     b.ball((0, 0.85, -0.02), (0.15, 0.14, 0.16), look)
 
 
-def sticks_in_vase(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def sticks_in_vase(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A tall vase with dry branches."""
     r = min(w, d) * 0.3
     b.turned(
@@ -238,7 +238,7 @@ def sticks_in_vase(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         )
 
 
-def tray_decor(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def tray_decor(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A dish with three balls."""
     turned(
         b, w, h * 0.4, d, [(0, 0), (0.5, 0), (1, 1), (0.95, 1), (0.45, 0.25), (0, 0.25)], draw.bright(), 32
@@ -254,7 +254,7 @@ def tray_decor(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         )
 
 
-def tissue(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def tissue(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A box with a tissue out of its slot."""
     b.box((-w / 2, 0, -d / 2), (w / 2, h * 0.72, d / 2), draw.bright())
     b.turned(
@@ -262,7 +262,7 @@ def tissue(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def watering_can(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def watering_can(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Can, spout to the front, bow to the back."""
     look = steel() if draw.one_of(0, 1) else draw.bright()
     r = min(w / 2, d * 0.3)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from scenes.meshes.looks import finish
-from scenes.meshes.mesh_builder import Bench
-from scenes.meshes.palette import Draw
+from scenes.meshes.mesh_builder import MeshBuilder
+from scenes.meshes.palette import FinishSampler
 from scenes.meshes.shapes.kitchen import turned
 from scenes.meshes.textures import Rgb
 
@@ -14,7 +14,7 @@ CRUST: tuple[Rgb, ...] = ((0.68, 0.44, 0.22), (0.60, 0.36, 0.17), (0.74, 0.52, 0
 def fruit(*colors: Rgb, leaves: bool = False):
     """A recipe for round food of one of these colours, dented where the stem sits; with a star of leaves."""
 
-    def build(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    def build(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
         look = finish("skin", draw.pick(colors), 0.25)
         a = np.linspace(0, np.pi, 17)
         # A dent above and, less, below: the radius as an apple's, wider above its middle.
@@ -36,7 +36,7 @@ def fruit(*colors: Rgb, leaves: bool = False):
     return build
 
 
-def egg(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def egg(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Blunt below, pointed above."""
     look = finish("plain", draw.pick(((0.94, 0.89, 0.80), (0.86, 0.70, 0.54), (0.95, 0.94, 0.91))))
     a = np.linspace(0, np.pi, 19)
@@ -53,7 +53,7 @@ def egg(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 def lying(*colors: Rgb, bumps: float = 0.0):
     """A recipe for a lumpy thing that lies along z: potato, lettuce."""
 
-    def build(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    def build(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
         look = finish("leaf" if bumps > 0.1 else "skin", draw.pick(colors), 0.15)
         rows, around = 15, 24
         t, a = np.linspace(0.02, np.pi - 0.02, rows), np.linspace(0, 2 * np.pi, around, endpoint=False)
@@ -65,7 +65,7 @@ def lying(*colors: Rgb, bumps: float = 0.0):
     return build
 
 
-def bread(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def bread(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A round loaf where the box is square; else one along z, flat below, with cuts across its top."""
     crust, crumb = finish("skin", draw.pick(CRUST), 0.3), finish("skin", (0.86, 0.70, 0.46), 0.2)
     if 0.8 < w / d < 1.25:

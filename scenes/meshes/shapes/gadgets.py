@@ -3,13 +3,13 @@
 import numpy as np
 
 from scenes.meshes.looks import finish, glow
-from scenes.meshes.mesh_builder import Bench, Finish
-from scenes.meshes.palette import Draw, dark, steel, white
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
+from scenes.meshes.palette import FinishSampler, dark, steel, white
 from scenes.meshes.pictures import screen
 from scenes.meshes.shapes.machines import flat_screen
 
 
-def laptop(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def laptop(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Open, or a closed slab where its box is flat."""
     case = finish("metal", (0.72, 0.73, 0.75), 0.3) if draw.one_of(0, 1) else dark()
     thin = min(0.018, h)
@@ -33,9 +33,9 @@ def laptop(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.sheet(corner, screen(3))
 
 
-def desktop(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def desktop(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A monitor with its keyboard."""
-    part = Bench()
+    part = MeshBuilder()
     flat_screen(part, w, h, d * 0.7, screen(draw.one_of(0, 1, 2)))
     part.shift((0, 0, -d * 0.15))
     b.join(part)
@@ -43,7 +43,7 @@ def desktop(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     keyboard(b, -w * 0.29, d * 0.22, w * 0.29, d * 0.48, 0.012, finish("plain", (0.32, 0.32, 0.34)))
 
 
-def clock(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def clock(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A wide one is digital, a tall one has hands, feet and two bells."""
     look = draw.bright()
     if w > 1.25 * h:
@@ -65,7 +65,7 @@ def clock(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
             b.box((-w * 0.012, h * y - 0.003, d / 2 - 0.002), (w * 0.012, h * y + 0.003, d / 2), lit)
         return
     r, y = min(w / 2, 0.42 * h), 0.48 * h
-    drum = Bench()
+    drum = MeshBuilder()
     drum.turned(
         [(0.001, 0), (r, 0), (r, d), (r * 0.9, d), (r * 0.88, d * 0.93), (0.001, d * 0.93)],
         (0, 0, 0),
@@ -100,7 +100,9 @@ def clock(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((-r * 0.2, h - r * 0.1, 0), (r * 0.2, h - r * 0.1, 0), r * 0.04, steel(), sides=6)
 
 
-def _digit(b: Bench, digit: int, x: float, y: float, w: float, h: float, z: float, look: Finish) -> None:
+def _digit(
+    b: MeshBuilder, digit: int, x: float, y: float, w: float, h: float, z: float, look: Finish
+) -> None:
     """A digit of seven bars in the box x..x+w, y..y+h, lying on z."""
     t, m = w * 0.2, y + h / 2
     bars = {
@@ -124,7 +126,7 @@ def _digit(b: Bench, digit: int, x: float, y: float, w: float, h: float, z: floa
         b.box((x0, y0, z), (x1, y1, z + 0.002), look)
 
 
-def keyboard(b: Bench, x0: float, z0: float, x1: float, z1: float, y: float, look: Finish) -> None:
+def keyboard(b: MeshBuilder, x0: float, z0: float, x1: float, z1: float, y: float, look: Finish) -> None:
     """Rows of keys on the level y, with a space bar towards +z."""
     rows, columns = 5, 13
     dx, dz = (x1 - x0) / columns, (z1 - z0) / rows
@@ -140,7 +142,7 @@ def keyboard(b: Bench, x0: float, z0: float, x1: float, z1: float, y: float, loo
     b.box((x0 + 3.1 * dx, y, z1 - 0.92 * dz), (x0 + 9.9 * dx, y + 0.002, z1 - 0.08 * dz), look)
 
 
-def phone(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def phone(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A slab with a screen on its top."""
     b.cushion((-w / 2, 0, -d / 2), (w / 2, h, d / 2), min(w, d) * 0.08, dark())
     y = h + 2e-4
@@ -155,7 +157,7 @@ def phone(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def remote(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def remote(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A slab with rows of buttons."""
     b.cushion((-w / 2, 0, -d / 2), (w / 2, h * 0.85, d / 2), h * 0.4, dark())
     for i in range(3):
@@ -165,7 +167,7 @@ def remote(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
             b.box((x - w * 0.08, h * 0.8, z - d * 0.03), (x + w * 0.08, h, z + d * 0.03), look)
 
 
-def switch(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def switch(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A wall plate with a rocker."""
     b.cushion((-w / 2, 0, -d / 2), (w / 2, h, 0), 0.004, white())
     b.cushion(

@@ -1,18 +1,20 @@
 """Shapes of crockery, bottles, pots and pans. Boxes as in `shapes`."""
 
 from scenes.meshes.looks import finish, glass
-from scenes.meshes.mesh_builder import Bench, Finish
-from scenes.meshes.palette import Draw, dark, steel, white
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
+from scenes.meshes.palette import FinishSampler, dark, steel, white
 
 Profile = list[tuple[float, float]]
 
 
-def turned(b: Bench, w: float, h: float, d: float, profile: Profile, look: Finish, sides: int = 28) -> None:
+def turned(
+    b: MeshBuilder, w: float, h: float, d: float, profile: Profile, look: Finish, sides: int = 28
+) -> None:
     """A profile given in shares of radius and height."""
     b.turned([(max(r * w / 2, 5e-4), y * h) for r, y in profile], (0, 0, 0), look, sides, (1, d / w))
 
 
-def bottle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def bottle(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Glass or plastic, with a label and a cap."""
     look = (
         draw.bright()
@@ -31,7 +33,7 @@ def bottle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     turned(b, w, h, d, [(0.36, 0.9), (0.36, 1), (0, 1)], draw.bright(), 16)
 
 
-def wine_bottle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def wine_bottle(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Long neck, foil, label."""
     turned(
         b,
@@ -45,7 +47,7 @@ def wine_bottle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     turned(b, w, h, d, [(0.37, 0.84), (0.37, 1.0), (0, 1.001)], finish("plain", (0.45, 0.10, 0.14)), 16)
 
 
-def pump_bottle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def pump_bottle(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A soap bottle with its pump."""
     turned(
         b,
@@ -59,7 +61,7 @@ def pump_bottle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((-w * 0.14, h * 0.94, -d * 0.12), (w * 0.14, h, d * 0.5), white())
 
 
-def spray(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def spray(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A spray bottle with its trigger."""
     look = draw.bright()
     turned(b, w, h, d, [(0, 0), (0.98, 0), (1, 0.03), (1, 0.5), (0.6, 0.66), (0.3, 0.74), (0, 0.74)], look)
@@ -71,13 +73,13 @@ def spray(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((0, h * 0.78, d * 0.34), (0, h * 0.72, d * 0.3), w * 0.09, look, sides=8)
 
 
-def cup(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def cup(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A tumbler."""
     look = draw.bright() if draw.one_of(0, 1) else glass((0.85, 0.92, 0.93), 0.45)
     turned(b, w, h, d, [(0, 0), (0.72, 0), (1, 1), (0.93, 1), (0.66, 0.06), (0, 0.06)], look)
 
 
-def mug(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def mug(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """With a handle to the side."""
     look = draw.bright()
     body = w * 0.76
@@ -110,7 +112,7 @@ def mug(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def bowl(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def bowl(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An open bowl on a small foot."""
     look = draw.bright()
     turned(
@@ -134,13 +136,13 @@ def bowl(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def plate(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def plate(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A dinner plate with a rim."""
     look = white() if draw.one_of(0, 1) else draw.bright()
     turned(b, w, h, d, [(0, 0), (0.6, 0), (1, 0.85), (1, 1), (0.62, 0.35), (0, 0.25)], look, 40)
 
 
-def pan(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def pan(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A frying pan, its handle towards +z."""
     r = w / 2
     z = -d / 2 + r
@@ -154,7 +156,7 @@ def pan(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((0, h * 0.45, z + r * 0.95), (0, h * 0.92, d / 2), 0.011, dark(), tip=0.014)
 
 
-def pot(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def pot(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A saucepan with a lid; long boxes have a long handle, others two ears."""
     look = steel() if draw.one_of(0, 0, 1) else draw.bright()
     long = d / w > 1.35
@@ -191,7 +193,7 @@ def pot(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
             )
 
 
-def kettle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def kettle(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A stove kettle with bow and spout."""
     look = steel() if draw.one_of(0, 1) else draw.bright()
     r = min(w, d) * 0.46
@@ -215,13 +217,13 @@ def kettle(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def shaker(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def shaker(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Salt or pepper: glass body, steel cap."""
     turned(b, w, h, d, [(0, 0), (1, 0), (0.7, 0.75), (0, 0.75)], white() if draw.one_of(0, 1) else dark(), 16)
     turned(b, w, h, d, [(0.75, 0.74), (0.75, 0.9), (0.4, 1), (0, 1)], steel(), 16)
 
 
-def foil(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def foil(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A long carton of foil."""
     b.box((-w / 2, 0, -d / 2), (w / 2, h, d / 2), draw.bright())
     b.box((-w * 0.48, h * 0.3, d / 2), (w * 0.48, h * 0.7, d / 2 + 3e-4), steel())

@@ -3,8 +3,8 @@
 import numpy as np
 
 from scenes.meshes.looks import finish, glass, glow, switched_off
-from scenes.meshes.mesh_builder import Bench, Finish
-from scenes.meshes.palette import Draw, dark, steel, white
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
+from scenes.meshes.palette import FinishSampler, dark, steel, white
 from scenes.meshes.pictures import screen
 from scenes.meshes.shapes.wood import legs
 
@@ -12,7 +12,7 @@ WALL_SCREEN_M = 0.18  # AI2-THOR's screens for walls are at most this deep
 SHADES = ((0.96, 0.90, 0.78), (0.94, 0.93, 0.90), (0.90, 0.80, 0.62), (0.80, 0.55, 0.42))
 
 
-def lamp(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def lamp(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A standing lamp: foot, stem, shade, bulb. A floor lamp and a desk lamp differ in proportions only."""
     metal = steel() if draw.one_of(0, 1) else dark()
     tall = h > 1.0
@@ -69,12 +69,12 @@ def lamp(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.ball((0, h - shade_h * 0.55, 0), (0.035, 0.05, 0.035), switched_off((0.94, 0.92, 0.88)), 12)
 
 
-def television(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def television(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A flat screen, dark: what it shows is another's business (`scenes/meshes/switches.py`)."""
     flat_screen(b, w, h, d, screen(0))
 
 
-def flat_screen(b: Bench, w: float, h: float, d: float, face: Finish) -> None:
+def flat_screen(b: MeshBuilder, w: float, h: float, d: float, face: Finish) -> None:
     """A deep one has a stand, others hang on a wall."""
     stand = d > WALL_SCREEN_M
     y0 = 0.09 * h if stand else 0.0
@@ -104,7 +104,7 @@ def flat_screen(b: Bench, w: float, h: float, d: float, face: Finish) -> None:
         b.box((-w * 0.22, 0, -d / 2), (w * 0.22, 0.012, d / 2), dark())
 
 
-def fridge(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def fridge(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Two doors, one above the other or side by side, with long handles."""
     look = (steel(), white(), finish("plain", (0.20, 0.21, 0.22)))[draw.one_of(0, 0, 1, 2)]
     face = d / 2 - 0.045
@@ -123,7 +123,7 @@ def fridge(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.tube([(x, a, face), (x, a, face + 0.04), (x, c, face + 0.04), (x, c, face)], 0.01, steel())
 
 
-def washer(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def washer(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A front loader with its porthole."""
     b.cushion((-w / 2, 0, -d / 2), (w / 2, h, d / 2 - 0.03), 0.012, white())
     b.box(
@@ -134,7 +134,7 @@ def washer(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((w * 0.05, h * 0.89, d / 2 - 0.02), (w * 0.22, h * 0.95, d / 2 - 0.014), screen(0))
     b.rod((w * 0.36, h * 0.925, d / 2 - 0.02), (w * 0.36, h * 0.925, d / 2), 0.03, steel())
     y, r = h * 0.46, w * 0.29
-    part = Bench()
+    part = MeshBuilder()
     part.turned([(r, 0), (r, 0.022), (r * 0.82, 0.028), (r * 0.78, 0.01)], (0, 0, 0), steel(), 36)
     part.turned([(0.001, 0.012), (r * 0.8, 0.012)], (0, 0, 0), finish("plain", (0.10, 0.12, 0.14)), 36)
     part.turn(90, "x")
@@ -142,7 +142,7 @@ def washer(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.join(part)
 
 
-def microwave(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def microwave(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A box with a dark window and a panel."""
     look = (steel(), white(), dark())[draw.one_of(0, 1, 2)]
     b.cushion((-w / 2, 0.012, -d / 2), (w / 2, h, d / 2 - 0.02), 0.01, look)
@@ -159,7 +159,7 @@ def microwave(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((w * 0.2, h * 0.2, d / 2 - 0.004), (w * 0.2, h * 0.84, d / 2 - 0.004), 0.008, steel(), sides=8)
 
 
-def toaster(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def toaster(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Rounded, with two slots along its length."""
     look = steel() if draw.one_of(0, 1) else draw.bright()
     b.cushion((-w / 2, 0.015, -d / 2), (w / 2, h, d / 2 - 0.02), min(w, d) * 0.16, look)
@@ -169,7 +169,7 @@ def toaster(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((-0.015, h * 0.62, d / 2 - 0.03), (0.015, h * 0.7, d / 2), dark())
 
 
-def coffee_machine(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def coffee_machine(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Tank and head over a jug."""
     look = (dark(), steel(), draw.bright())[draw.one_of(0, 1, 2)]
     b.cushion((-w / 2, 0, -d / 2), (w / 2, h * 0.1, d / 2), 0.015, look)
@@ -185,7 +185,7 @@ def coffee_machine(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((-w * 0.2, h * 0.78, d * 0.42), (w * 0.2, h * 0.9, d * 0.43), screen(0))
 
 
-def vacuum(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def vacuum(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An upright cleaner."""
     b.cushion((-w / 2, 0, -d * 0.1), (w / 2, h * 0.12, d / 2), 0.03, dark())
     b.cushion((-w * 0.28, h * 0.08, -d * 0.3), (w * 0.28, h * 0.62, d * 0.12), 0.05, draw.bright())

@@ -1,6 +1,6 @@
 """Parametric shapes: one recipe for each AI2-THOR object type, for assets that no library model fits.
 
-`RECIPES` is the table. A recipe gets a bench, the box's width, height and depth [m], and the asset's own
+`RECIPES` is the table. A recipe gets a builder, the box's width, height and depth [m], and the asset's own
 stream of choices; it builds inside x ±w/2, y 0..h, z ±d/2 with its front along +z. What it built is then
 fitted to the box.
 """
@@ -11,12 +11,12 @@ from scenes.house.asset_table import Asset
 from scenes.house.boxes import solid_parts
 from scenes.meshes.building.joinery import opening_shape
 from scenes.meshes.geometry import Mesh
-from scenes.meshes.mesh_builder import Bench
-from scenes.meshes.palette import Draw
+from scenes.meshes.mesh_builder import MeshBuilder
+from scenes.meshes.palette import FinishSampler
 from scenes.meshes.shapes import bath, cutlery, decor, food, gadgets, kitchen, machines, soft, things, wood
 
 OPENINGS = ("Doorframe", "Doorway", "Window")  # built into walls, never placed
-Recipe = Callable[[Bench, float, float, float, Draw], None]
+Recipe = Callable[[MeshBuilder, float, float, float, FinishSampler], None]
 
 RECIPES: dict[str, Recipe] = {
     "AlarmClock": gadgets.clock,
@@ -129,15 +129,15 @@ RECIPES: dict[str, Recipe] = {
 
 def build_shape(asset: Asset, key: str) -> Mesh:
     """A mesh under `key` for an asset: centred on its box, as large as its box, its front along +z."""
-    bench, draw = Bench(), Draw(asset.id)
+    builder, draw = MeshBuilder(), FinishSampler(asset.id)
     w, h, d = asset.size
     if asset.type == "CounterTop":
         # The asset's own front is +z, as the mesh's, but a mesh is right-handed: its x is minus the asset's.
         parts = [(-r.x1, r.z0, -r.x0, r.z1) for r in solid_parts(asset)]
-        wood.counter(bench, w, h, d, draw, parts)
+        wood.counter(builder, w, h, d, draw, parts)
     elif asset.type in OPENINGS:
-        opening_shape(bench, asset)
+        opening_shape(builder, asset)
     else:
-        RECIPES.get(asset.type, things.block)(bench, w, h, d, draw)
-    bench.fit(asset.size)
-    return bench.mesh(key)
+        RECIPES.get(asset.type, things.block)(builder, w, h, d, draw)
+    builder.fit(asset.size)
+    return builder.mesh(key)

@@ -3,12 +3,12 @@
 import numpy as np
 
 from scenes.meshes.looks import finish
-from scenes.meshes.mesh_builder import Bench
-from scenes.meshes.palette import FABRICS, Draw, dark, steel
+from scenes.meshes.mesh_builder import MeshBuilder
+from scenes.meshes.palette import FABRICS, FinishSampler, dark, steel
 from scenes.meshes.shapes.wood import legs
 
 
-def chair(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def chair(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A dining chair: four legs, seat at its right height, slatted or upholstered back."""
     look = draw.wood()
     seat = min(0.46, 0.53 * h)
@@ -39,7 +39,7 @@ def chair(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
             b.box((-w / 2 + t, y, -d / 2 + 0.012), (w / 2 - t, y + 0.035, -d / 2 + 0.03), look)
 
 
-def stool(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def stool(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A round seat on splayed legs with a ring."""
     look = draw.wood() if draw.one_of(0, 1) else steel()
     r = w / 2
@@ -60,7 +60,7 @@ def stool(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def sofa(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def sofa(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Arms, back, seat cushions side by side, feet."""
     cloth = draw.cloth()
     seat = min(0.42, 0.5 * h)
@@ -85,7 +85,7 @@ def sofa(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.cushion((a, seat - 0.02, -d / 2 + back * 0.6), (c, h - 0.04, -d / 2 + back + 0.1), 0.06, cloth)
 
 
-def bed(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def bed(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Frame, headboard at the back (-z), mattress, cover, pillows."""
     look = draw.wood() if draw.one_of(0, 1, 1) else draw.cloth()
     top = min(0.55, 0.65 * h)
@@ -128,7 +128,7 @@ def bed(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         )
 
 
-def ottoman(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def ottoman(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An upholstered block on short feet."""
     legs(b, w, d, 0, 0.06, draw.wood(), 0.045, 0.02)
     cloth = draw.cloth()
@@ -136,7 +136,7 @@ def ottoman(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.cushion((-w / 2, h * 0.68, -d / 2), (w / 2, h, d / 2), 0.05, cloth)
 
 
-def dog_bed(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def dog_bed(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A soft ring around a cushion."""
     r, t = w / 2, h / 2
     ring = [
@@ -167,7 +167,7 @@ def dog_bed(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 def soft_block(kind: str = "fabric", round_: float = 0.45):
     """A recipe for a block with soft edges: sponge, soap."""
 
-    def build(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    def build(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
         look = finish(
             kind,
             draw.pick(
@@ -186,7 +186,7 @@ def soft_block(kind: str = "fabric", round_: float = 0.45):
     return build
 
 
-def pillow(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def pillow(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Thick in its middle, thin at its seam, its sides drawn in between the corners."""
     kind = ("fabric", "fabric", "stripes", "leather")[draw.one_of(0, 1, 2, 3)]
     look = finish(kind, draw.pick(FABRICS), 0.25)
@@ -204,7 +204,7 @@ def pillow(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.part(points, faces if side > 0 else faces[:, ::-1], look)
 
 
-def folded(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def folded(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A cloth folded some times: layers with their folds to the left, not quite one above another."""
     look = finish(("fabric", "stripes", "checker")[draw.one_of(0, 1, 2)], draw.pick(FABRICS), 0.12)
     layers = 4 if h > 0.03 else 2
@@ -214,7 +214,7 @@ def folded(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.cushion(low, (w / 2 - dx, h * (k + 1.02) / layers, d / 2 * 0.97 + dz), h / layers / 2, look)
 
 
-def towel(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def towel(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Hung over a bar: a long layer before a short one, a fold above, bands near the hems."""
     color = draw.pick(((0.90, 0.89, 0.86), (0.35, 0.48, 0.60), (0.72, 0.50, 0.42), (0.45, 0.55, 0.45)))
     look, band = (
@@ -229,7 +229,7 @@ def towel(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.box((-w * 0.497, h * y, d / 2 - t * 0.5), (w * 0.497, h * (y + 0.015), d / 2 + 4e-4), band)
 
 
-def curtain(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def curtain(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Hanging folds below a rail."""
     look = finish(
         "stripes" if draw.one_of(0, 1) else "fabric",
@@ -250,7 +250,7 @@ def curtain(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((-w / 2, h - 0.015, 0), (w / 2, h - 0.015, 0), 0.012, steel())
 
 
-def teddy(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def teddy(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A sitting bear."""
     fur = finish("carpet", draw.pick(((0.55, 0.37, 0.22), (0.72, 0.58, 0.40))), 0.2)
     b.ball((0, h * 0.33, -d * 0.1), (w * 0.3, h * 0.32, d * 0.36), fur)
@@ -263,7 +263,7 @@ def teddy(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.ball((s * w * 0.09, h * 0.8, d * 0.2), (w * 0.025, w * 0.025, w * 0.025), dark(), 8)
 
 
-def bag(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def bag(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A tied rubbish bag."""
     look = finish("leather", (0.10, 0.10, 0.11), 0.4)
     r = w / 2

@@ -5,8 +5,8 @@ import shapely
 import shapely.affinity
 
 from scenes.meshes.looks import finish
-from scenes.meshes.mesh_builder import Bench
-from scenes.meshes.palette import Draw, dark, steel, white
+from scenes.meshes.mesh_builder import MeshBuilder
+from scenes.meshes.palette import FinishSampler, dark, steel, white
 from scenes.meshes.pictures import newspaper, painting
 from scenes.meshes.shapes.kitchen import turned
 from scenes.meshes.textures import Rgb
@@ -14,7 +14,7 @@ from scenes.meshes.textures import Rgb
 Profile = list[tuple[float, float]]
 
 
-def book(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def book(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Covers around a block of pages; the spine to the left."""
     cover = finish(
         "fabric",
@@ -50,7 +50,7 @@ def book(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def paper(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def paper(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A newspaper, folded: sheets one above another, the first page on top."""
     grey = finish("plain", (0.80, 0.79, 0.75))
     for k in range(3):
@@ -61,13 +61,13 @@ def paper(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.sheet([(-x, y, z), (x, y, z), (x, y, -z), (-x, y, -z)], page)
 
 
-def card(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def card(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A flat card with a stripe."""
     b.box((-w / 2, 0, -d / 2), (w / 2, h * 0.9, d / 2), draw.bright())
     b.box((-w / 2, h * 0.9, -d * 0.3), (w / 2, h, -d * 0.1), dark())
 
 
-def disc(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def disc(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A compact disc."""
     turned(
         b,
@@ -83,7 +83,7 @@ def disc(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 def stick(look: Rgb, tip: Rgb):
     """A recipe for a pen or pencil along z."""
 
-    def build(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+    def build(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
         r = min(w, h) / 2
         b.rod((0, r, d / 2), (0, r, -d * 0.42), r, finish("plain", draw.pick((look,), 0.12)), sides=8)
         b.rod((0, r, -d * 0.42), (0, r, -d / 2), r, finish("plain", tip), tip=r * 0.15, sides=8)
@@ -91,7 +91,7 @@ def stick(look: Rgb, tip: Rgb):
     return build
 
 
-def bat(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def bat(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A baseball bat, standing."""
     turned(
         b,
@@ -104,7 +104,7 @@ def bat(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     )
 
 
-def racket(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def racket(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A tennis racket lying along z."""
     a = np.linspace(0, 2 * np.pi, 25)
     z0, rz = -d * 0.22, d * 0.27
@@ -122,7 +122,7 @@ def racket(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((0, h / 2, z0 + rz), (0, h / 2, d / 2), h * 0.4, dark())
 
 
-def dumbbell(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def dumbbell(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Two weights on a bar along z."""
     r = h / 2
     b.rod((0, r, -d / 2), (0, r, d / 2), r * 0.3, steel())
@@ -130,7 +130,7 @@ def dumbbell(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.rod((0, r, s * d * 0.24), (0, r, s * d * 0.46), r, dark(), sides=20)
 
 
-def ball(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def ball(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A basketball."""
     b.ball((0, h / 2, 0), (w / 2, h / 2, d / 2), finish("leather", (0.80, 0.40, 0.15), 0.2), 32)
     a = np.linspace(0, 2 * np.pi, 49)
@@ -146,7 +146,7 @@ def ball(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.tube(path, 0.0025, dark(), sides=5)
 
 
-def cardboard(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def cardboard(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An open carton, its flaps folded outwards, with a band of tape."""
     look = finish("skin", draw.pick(((0.72, 0.55, 0.36), (0.66, 0.49, 0.31))), 0.5)
     t, body = 0.006, h * 0.86
@@ -173,7 +173,7 @@ def cardboard(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         )
 
 
-def boots(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def boots(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A pair, toes to the front."""
     look = finish("leather", draw.pick(((0.32, 0.20, 0.13), (0.12, 0.12, 0.13), (0.55, 0.42, 0.22))), 0.3)
     half = w * 0.2
@@ -221,7 +221,7 @@ def boots(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.box((x - half * 0.7, 0, -d / 2), (x + half * 0.7, 0.04, -d * 0.25), dark())
 
 
-def keys(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def keys(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Two keys on a ring, lying spread out."""
     brass = finish("metal", (0.78, 0.66, 0.36), 0.2)
     r = min(d * 0.32, w * 0.17)
@@ -246,7 +246,7 @@ def keys(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         b.slab(key, h * (0.12 + 0.42 * k), h * (0.42 + 0.42 * k), brass if k else steel())
 
 
-def watch(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def watch(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A flat strap in a loop, lying on its side of the wrist, its dial upwards."""
     strap = finish("leather", draw.pick(((0.25, 0.16, 0.10), (0.12, 0.12, 0.13), (0.45, 0.28, 0.15))), 0.1)
     rings = []
@@ -269,6 +269,6 @@ def watch(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.rod((r * 0.95, y + h * 0.07, 0), (r * 1.12, y + h * 0.07, 0), h * 0.035, steel(), sides=10)
 
 
-def block(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def block(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """What no recipe knows: a box with rounded edges in one of the bright colours."""
     b.cushion((-w / 2, 0, -d / 2), (w / 2, h, d / 2), min(w, h, d) * 0.15, draw.bright())

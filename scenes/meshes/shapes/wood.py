@@ -1,12 +1,12 @@
 """Shapes of tables, desks and cases: what is built of boards. Boxes as in `shapes`."""
 
 from scenes.meshes.looks import finish
-from scenes.meshes.mesh_builder import Bench, Finish
-from scenes.meshes.palette import Draw, dark, steel, white
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
+from scenes.meshes.palette import FinishSampler, dark, steel, white
 
 
 def legs(
-    b: Bench,
+    b: MeshBuilder,
     w: float,
     d: float,
     y0: float,
@@ -32,7 +32,7 @@ def legs(
 
 
 def drawers(
-    b: Bench,
+    b: MeshBuilder,
     low: tuple[float, float, float],
     high: tuple[float, float, float],
     look: Finish,
@@ -75,7 +75,7 @@ def drawers(
 
 
 def shelves(
-    b: Bench,
+    b: MeshBuilder,
     low: tuple[float, float, float],
     high: tuple[float, float, float],
     look: Finish,
@@ -94,7 +94,7 @@ def shelves(
         b.box((x0, y, z0), (x1, y + t, z1), look)
 
 
-def table(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def table(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A table: slab or round top, on four legs, a frame or a pedestal."""
     look = draw.wood()
     top = max(0.02, min(0.045, 0.06 * h))
@@ -137,7 +137,7 @@ def table(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
                 b.box((x - bar / 2, bar, z), (x + bar / 2, h - top - bar, z + bar), iron)
 
 
-def desk(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def desk(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A desk with a drawer pedestal; a tall one has shelves above its back."""
     look, fronts = draw.body(), draw.body()
     top_y = 0.75 if h > 1.1 else h
@@ -153,7 +153,12 @@ def desk(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
 
 
 def counter(
-    b: Bench, w: float, h: float, d: float, draw: Draw, parts: list[tuple[float, float, float, float]]
+    b: MeshBuilder,
+    w: float,
+    h: float,
+    d: float,
+    draw: FinishSampler,
+    parts: list[tuple[float, float, float, float]],
 ) -> None:
     """Kitchen counter: base cabinets with doors along each part (x0, z0, x1, z1), one worktop over all."""
     look = draw.body()
@@ -165,7 +170,7 @@ def counter(
     kick, top = 0.09, 0.04
     for x0, z0, x1, z1 in parts:
         along_x = (x1 - x0) >= (z1 - z0) or z0 <= -d / 2 + 1e-6
-        piece = Bench()
+        piece = MeshBuilder()
         length, deep = ((x1 - x0), (z1 - z0)) if along_x else ((z1 - z0), (x1 - x0))
         columns = max(1, round(length / 0.5))
         piece.box((-length / 2 + 0.01, 0, -deep / 2), (length / 2 - 0.01, kick, deep / 2 - 0.08), dark())
@@ -195,7 +200,7 @@ def counter(
         b.box((x0, h - top, z0), (x1, h, z1), stone)
 
 
-def dresser(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def dresser(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """Chest of drawers, on a plinth or feet; a tall one has doors below."""
     look = draw.body()
     fronts = look if draw.one_of(0, 1) else draw.body()
@@ -231,7 +236,7 @@ def dresser(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((-w / 2, h - 0.025, -d / 2), (w / 2, h, d / 2), look)
 
 
-def shelving(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def shelving(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An open bookcase with some books."""
     look = draw.body()
     columns, rows = max(1, round(w / 0.75)), max(2, round(h / 0.38))
@@ -252,8 +257,8 @@ def shelving(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
                     x += t + 0.001
 
 
-def tv_stand(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
-    """A low bench: doors left and right, an open bay between."""
+def tv_stand(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
+    """A low builder: doors left and right, an open bay between."""
     look, fronts = draw.body(), draw.body()
     foot = min(0.09, h * 0.2)
     legs(b, w, d, 0, foot, dark(), 0.035, 0.04)
@@ -268,7 +273,7 @@ def tv_stand(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((-w / 2, h - 0.025, -d / 2), (w / 2, h, d / 2), look)
 
 
-def cart(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def cart(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A serving trolley: three trays between four tubes, on wheels."""
     metal, board = steel(), draw.wood()
     wheel = 0.05
@@ -289,7 +294,7 @@ def cart(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
         )
 
 
-def footstool(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def footstool(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A step stool of boards: two treads between two sides."""
     look = draw.wood()
     for s in (-1, 1):
@@ -299,7 +304,7 @@ def footstool(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
     b.box((-w / 2, h * 0.48 - 0.022, d * 0.02), (w / 2, h * 0.48, d / 2), look)
 
 
-def safe(b: Bench, w: float, h: float, d: float, draw: Draw) -> None:
+def safe(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A steel box with a door, a dial and a handle."""
     b.cushion((-w / 2, 0, -d / 2), (w / 2, h, d / 2 - 0.03), 0.012, finish("plain", (0.28, 0.30, 0.32)))
     b.box(
