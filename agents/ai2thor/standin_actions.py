@@ -8,11 +8,11 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 from agents.ai2thor.standin_world import Agent, Camera, Shown, World
 from agents.ai2thor.unity_camera import Place
+from scenes.generate.perturb.perturb import perturb_house
 from scenes.house.schema import House
 
 NO_ARGUMENTS = ("action", "sequenceId", "agentId", "renderImage", "visibilityDistance")
@@ -212,12 +212,6 @@ def _random_spawn(world: World, randomSeed: int = 0, **_: Any) -> None:
 def _perturb(world: World, seed: int, *, lights: bool, objects: bool) -> None:
     if world.house is None:
         raise ActionError("There is no house: call CreateHouse first")
-    if find_spec("scenes.generate.perturb.perturb") is None:
-        raise ActionError(
-            "This stand-in was shipped without scenes/generate/perturb/perturb.py, which would do that"
-        )
-    from scenes.generate.perturb.perturb import perturb_house  # pyright: ignore[reportMissingImports]
-
     world.build(perturb_house(world.house, seed, strength=1.0, lights=lights, objects=objects))
 
 

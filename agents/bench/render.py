@@ -33,7 +33,7 @@ def bench_render(
     Also what the space holds (`triangles`, `instances`, `lights`), seconds to load it and to bake its light
     (first use in this process: later spaces share meshes), seconds per 1,000 poses sampled, and the bytes
     that the mesh cache of this process holds. `with_peers`: other renderers too, one pose after another
-    (`bench_peers.py`).
+    (`peers.py`).
     """
     if frames < 1:
         raise ValueError(f"a benchmark needs at least one frame, got {frames}")

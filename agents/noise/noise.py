@@ -3,8 +3,8 @@
     frames = add_noise(frames, NoiseConfig(depth="kinect", blur=0.004), generators)
 
 Noise goes on what a sensor measures: rgb and depth. Edges are then those of the noisy picture, since a body
-has no other; normals and labels stay those of the true geometry. The models are in `noise_depth.py` and
-`noise_rgb.py`, pure functions of (frame, generator), each with its source.
+has no other; normals and labels stay those of the true geometry. The models are in `depth.py` and
+`rgb.py`, pure functions of (frame, generator), each with its source.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +153,6 @@ def test_object_filters(thor: Any) -> None:
     assert len(thor.step("ResetObjectFilter").metadata["objects"]) > 10
 
 
-@pytest.mark.skipif(
-    find_spec("scenes.generate.perturb.perturb") is None,
-    reason="scenes/generate/perturb/perturb.py is not there yet",
-)
 def test_another_day(thor: Any) -> None:
     """Other light, then other places for small things; the same for the same seed."""
     first = thor.step("AddThirdPartyCamera", **EYE)
