@@ -1,4 +1,4 @@
-"""Which frames, in which order: a pure function of (seed, epoch, epoch size, world size, rank, batch size).
+"""Which frames, in which order: a pure function of (seed, epoch, world size, rank, batch size).
 
 An epoch shuffles the store's chunks, lays their frames end to end and cuts the line into *tickets*, one rank
 after the other: a ticket is a fixed group of batches over many chunks, shuffled within. So every chunk is
@@ -6,15 +6,11 @@ decoded about once per epoch, and a batch still mixes many places. Tickets name 
 holds one can make its batches. Training repeats the line's head rather than give a short batch, and
 evaluation drops nothing.
 
-Weights change how often a chunk stands in an epoch's line: seven tenths of the time, or three times in one.
-An epoch size cuts epochs of that many frames out of one shuffled pass after the other, so that every frame
-has its turn all the same. An order that starts at the position where another one stopped has the rest of its
-epoch, whatever the number of ranks.
+Weights change how often a chunk stands in an epoch's line: in seven epochs of ten, or three times in each.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -24,16 +20,6 @@ from engine.stream.mixture import MixedFrames
 
 View = Frames | MixedFrames
 """What has frames to give: one guarded view, or several in proportion."""
-
-
-class Position(NamedTuple):
-    """How far all ranks together have come."""
-
-    epoch: int
-    frame: int  # of the epoch's line, all before it seen
-
-
-BEGINNING = Position(0, 0)
 
 
 @dataclass(frozen=True)
@@ -66,8 +52,6 @@ class Order:
     rank: int = 0
     ticket_frames: int = 512  # frames decoded together; at least one batch
     weights: tuple[float, ...] | None = None  # of each chunk's frames, relative; None: each once
-    epoch_size: int | None = None  # frames; None: as many as there are
-    start: Position = BEGINNING  # where the counting of batches begins
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or not 0 <= self.rank < self.world_size:
@@ -75,111 +59,61 @@ class Order:
                 f"batch_size {self.batch_size} must be at least 1, and rank {self.rank} below world_size "
                 f"{self.world_size}"
             )
-        if self.epoch_size is not None and self.epoch_size < 1:
-            raise ValueError(f"epoch_size {self.epoch_size} must be at least 1")
         if self.weights is not None and (min(self.weights) < 0 or not sum(self.weights) > 0):
             raise ValueError("weights must not be negative, and one of them must be above 0")
-        if not 0 <= self.start.frame < self.frames_per_epoch or self.start.epoch < 0:
-            raise ValueError(f"start {self.start} must lie in an epoch of {self.frames_per_epoch} frames")
         assert self.sizes, "a view is never empty"
         assert min(self.sizes) > 0, "a chunk is never empty"
         assert self.weights is None or len(self.weights) == len(self.sizes), "a weight for every chunk"
 
     @classmethod
-    def of(
-        cls,
-        frames: View,
-        batch_size: int,
-        seed: int = 0,
-        world_size: int = 1,
-        rank: int = 0,
-        *,
-        epoch_size: int | None = None,
-        start: Position = BEGINNING,
-    ) -> "Order":
-        """The order over a view, with its weights if it has some."""
-        return cls(
-            tuple(c.count for c in frames.chunks()),
-            batch_size,
-            seed,
-            world_size,
-            rank,
-            weights=frames.weights,
-            epoch_size=epoch_size,
-            start=start,
-        )
+    def of(cls, frames: View, batch_size: int, seed: int = 0, world_size: int = 1) -> "Order":
+        """The order of rank 0 over a view, with its weights if it has some. Raises ValueError."""
+        sizes = tuple(c.count for c in frames.chunks())
+        return cls(sizes, batch_size, seed, world_size, weights=frames.weights)
 
     @property
     def frames_per_epoch(self) -> int:
         """Frames in an epoch, before the last batch is filled up."""
-        return self.epoch_size or sum(self.sizes)
+        return sum(self.sizes)
 
     @property
     def batches_per_epoch(self) -> int:
         """Batches that every rank gets in an epoch of training; together they hold the epoch's line."""
-        return self._batches_from(0)
-
-    def _batches_from(self, frame: int) -> int:
-        return -(-(self.frames_per_epoch - frame) // (self.batch_size * self.world_size))
+        return -(-self.frames_per_epoch // (self.batch_size * self.world_size))
 
     @property
     def _batches_per_ticket(self) -> int:
         return max(1, self.ticket_frames // self.batch_size)
 
     def tickets(self, epoch: int) -> list[Ticket]:
-        """This rank's tickets of an epoch of training, in order; of the first one, those from `start` on."""
-        line, at = self._line(epoch)
-        begin = self.start.frame if epoch == self.start.epoch else 0
-        at += begin
+        """This rank's tickets of an epoch of training, in order."""
+        line = self._line(epoch)
         ends = np.cumsum(np.asarray(self.sizes)[line])
-        batches = self._batches_from(begin)
+        batches = self.batches_per_epoch
+        at = 0
         tickets: list[Ticket] = []
         for first in range(0, batches, self._batches_per_ticket):
             count = min(self._batches_per_ticket, batches - first) * self.batch_size
-            start = at + self.rank * count
-            chunks, skip = _cut(line, ends, start, count)
-            shuffle = (self.seed, epoch, 1, first, self.rank) + ((begin,) if begin else ())
+            chunks, skip = _cut(line, ends, at + self.rank * count, count)
+            shuffle = (self.seed, epoch, 1, first, self.rank)
             tickets.append(Ticket(epoch, first, self.batch_size, chunks, skip, count, shuffle))
             at += count * self.world_size
         return tickets
 
-    def position(self, batches: int) -> Position:
-        """What all ranks have seen once each took `batches` batches, back to where a ticket begins.
-
-        `replace(order, world_size=..., start=order.position(n))` has what is left. Batches of a ticket that
-        was not finished are in it again.
-        """
-        epoch, within = self._place(batches)
-        begin = self.start.frame if epoch == self.start.epoch else 0
-        whole = within - within % self._batches_per_ticket
-        return Position(epoch, begin + whole * self.batch_size * self.world_size)
-
-    def _place(self, batch: int) -> tuple[int, int]:
-        """Epoch, and batch within what this order has of it."""
-        first = self._batches_from(self.start.frame)
-        if batch < first:
-            return self.start.epoch, batch
-        epochs, within = divmod(batch - first, self.batches_per_epoch)
-        return self.start.epoch + 1 + epochs, within
-
-    def _line(self, epoch: int) -> tuple[Int64[np.ndarray, " chunks"], int]:
-        """Chunks in the order of an epoch, and the frame of them that it begins with."""
+    def _line(self, epoch: int) -> Int64[np.ndarray, " chunks"]:
+        """Chunks in the order of an epoch."""
         sizes = np.asarray(self.sizes)
-        if self.weights is not None:
-            generator = np.random.default_rng((self.seed, epoch, 2))
-            return _weighted(sizes, np.asarray(self.weights), self.frames_per_epoch, generator), 0
-        total = int(sizes.sum())
-        first, at = divmod(epoch * self.frames_per_epoch, total)
-        laps = range(first, first + -(-(at + self.frames_per_epoch) // total))
-        passes = [np.random.default_rng((self.seed, lap, 0)).permutation(len(sizes)) for lap in laps]
-        return np.concatenate(passes), at
+        if self.weights is None:
+            return np.random.default_rng((self.seed, epoch, 0)).permutation(len(sizes))
+        generator = np.random.default_rng((self.seed, epoch, 2))
+        return _weighted(sizes, np.asarray(self.weights), self.frames_per_epoch, generator)
 
     def evaluation(self) -> list[Ticket]:
         """This rank's tickets of one pass in order of ids, nothing dropped and nothing twice.
 
         Ranks take turns; the last batch may be short, and a rank may have fewer batches than another.
         """
-        total = sum(self.sizes)
+        total = self.frames_per_epoch
         line = np.arange(len(self.sizes))
         ends = np.cumsum(self.sizes)
         size = self._batches_per_ticket * self.batch_size
@@ -194,7 +128,7 @@ class Order:
 
     def from_batch(self, batch: int) -> Iterator[tuple[Ticket, range]]:
         """Tickets without end from this rank's `batch`-th batch on, each with the batches to take of it."""
-        epoch, within = self._place(batch)
+        epoch, within = divmod(batch, self.batches_per_epoch)
         while True:
             yield from since(self.tickets(epoch), within)
             epoch, within = epoch + 1, 0
@@ -217,8 +151,7 @@ def _weighted(
     order = order[np.argsort(weights[order], kind="stable")]
     rising = np.cumsum((share - copies)[order]) + generator.random()
     copies[order] += np.diff(np.floor(rising), prepend=0).astype(np.int64)
-    line = np.repeat(np.arange(len(sizes)), copies)
-    return generator.permutation(line) if len(line) else order[-1:]  # fewer frames than a chunk has
+    return generator.permutation(np.repeat(np.arange(len(sizes)), copies))
 
 
 def since(tickets: Iterable[Ticket], batch: int) -> Iterator[tuple[Ticket, range]]:
@@ -228,7 +161,9 @@ def since(tickets: Iterable[Ticket], batch: int) -> Iterator[tuple[Ticket, range
             yield ticket, range(max(0, batch - ticket.first_batch), ticket.batches)
 
 
-def _cut(line: np.ndarray, ends: np.ndarray, start: int, count: int) -> tuple[tuple[int, ...], int]:
+def _cut(
+    line: Int64[np.ndarray, " chunks"], ends: Int64[np.ndarray, " chunks"], start: int, count: int
+) -> tuple[tuple[int, ...], int]:
     """Chunks that hold frames `start` to `start + count` of a line that repeats, and frames to skip."""
     total = int(ends[-1])
     chunks: list[int] = []

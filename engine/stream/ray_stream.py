@@ -2,7 +2,7 @@
 
     datasets = {"tickets": ticket_dataset(order, batches=1000)}           # driver
     TorchTrainer(loop, datasets=datasets, dataset_config=ticket_data_config(), ...)
-    batches = shard_batches(get_dataset_shard("tickets"), reader)         # worker
+    reader.decode(shard_tickets(get_dataset_shard("tickets"), [rank]))    # worker
 
 A ticket is a few hundred bytes, so every worker gets the tickets of all ranks and keeps its own: Ray's own
 splitting promises neither which worker gets what nor that nothing is dropped. Batches and their order are
@@ -17,7 +17,7 @@ from typing import Any
 import ray.data
 from ray.train import DataConfig
 
-from engine.stream.stream import Batch, Order, Ticket, TicketReader
+from engine.stream.stream import Order, Ticket
 
 _ROWS_PER_BLOCK = 4096  # some hundred kilobytes of tickets
 
@@ -67,11 +67,6 @@ def shard_tickets(shard: Any, ranks: Sequence[int], skip: int = 0) -> Iterator[t
             left[rank] -= passed
             if passed < count:
                 yield _ticket(row), range(row["from"] + passed, row["to"])
-
-
-def shard_batches(shard: Any, reader: TicketReader) -> Iterator[Batch]:
-    """Batches of the reader's rank from a worker's shard (or the dataset)."""
-    return reader.decode(shard_tickets(shard, [reader.order.rank]))
 
 
 def _row(ticket: Ticket) -> dict[str, Any]:

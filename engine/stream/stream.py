@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from jaxtyping import Int64
 
-from engine.stream.order import BEGINNING, Order, Position, Ticket, View, since
+from engine.stream.order import Order, Ticket, View, since
 
-__all__ = ["Batch", "Order", "Position", "Ticket", "TicketReader"]
+__all__ = ["Batch", "Order", "Ticket", "TicketReader"]
 
 Batch = dict[str, np.ndarray]
 """Modalities, each [batch, ...], and `id`: int64 [batch], the ids of the frames in their view."""
@@ -30,20 +30,15 @@ class TicketReader:
         batch_size: int,
         *,
         seed: int = 0,
-        world_size: int = 1,
-        rank: int = 0,
         threads: int = 2,
         prefetch: int = 2,
-        epoch_size: int | None = None,
-        start: Position = BEGINNING,
     ):
-        """`epoch_size` [frames] and `start` as in `Order`. Raises ValueError, LeakError,
-        MissingModalityError."""
+        """Raises ValueError, LeakError, MissingModalityError."""
         if threads < 1 or prefetch < 1:
             raise ValueError("threads and prefetch must be at least 1")
         self.frames = frames
         self.modalities = tuple(modalities)
-        self.order = Order.of(frames, batch_size, seed, world_size, rank, epoch_size=epoch_size, start=start)
+        self.order = Order.of(frames, batch_size, seed)
         self.threads = threads
         self.prefetch = prefetch
         self._chunks = frames.chunks()

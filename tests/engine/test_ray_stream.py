@@ -1,5 +1,6 @@
 """Tickets through Ray Data give the batches of the local stream, byte for byte."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -9,8 +10,9 @@ from ray.train.torch import TorchTrainer
 
 from engine.cluster import ray_session
 from engine.store.access import PretrainFrames
-from engine.stream.ray_stream import shard_batches, ticket_data_config, ticket_dataset
-from engine.stream.stream import Order, TicketReader
+from engine.stream.order import Order
+from engine.stream.ray_stream import shard_tickets, ticket_data_config, ticket_dataset
+from engine.stream.stream import TicketReader
 
 pytestmark = pytest.mark.ray
 
@@ -21,9 +23,8 @@ def cluster():
         yield
 
 
-def _reader(store, world_size=1, rank=0):
-    frames = PretrainFrames(store)
-    return TicketReader(frames, ["rgb", "depth"], 5, seed=7, world_size=world_size, rank=rank)
+def _reader(store):
+    return TicketReader(PretrainFrames(store), ["rgb", "depth"], 5, seed=7)
 
 
 def _check_same(ones, others):
@@ -41,17 +42,19 @@ def _stacked(batches):
 def test_the_dataset_gives_the_same_batches(cluster, store, start, stop):
     reader = _reader(store)
     dataset = ticket_dataset(reader.order, stop, start_batch=start)
-    _check_same(shard_batches(dataset, reader), islice(_reader(store).batches(start), stop - start))
+    batches = reader.decode(shard_tickets(dataset, [0]))
+    _check_same(batches, islice(_reader(store).batches(start), stop - start))
 
 
 def test_two_ranks_see_each_frame_once(cluster, store):
-    readers = [_reader(store, 2, rank) for rank in range(2)]
-    per_epoch = readers[0].batches_per_epoch
-    dataset = ticket_dataset(Order.of(readers[0].frames, 5, 7, 2), per_epoch)
+    reader = _reader(store)
+    order = Order.of(reader.frames, 5, 7, 2)
+    dataset = ticket_dataset(order, order.batches_per_epoch)
     seen = []
-    for rank, reader in enumerate(readers):
-        batches = list(shard_batches(dataset, reader))
-        _check_same(batches, islice(_reader(store, 2, rank).batches(), per_epoch))
+    for rank in range(2):
+        batches = list(reader.decode(shard_tickets(dataset, [rank])))
+        local = reader.decode(replace(order, rank=rank).from_batch(0))
+        _check_same(batches, islice(local, order.batches_per_epoch))
         seen += [i for b in batches for i in b["id"].tolist()]
     assert set(seen) == set(range(87))
     assert len(seen) - 87 < 2 * 5
@@ -59,9 +62,8 @@ def test_two_ranks_see_each_frame_once(cluster, store):
 
 def test_a_ray_train_worker_gets_them_too(cluster, store, tmp_path):
     def loop(config):
-        reader = _reader(config["store"])
-        batches = shard_batches(ray.train.get_dataset_shard("tickets"), reader)
-        np.savez(config["out"], **_stacked(batches))
+        tickets = shard_tickets(ray.train.get_dataset_shard("tickets"), [0])
+        np.savez(config["out"], **_stacked(_reader(config["store"]).decode(tickets)))
 
     reader = _reader(store)
     TorchTrainer(
