@@ -1,4 +1,4 @@
-"""The order of batches: a function of its arguments alone, each frame once an epoch, weights as its shares."""
+"""The order of batches: a function of its arguments, each frame once an epoch, weights as shares of it."""
 
 import hashlib
 from collections import Counter
