@@ -90,7 +90,7 @@ def test_a_mirrored_frame_has_mirrored_normals(world: World):
 def test_depth_is_seen_at_its_scale_and_as_missing_where_it_is(world: World):
     model = build_segmenter(ALL, 32, 4).eval()
     depth = torch.full((1, 32, 32), 4000, dtype=torch.uint16)
-    values = model.further["depth"].signal.to_input(depth)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    values = model.further["depth"].transform.to_input(depth)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
     assert values.abs().max() <= 1.0
     nothing = model.further["depth"](torch.zeros_like(depth))
     torch.testing.assert_close(nothing[0, 0], model.further["depth"].modality_embedding)

@@ -16,7 +16,7 @@ from tests.training.conftest import MODALITIES, World
 from tests.training.tiny_world import make_store
 from tests.training.tokenizer_kit import TokenizerKit
 from training.commands import ShowCommand, show_tokenizers
-from training.models.signals import SIGNALS
+from training.models.modality_transforms import MODALITY_TRANSFORMS
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig, load_tokenizer, token_array, train_tokenizer
@@ -157,31 +157,31 @@ def test_wrong_frames_sizes_and_folders_are_refused(world: World, tmp_path):
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_an_image_survives_the_way_through_its_signal(world: World, modality: str):
     """`to_image` of a perfect output is the image: encoding of values and of "nothing hit" both ways."""
-    signal = SIGNALS[modality]
+    transform = MODALITY_TRANSFORMS[modality]
     images = world.pretrain.read(np.arange(16), [modality])[modality]
-    x = signal.to_input(torch.from_numpy(images))
+    x = transform.to_input(torch.from_numpy(images))
     if modality == "edges":
         y = x * 20 - 10
     elif modality == "rgb":
         y = x
     else:
         y = torch.cat([x[:, :-1], x[:, -1:] * 20 - 10], dim=1)
-    back = signal.to_image(y)
+    back = transform.to_image(y)
     assert back.dtype == images.dtype
     assert np.abs(back.astype(int) - images.astype(int)).max() <= 1
     np.testing.assert_array_equal(back == 0, images == 0)
-    assert signal.error(back, images) < 0.5
-    assert signal.loss(y, x) < signal.loss(torch.zeros_like(y), x)
+    assert transform.error(back, images) < 0.5
+    assert transform.loss(y, x) < transform.loss(torch.zeros_like(y), x)
 
 
 def test_errors_by_hand():
-    depth = SIGNALS["depth"]
+    depth = MODALITY_TRANSFORMS["depth"]
     truth = np.array([[[1000, 2000, 0]]], dtype=np.uint16)
     decoded = np.array([[[1000, 1000, 500]]], dtype=np.uint16)
     assert depth.error(decoded, truth) == pytest.approx(np.log(2) / 2)
-    edges = SIGNALS["edges"]
+    edges = MODALITY_TRANSFORMS["edges"]
     assert edges.error(np.array([[[255, 255, 0]]]), np.array([[[255, 0, 255]]])) == pytest.approx(0.5)
-    normals = SIGNALS["normals"]
+    normals = MODALITY_TRANSFORMS["normals"]
     right_angle = np.array([[[[255, 128, 128]]]]), np.array([[[[128, 255, 128]]]])
     assert normals.error(*right_angle) == pytest.approx(90, abs=1)
 
@@ -189,7 +189,7 @@ def test_errors_by_hand():
 @pytest.mark.parametrize(("edges", "drawn"), [(22, False), (28, True)])
 def test_an_edge_is_drawn_from_a_chance_of_one_in_four(edges: int, drawn: bool):
     """Of the outputs that could stand for a hundred pixels that look alike, the one of least loss."""
-    kind = SIGNALS["edges"]
+    kind = MODALITY_TRANSFORMS["edges"]
     x = (torch.arange(100) < edges).float().view(1, 1, 10, 10)
     outputs = torch.linspace(-4, 4, 801)
     losses = torch.stack([kind.loss(torch.full_like(x, y), x) for y in outputs.tolist()])

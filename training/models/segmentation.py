@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from scenes.config import Config
 from training.models.encoder import Encoder, patchify
 from training.models.knn import NeighbourHead
-from training.models.signals import signal
+from training.models.modality_transforms import modality_transform
 
 
 class HeadConfig(Config):
@@ -109,17 +109,18 @@ class LinearHead(nn.Module):
 
 class ModalityInput(nn.Module):
     """A modality that the encoder was not made for, as tokens without their places: patches of what
-    training/models/signals.py makes of it (depth as its logarithm, and where there is none), through a
-    projection of its own, plus a vector that says which modality it is (MultiMAE, arXiv:2204.01678)."""
+    training/models/modality_transforms.py makes of it (depth as its logarithm, and where there is none),
+    through a projection of its own, plus a vector that says which modality it is (MultiMAE,
+    arXiv:2204.01678)."""
 
     def __init__(self, modality: str, dim: int, patch: int):
         super().__init__()
-        self.signal, self.patch = signal(modality), patch
-        self.patches = nn.Linear(self.signal.channels * patch**2, dim, bias=False)
+        self.transform, self.patch = modality_transform(modality), patch
+        self.patches = nn.Linear(self.transform.channels * patch**2, dim, bias=False)
         self.modality_embedding = nn.Parameter(torch.empty(dim))
 
     def forward(self, images: Shaped[Tensor, "b h w *c"]) -> Float[Tensor, "b n d"]:
-        values = self.signal.to_input(images).permute(0, 2, 3, 1).contiguous()
+        values = self.transform.to_input(images).permute(0, 2, 3, 1).contiguous()
         return self.patches(patchify(values, self.patch)) + self.modality_embedding
 
 

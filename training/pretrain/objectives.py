@@ -9,7 +9,7 @@ A batch may be shared out among workers and forward passes: `draw` makes the ran
 `pack` makes a batch of any of these frames and their choices, and `counts` is what losses are means over."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -254,10 +254,3 @@ def weigh(
 
 def _rows(x: Float[Tensor, "b n d"], index: Int[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
     return x.gather(1, index[..., None].expand(-1, -1, x.shape[-1]))
-
-
-def to_device(batch: Any, device: torch.device) -> Any:
-    """A batch with every tensor on `device`; no copy where it is there already."""
-    if isinstance(batch, dict):
-        return {k: to_device(v, device) for k, v in batch.items()}
-    return batch.to(device, non_blocking=True)

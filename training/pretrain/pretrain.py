@@ -44,6 +44,7 @@ from training.common.optimiser import (
     pick_device,
     precision,
     set_rate,
+    to_device,
     use_threads,
     warmup_cosine,
 )
@@ -52,7 +53,6 @@ from training.models.blocks import parameter_counts
 from training.pretrain.build import build_objective, check_unlabelled
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import Step, Tickets, passes_of, prefetch, steps
-from training.pretrain.objectives import to_device
 from training.pretrain.parallel import gathering, join, shard, summed
 from training.pretrain.tensorboard import TensorBoardWriter, ThroughputMeter
 from training.pretrain.warm_start import continue_from, start_from_4m, token_arrays

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from scenes.config import Config
-from training.models.signals import signal
+from training.models.modality_transforms import modality_transform
 from training.tokenizers.fsq import FSQ, levels_for
 from training.tokenizers.quantiser import Quantiser
 from training.tokenizers.vq import CosineVQ
@@ -96,11 +96,11 @@ class Tokenizer(nn.Module):
 
     def __init__(self, modality: str, config: TokenizerConfig):
         super().__init__()
-        self.modality, self.config, self.signal = modality, config, signal(modality)
+        self.modality, self.config, self.transform = modality, config, modality_transform(modality)
         width, patch = config.width, config.patch
         self.quantiser = config.make_quantiser()
         self.encoder = nn.Sequential(
-            nn.Conv2d(self.signal.channels, width, patch, stride=patch),
+            nn.Conv2d(self.transform.channels, width, patch, stride=patch),
             *(Residual(width) for _ in range(config.depth)),
             nn.GroupNorm(1, width),
             nn.Conv2d(width, self.quantiser.dim, 1),
@@ -111,7 +111,7 @@ class Tokenizer(nn.Module):
             nn.Conv2d(width, 2 * width, 1),
             nn.PixelShuffle(2),  # twice the resolution, half the width
             Residual(width // 2),
-            nn.Conv2d(width // 2, self.signal.outputs * (patch // 2) ** 2, 1),
+            nn.Conv2d(width // 2, self.transform.outputs * (patch // 2) ** 2, 1),
             nn.PixelShuffle(patch // 2),
         )
 
@@ -148,9 +148,9 @@ class Tokenizer(nn.Module):
     def decode(self, tokens: Int[Tensor, "b gh gw"]) -> np.ndarray:
         """Images of the stored dtype from tokens."""
         z = self.quantiser.rows(tokens).permute(0, 3, 1, 2)
-        return self.signal.to_image(self.decoder(z).float().cpu())
+        return self.transform.to_image(self.decoder(z).float().cpu())
 
     def input(self, images: np.ndarray | Tensor) -> Float[Tensor, "b c h w"]:
         """Stored images as the encoder sees them, where the weights are."""
         device = next(self.parameters()).device
-        return self.signal.to_input(torch.as_tensor(images).to(device))
+        return self.transform.to_input(torch.as_tensor(images).to(device))

@@ -13,7 +13,7 @@ from engine.store.access import PretrainFrames
 from engine.store.schema import ModalitySpec
 from engine.store.show import picture
 from engine.stream.mixture import MixedFrames
-from training.models.signals import signal
+from training.models.modality_transforms import modality_transform
 from training.tokenizers.image_tokenizer import ImageTokenizer
 
 _TILE = 96  # pixels
@@ -34,7 +34,7 @@ def compare(
     rows: list[tuple[str, str, np.ndarray]] = []
     for modality in dict.fromkeys(model.modality for _, model in tokenizers):
         truth = frames.read(ids, [modality])[modality]
-        kind = signal(modality)
+        kind = modality_transform(modality)
         rows.append((modality, "as stored", _pictures(modality, truth)))
         for name, model in tokenizers:
             if model.modality == modality:

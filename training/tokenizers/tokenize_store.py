@@ -21,7 +21,7 @@ from engine.store.access import Frames, Unlabelled, unlabelled
 from engine.store.errors import PartExistsError
 from engine.store.store import ModalitySpec, Store
 from training.common.optimiser import pick_device, use_threads
-from training.models.signals import SIGNALS
+from training.models.modality_transforms import MODALITY_TRANSFORMS
 from training.tokenizers.image_tokenizer import ImageTokenizer
 from training.tokenizers.token_crops import WHOLE, TokenCropConfig, crop, draw_boxes
 from training.tokenizers.tokenizer import load_tokenizer, token_array
@@ -52,7 +52,9 @@ def tokenize(
     store = store if isinstance(store, Store) else Store.open(store)
     frames = unlabelled(store, role)
     height, width = frames.frame_shape(modality)[:2]
-    sensed = next((frames.frame_shape(m)[:2] for m in SIGNALS if m in frames.modalities), (height, width))
+    sensed = next(
+        (frames.frame_shape(m)[:2] for m in MODALITY_TRANSFORMS if m in frames.modalities), (height, width)
+    )
     if crops.count and sensed != (height, width):
         raise ValueError(
             f"crops are of frames of {sensed[0]}x{sensed[1]} px, and {modality} has {height}x{width}: "

@@ -41,7 +41,7 @@ from training.common.optimiser import (
     warmup_cosine,
 )
 from training.fourm.images import FourMConfig, FourMImages
-from training.models.signals import signal
+from training.models.modality_transforms import modality_transform
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
 from training.tokenizers.feature_codebook import FeatureCodebook
 from training.tokenizers.image_tokenizer import ImageTokenizer
@@ -140,7 +140,7 @@ def _fit(
         x = model.input(next(batches)[model.modality]).contiguous(memory_format=torch.channels_last)
         with precision(device, config.bf16):
             y, _, commitment = model(x, generator)
-        reconstruction = model.signal.loss(y, x)
+        reconstruction = model.transform.loss(y, x)
         optimiser.zero_grad()
         (reconstruction + config.commitment * commitment).backward()
         norm = clip(model.parameters(), 1.0)
@@ -169,7 +169,7 @@ def measure(model: ImageTokenizer, frames: Unlabelled, ids: Int64[np.ndarray, " 
     used, perplexity = usage(counts)
     found = {"usage": used, "perplexity": perplexity, "codes": model.codes}
     if decoded:
-        kind = signal(model.modality)
+        kind = modality_transform(model.modality)
         found["reconstruction_error"] = kind.error(np.concatenate(decoded), np.concatenate(truth))
         found["error_unit"] = kind.error_unit
     return found

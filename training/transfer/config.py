@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from training.common.config import LoopConfig
 from training.models.encoder import EncoderConfig
 from training.models.knn import NeighbourConfig
+from training.models.modality_transforms import MODALITY_TRANSFORMS
 from training.models.segmentation import HeadConfig
-from training.models.signals import SIGNALS
 
 
 class TransferConfig(LoopConfig):
@@ -62,10 +62,11 @@ class TransferConfig(LoopConfig):
 
     @model_validator(mode="after")
     def _inputs_fit(self) -> "TransferConfig":
-        unknown = [name for name in self.inputs if name not in SIGNALS]
+        unknown = [name for name in self.inputs if name not in MODALITY_TRANSFORMS]
         if self.inputs[:1] != ("rgb",) or unknown or len(set(self.inputs)) < len(self.inputs):
             raise ValueError(
-                f"inputs {list(self.inputs)}: rgb first, then any others, once each, of {', '.join(SIGNALS)}"
+                f"inputs {list(self.inputs)}: rgb first, then any others, once each, of "
+                f"{', '.join(MODALITY_TRANSFORMS)}"
             )
         if len(self.inputs) > 1 and self.protocol != "finetune":
             raise ValueError(

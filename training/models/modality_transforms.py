@@ -23,7 +23,7 @@ EDGE_WEIGHT = 10.0
 EDGE_LOGIT = math.log(EDGE_WEIGHT / 3)
 
 
-class Signal(ABC):
+class ModalityTransform(ABC):
     """One modality. `x` is float [batch, channels, height, width]; `y` a network's output, `outputs`
     channels."""
 
@@ -47,7 +47,7 @@ class Signal(ABC):
         """Mean error of decoded images in `error_unit`; lower is better."""
 
 
-class Rgb(Signal):
+class Rgb(ModalityTransform):
     channels, outputs, error_unit = 3, 3, "RMSE of 0..1"
 
     def to_input(self, images: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class Rgb(Signal):
         return float(np.sqrt(np.mean((decoded / 255.0 - truth / 255.0) ** 2)))
 
 
-class Depth(Signal):
+class Depth(ModalityTransform):
     channels, outputs, error_unit = 2, 2, "mean |log ratio|"
 
     def to_input(self, images: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class Depth(Signal):
         return float(np.abs(ratio).mean()) if both.any() else float("nan")
 
 
-class Normals(Signal):
+class Normals(ModalityTransform):
     channels, outputs, error_unit = 4, 4, "mean angle [degrees]"
 
     def to_input(self, images: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ class Normals(Signal):
         return float(np.degrees(np.arccos(cosine.clip(-1, 1))).mean()) if both.any() else float("nan")
 
 
-class Edges(Signal):
+class Edges(ModalityTransform):
     channels, outputs, error_unit = 1, 1, "1 - F1"
 
     def to_input(self, images: Tensor) -> Tensor:
@@ -133,11 +133,18 @@ class Edges(Signal):
         return float(1.0 - 2.0 * hit / total) if total else 0.0
 
 
-SIGNALS: dict[str, Signal] = {"rgb": Rgb(), "depth": Depth(), "normals": Normals(), "edges": Edges()}
+MODALITY_TRANSFORMS: dict[str, ModalityTransform] = {
+    "rgb": Rgb(),
+    "depth": Depth(),
+    "normals": Normals(),
+    "edges": Edges(),
+}
 
 
-def signal(modality: str) -> Signal:
+def modality_transform(modality: str) -> ModalityTransform:
     """Raises ValueError naming the modalities that can be tokenised."""
-    if modality not in SIGNALS:
-        raise ValueError(f"no tokenizer for modality {modality!r}; there are: {', '.join(SIGNALS)}")
-    return SIGNALS[modality]
+    if modality not in MODALITY_TRANSFORMS:
+        raise ValueError(
+            f"no tokenizer for modality {modality!r}; there are: {', '.join(MODALITY_TRANSFORMS)}"
+        )
+    return MODALITY_TRANSFORMS[modality]
