@@ -9,7 +9,9 @@ Exit status: 0 when it did what it says, 2 for what the user can mend (one line 
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # command: (module:function, what it does). The function takes one pydantic config.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -83,25 +85,37 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _call(name: str, args: list[str]) -> int | None:
+    function, config = parse_command(name, args)
+    result = function(config)
+    return result if isinstance(result, int) else None
+
+
+def parse_command(name: str, args: list[str]) -> tuple[Callable[[Any], Any], Any]:
+    """The function behind the command `name` and the configuration that `args` make; nothing is run.
+
+    Raises SystemExit where tyro refuses the arguments, ValueError where a YAML file holds something else.
+    """
     import tyro  # here, so that `tst --help` answers at once
 
-    module, _, attribute = COMMANDS[name][0].partition(":")
-    function = getattr(importlib.import_module(module), attribute)
-    (parameter,) = inspect.signature(function, eval_str=True).parameters.values()
-    config_type = parameter.annotation
+    function, config_type = find_command(name)
     default = None
     if "(CONFIG.yaml)" in COMMANDS[name][1] and args and not args[0].startswith("-"):
         from studies.spec.yaml import load_yaml, parse
 
-        path = Path(args.pop(0))
+        path, args = Path(args[0]), args[1:]
         default = parse(config_type, load_yaml(path), str(path))
     prog, description = f"tst {name}", COMMANDS[name][1]
     if default is None:
-        config = tyro.cli(config_type, args=args, prog=prog, description=description)
-    else:
-        config = tyro.cli(config_type, args=args, prog=prog, description=description, default=default)
-    result = function(config)
-    return result if isinstance(result, int) else None
+        return function, tyro.cli(config_type, args=args, prog=prog, description=description)
+    return function, tyro.cli(config_type, args=args, prog=prog, description=description, default=default)
+
+
+def find_command(name: str) -> tuple[Callable[[Any], Any], Any]:
+    """The function behind the command `name`, and the class of its one parameter."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    function = getattr(importlib.import_module(module), attribute)
+    (parameter,) = inspect.signature(function, eval_str=True).parameters.values()
+    return function, parameter.annotation
 
 
 def _usage() -> str:

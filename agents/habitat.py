@@ -1,6 +1,6 @@
 """The simulator `habitat`: habitat-sim 0.3.x behind our protocol. Written against its recorded interface
 (tests/agents/habitat_signatures.json) and never run against the library itself: see
-docs/simulators-scans.md.
+docs/simulators.md.
 
 A Replica folder is loaded by its `habitat/mesh_semantic.ply`, a GLB as it is; a house is first written in
 Replica's layout to a temporary folder. Habitat turns Replica's world so that y is up and -z ahead, which is

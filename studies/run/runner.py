@@ -215,6 +215,6 @@ def _only_one(stages: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"{stages}: another tst runs a study here; wait for it or stop it") from None
+            raise ValueError(f"{stages}: another process runs a study here; wait for it or stop it") from None
         yield
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """4M's tokenizers for the images of a store: what each is fed, and the way into a folder like those of ours.
 
-    tst tokenizer import EPFL-VILAB/4M_tokenizers_depth_8k_224-448 --modality depth --out OUT
-    tst tokenize --store STORE --tokenizer OUT
+    tst tokenizer import --source EPFL-VILAB/4M_tokenizers_depth_8k_224-448 --modality depth --out OUT
+    tst tokenize --store STORE --tokenizers OUT
 
 What 4M feeds them stands in apple/ml-4m, `fourm/data/modality_info.py` (MODALITY_TRANSFORMS_DIVAE, which its
 `save_vq_tokens.py` uses) and `modality_transforms.py`: rgb, Canny edges (as three channels) and normals
