@@ -1,10 +1,9 @@
-"""The crew: long-lived Ray actors that make parts, and the loop that feeds them.
+"""A pool of long-lived Ray actors that make parts, and the loop that feeds them.
 
 An actor has at most two parts in flight, one that it makes and one that waits, so that it never idles and
-little is lost with it. Actors run their calls in order, so the oldest part in flight of one that died is the
-one it died of: that part alone counts a failure, what waited behind is handed out again for free. So is all
-that was in flight where the whole machine went away, as spot machines do. A new actor takes the place of the
-dead one.
+little is lost with it. Actors run their calls in order, so an actor that dies was making the oldest part in
+flight: a failure is counted for that part alone, and those that waited behind it are queued again. So are all
+parts in flight where the whole machine was lost, as spot machines are. A new actor replaces the dead one.
 """
 
 import os
@@ -35,8 +34,8 @@ class MakerActor:
     def __init__(self, recipe: Maker):
         self._maker = recipe.maker()
 
-    def hello(self) -> str:
-        """The id of the node it is on, once the actor is up."""
+    def node_id(self) -> str:
+        """The id of the actor's node, once the actor has started."""
         return ray.get_runtime_context().get_node_id()
 
     def make(self, task: PartTask) -> PartResult:
@@ -53,28 +52,28 @@ class _Worker:
         settings = {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}
         if settings:  # on a cluster, other machines have an environment of their own
             options["runtime_env"] = {"env_vars": settings}
-        # Never restarted by Ray: what it was given to make would be lost with it, and nobody told.
+        # Never restarted by Ray: a restarted actor would have lost its calls without an error.
         self.actor = remote.options(**options).remote(recipe)
-        self.hello = self.actor.hello.remote()
-        self.node = ""  # known once it is up
-        self.flying: deque[tuple[Any, PartTask]] = deque()
+        self.startup = self.actor.node_id.remote()
+        self.node = ""  # its id, once the actor has started
+        self.in_flight: deque[tuple[Any, PartTask]] = deque()
 
     def submit(self, task: PartTask) -> None:
-        self.flying.append((self.actor.make.remote(task), task))
+        self.in_flight.append((self.actor.make.remote(task), task))
 
-    def landed(self, ref: Any) -> PartTask:
+    def finish(self, ref: Any) -> PartTask:
         """The part that a finished call was for."""
-        task = next(task for r, task in self.flying if r == ref)
-        self.flying.remove((ref, task))
+        task = next(task for r, task in self.in_flight if r == ref)
+        self.in_flight.remove((ref, task))
         return task
 
     @property
-    def up(self) -> bool:
+    def started(self) -> bool:
         return bool(self.node)
 
     @property
     def refs(self) -> list[Any]:
-        return [ref for ref, _ in self.flying] if self.up else [self.hello]
+        return [ref for ref, _ in self.in_flight] if self.started else [self.startup]
 
 
 def make_parts(
@@ -82,21 +81,21 @@ def make_parts(
 ) -> None:
     """Makes parts on `actors` Ray actors, in no fixed order.
 
-    `claims`: what an actor claims besides a CPU, as Ray's options. `ledger` hears of every attempt and says
+    `claims`: what an actor claims besides a CPU, as Ray's options. `ledger` records every attempt and returns
     what to try again. Raises CollectError if actors keep dying.
     """
     queue = deque(tasks)
     workers = [_Worker(recipe, claims) for _ in range(min(actors, len(tasks)))]
-    deaths = startup_failures = 0
+    failures = startup_failures = 0
     try:
-        while queue or any(w.flying for w in workers):
+        while queue or any(w.in_flight for w in workers):
             for worker in workers:
-                while worker.up and queue and len(worker.flying) < _IN_FLIGHT:
+                while worker.started and queue and len(worker.in_flight) < _IN_FLIGHT:
                     task = ledger.ready(queue.popleft())
                     if task is not None:
                         worker.submit(task)
-            # Bounded: the loop comes by even if nothing ends, and an actor that the cluster has no room for
-            # yet is never handed work.
+            # With a timeout, so that queued parts go to whichever actors start meanwhile; an actor that the
+            # cluster has no room for yet gets none.
             ready, _ = ray.wait([r for w in workers for r in w.refs], num_returns=1, timeout=_WAIT)
             for ref in ready:
                 worker = next(w for w in workers if ref in w.refs)
@@ -104,20 +103,21 @@ def make_parts(
                     value = ray.get(ref)
                 except RayError as error:
                     workers.remove(worker)
-                    gone = worker.up and _machine_lost(worker)
-                    deaths, startup_failures = deaths + (not gone), startup_failures + (not worker.up)
-                    _requeue_in_flight(worker, queue, None if gone else ledger)
-                    if deaths >= _MAX_FAILURES_IN_A_ROW or startup_failures >= _MAX_STARTUP_FAILURES:
+                    machine_lost = worker.started and _machine_lost(worker)
+                    failures += not machine_lost
+                    startup_failures += not worker.started
+                    _requeue_in_flight(worker, queue, None if machine_lost else ledger)
+                    if failures >= _MAX_FAILURES_IN_A_ROW or startup_failures >= _MAX_STARTUP_FAILURES:
                         raise CollectError(
-                            f"{deaths} actors were lost one after the other and no part was made: {error}"
+                            f"{failures} actors in a row were lost and no part was made: {error}"
                         ) from error
                     workers.append(_Worker(recipe, claims))
                     continue
-                if not worker.up:
+                if not worker.started:
                     worker.node, startup_failures = value, 0
                     continue
-                deaths = 0
-                queue.extend(ledger.ended(worker.landed(ref), value))
+                failures = 0
+                queue.extend(ledger.ended(worker.finish(ref), value))
     finally:
         for worker in workers:
             ray.kill(worker.actor)
@@ -126,13 +126,13 @@ def make_parts(
 def _machine_lost(worker: _Worker) -> bool:
     """Whether a lost actor's machine went away with it.
 
-    A broken connection is heard of at once, a lost machine only after some missed heartbeats: waits for Ray
-    to make up its mind about the actor.
+    Ray reports a broken connection at once, a lost machine only after some missed heartbeats: waits until it
+    has settled on either.
     """
     end = time.monotonic() + _NODE_LOSS_TIMEOUT_S
     while time.monotonic() < end:
         try:
-            ray.get(worker.actor.hello.remote(), timeout=_WAIT)
+            ray.get(worker.actor.node_id.remote(), timeout=_WAIT)
             return False  # it was only out of reach
         except ActorDiedError:
             break
@@ -142,12 +142,12 @@ def _machine_lost(worker: _Worker) -> bool:
 
 
 def _requeue_in_flight(worker: _Worker, queue: deque[PartTask], ledger: Ledger | None) -> None:
-    """Hands out again what a lost actor had in flight, blaming the oldest part that it did not finish.
+    """Queues again what a lost actor had in flight, and counts a failure of the oldest part not finished.
 
-    No ledger: nobody is to blame, its machine went away.
+    Without a ledger no failure is counted: the machine was lost, not the actor.
     """
-    while worker.flying and ledger is not None:
-        ref, task = worker.flying.popleft()
+    while worker.in_flight and ledger is not None:
+        ref, task = worker.in_flight.popleft()
         try:
             result, lost = cast(PartResult, ray.get(ref, timeout=_WAIT)), False
         except RayError as error:
@@ -156,6 +156,6 @@ def _requeue_in_flight(worker: _Worker, queue: deque[PartTask], ledger: Ledger |
         queue.extend(ledger.ended(task, result))
         if lost:
             break
-    queue.extendleft(task for _, task in reversed(worker.flying))
-    worker.flying.clear()
+    queue.extendleft(task for _, task in reversed(worker.in_flight))
+    worker.in_flight.clear()
     ray.kill(worker.actor)  # it may only have been out of reach

@@ -219,14 +219,14 @@ def _load_refs(config: CollectConfig) -> list[HouseRef]:
     return refs
 
 
-def _told(config: CollectConfig, houses: Sequence[HouseRef]) -> dict[str, object]:
+def _sampling_settings(config: CollectConfig, houses: Sequence[HouseRef]) -> dict[str, object]:
     """The sampler's options as far as they decide its views; a file of poses by what it holds."""
-    told = config.sampling.model_dump(exclude={"poses"})
+    settings = config.sampling.model_dump(exclude={"poses"})
     file_of = SAMPLERS[known_sampler(config.sampler)].view_file
     if file_of is not None:
         files = sorted({file_of(config.sampling, house.space_id) for house in houses})
-        told["poses"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    return told
+        settings["poses"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return settings
 
 
 def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
@@ -241,7 +241,7 @@ def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
         "simulator": config.simulator,
         "quality": config.quality,
         "sampler": config.sampler,
-        "sampling": _told(config, houses),
+        "sampling": _sampling_settings(config, houses),
         "noise": config.noise.model_dump(),
         "seed": config.seed,
         "modalities": modalities,

@@ -18,7 +18,7 @@ from agents.samplers.sampling import Views
 from agents.simulator import Quality, drawn_by, make_simulator
 from engine.collect.plan import HouseRef, PartTask, Segment
 from engine.store.errors import PartExistsError, UnreachableError
-from engine.store.store import Role, Run, Space, Store
+from engine.store.store import FrameRange, Role, Space, Store
 from scenes.formats.spaces import facts, load_space
 from scenes.meshes.geometry import SceneGeometry
 from scenes.seeding import rng
@@ -86,7 +86,7 @@ class PartMaker:
         current, size = "", 0
         coverage: list[tuple[str, Coverage]] = []
         try:
-            runs: list[Run] = []
+            runs: list[FrameRange] = []
             spaces: dict[str, Space] = {}
             arrays = self._empty(task.frames)
             at = 0
@@ -95,7 +95,7 @@ class PartMaker:
                 space, covered = self._fill(segment, arrays, at)
                 spaces[space.id] = space
                 coverage += [(space.id, c) for c in covered]
-                runs.append(Run(space.id, self.recipe.role, task.name, at, segment.count))
+                runs.append(FrameRange(space.id, self.recipe.role, task.name, at, segment.count))
                 at += segment.count
             current = ""
             seeds = [

@@ -23,7 +23,7 @@ from jaxtyping import Int64
 from scipy.spatial import KDTree
 
 from engine.store.errors import LeakError, MissingModalityError
-from engine.store.schema import LabelRow, ModalitySpec, Role, Run, Space
+from engine.store.schema import FrameRange, LabelRow, ModalitySpec, Role, Space
 from engine.store.store import Store
 
 
@@ -52,7 +52,7 @@ class Frames:
                 f"{self._store.path} has no {self.role} frames of {sorted(wanted - held)}; it has them of "
                 f"{sorted(held)[:8]}"
             )
-        self._runs: tuple[Run, ...] = tuple(r for r in runs if wanted is None or r.space in wanted)
+        self._runs: tuple[FrameRange, ...] = tuple(r for r in runs if wanted is None or r.space in wanted)
         if not self._runs:
             raise ValueError(f"{self._store.path} has no frames of role {self.role!r}: collect some")
         self._starts = np.cumsum([0, *(r.count for r in self._runs)])

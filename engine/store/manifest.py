@@ -14,7 +14,7 @@ from typing import Any
 import google_crc32c
 
 from engine.store.errors import DamagedPartError
-from engine.store.schema import FORMAT, ModalitySpec, Role, Run, Space
+from engine.store.schema import FORMAT, FrameRange, ModalitySpec, Role, Space
 from scenes.config import Config
 
 MANIFEST = "MANIFEST.json"
@@ -42,7 +42,7 @@ class Manifest(Config):
     seeds: list[dict[str, Any]]
     modalities: tuple[ModalitySpec, ...]
     spaces: tuple[Space, ...] = ()
-    runs: tuple[Run, ...] = ()
+    runs: tuple[FrameRange, ...] = ()
     files: dict[str, FileFacts]
 
     def modality(self, name: str) -> ModalitySpec | None:

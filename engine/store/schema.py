@@ -70,7 +70,7 @@ class Space:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Run:
+class FrameRange:
     """Consecutive frames of one space in one part."""
 
     space: str

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
 
-from engine.store.schema import ModalitySpec, Role, Run
+from engine.store.schema import FrameRange, ModalitySpec, Role
 from engine.store.store import Store
 
 _TILE = 112  # pixels, of the height; the width follows the frames' own
@@ -79,7 +79,7 @@ def _filter(spec: ModalitySpec) -> Image.Resampling:
     return Image.Resampling.NEAREST if spec.kind == "label" else Image.Resampling.BILINEAR
 
 
-def _evenly(runs: list[Run], count: int) -> list[tuple[Run, int]]:
+def _evenly(runs: list[FrameRange], count: int) -> list[tuple[FrameRange, int]]:
     """Runs and frames in their parts, evenly over all frames, each once."""
     ends = np.cumsum([r.count for r in runs])
     total = int(ends[-1])

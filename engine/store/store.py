@@ -43,11 +43,11 @@ from engine.store.manifest import (
 from engine.store.part_reader import PartReader
 from engine.store.remote.places import url_of
 from engine.store.remote.store import Remote, open_root
-from engine.store.schema import FORMAT, LabelRow, ModalitySpec, Role, Run, Space, StoreFacts
+from engine.store.schema import FORMAT, FrameRange, LabelRow, ModalitySpec, Role, Space, StoreFacts
 from engine.store.writing.new_part import derived_part, frames_part
 from engine.store.writing.staging import commit_part, publish, remove_part
 
-__all__ = ["LabelRow", "ModalitySpec", "Problem", "Role", "Run", "Space", "Store"]
+__all__ = ["FrameRange", "LabelRow", "ModalitySpec", "Problem", "Role", "Space", "Store"]
 
 
 class Store:
@@ -153,7 +153,7 @@ class Store:
         return tuple(m for m in self._manifests.values() if m.of is None)
 
     @property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[FrameRange, ...]:
         """All runs of frames, by part and start."""
         return tuple(run for part in self.parts for run in part.runs)
 
@@ -209,7 +209,7 @@ class Store:
         self,
         name: str,
         arrays: Mapping[str, np.ndarray],
-        runs: Sequence[Run],
+        runs: Sequence[FrameRange],
         spaces: Sequence[Space],
         config_hash: str,
         seeds: Sequence[Mapping[str, Any]],

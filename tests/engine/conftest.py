@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.store.store import LabelRow, ModalitySpec, Role, Run, Space, Store
+from engine.store.store import FrameRange, LabelRow, ModalitySpec, Role, Space, Store
 
 SIDE = 12
 SPECS = (
@@ -58,7 +58,8 @@ def add_part(
     values = arrays(role, sum(count for _, count in runs), seed)
     starts = np.cumsum([0, *(count for _, count in runs)]).tolist()
     table = [
-        Run(space(n).id, role, name, start, count) for (n, count), start in zip(runs, starts, strict=False)
+        FrameRange(space(n).id, role, name, start, count)
+        for (n, count), start in zip(runs, starts, strict=False)
     ]
     spaces = list({n: space(n) for n, _ in runs}.values())
     store.write_part(name, values, table, spaces, "config", [{"seed": seed}])

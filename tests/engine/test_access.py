@@ -12,7 +12,7 @@ import pytest
 from engine.store import access
 from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames, check_held_out
 from engine.store.errors import LeakError, MissingModalityError
-from engine.store.schema import Run
+from engine.store.schema import FrameRange
 from engine.store.store import ModalitySpec, Store
 from scenes.generate.generate import generate_house
 from scenes.generate.perturb.perturb import perturb_house
@@ -74,7 +74,7 @@ def test_roles_are_checked_at_every_read(store, view):
     """A view whose table of runs was bent towards evaluation frames still gives none of them."""
     frames = PretrainFrames(store) if view == "pretrain" else TransferFrames(store, TEST_SPACES)
     part = next(iter(frames.parts()))
-    smuggled = Run("house-1", frames.role, "eval-a", 0, frames._runs[0].count)
+    smuggled = FrameRange("house-1", frames.role, "eval-a", 0, frames._runs[0].count)
     frames._runs = (smuggled, *frames._runs[1:])
     with pytest.raises(LeakError, match="eval-a"):
         frames.read([0], ["rgb"])
@@ -103,7 +103,7 @@ def test_transfer_refuses_a_test_space_on_another_day(tmp_path):
     )
     assert today.id != other.id
     store = Store.create(tmp_path / "store", SPECS, LABELS)
-    run = Run(other.id, "transfer", "transfer-a", 0, 6)
+    run = FrameRange(other.id, "transfer", "transfer-a", 0, 6)
     store.write_part("transfer-a", arrays("transfer", 6, 1), [run], [other], "config", [{"seed": 1}])
     with pytest.raises(LeakError, match=re.escape(other.id)):
         TransferFrames(store, [today])
@@ -130,7 +130,7 @@ def test_transfer_must_be_told_the_test_spaces(store):
 def test_transfer_checks_spaces_at_every_read(store):
     add_part(store, "transfer-b", "transfer", [(1, 21)], seed=8)
     frames = TransferFrames(store, TEST_SPACES, spaces=["house-3", "house-4"])
-    frames._runs = (Run("house-1", "transfer", "transfer-b", 0, 21), *frames._runs[1:])
+    frames._runs = (FrameRange("house-1", "transfer", "transfer-b", 0, 21), *frames._runs[1:])
     with pytest.raises(LeakError, match="house-1"):
         frames.read([0], ["semantic"])
 
@@ -178,7 +178,7 @@ def test_digest_tells_views_and_contents_apart(store, tmp_path):
 def test_views_pickle(store):
     frames = pickle.loads(pickle.dumps(TransferFrames(store, TEST_SPACES)))
     assert len(frames) == 39
-    frames._runs = (Run("house-1", "transfer", "eval-a", 0, 19), *frames._runs[1:])
+    frames._runs = (FrameRange("house-1", "transfer", "eval-a", 0, 19), *frames._runs[1:])
     with pytest.raises(LeakError):
         frames.read([0], ["rgb"])
 
@@ -194,7 +194,7 @@ def test_the_least_distance_to_held_out_poses(store):
 def test_a_pose_seen_before_is_a_leak(store):
     values = arrays("eval", 5, seed=6)
     values["pose"][3] = arrays("pretrain", 57, 1)["pose"][20]
-    store.write_part("eval-b", values, [Run("house-1", "eval", "eval-b", 0, 5)], [space(1)], "c", [])
+    store.write_part("eval-b", values, [FrameRange("house-1", "eval", "eval-b", 0, 5)], [space(1)], "c", [])
     with pytest.raises(LeakError, match="held-out pose"):
         check_held_out(PretrainFrames(store), EvalFrames(store))
 
@@ -203,5 +203,5 @@ def test_the_same_place_seen_in_another_direction_is_no_leak(store):
     values = arrays("eval", 5, seed=6)
     values["pose"][3] = arrays("pretrain", 57, 1)["pose"][20]
     values["pose"][3, :3, :3] = np.diag([-1.0, 1.0, -1.0])
-    store.write_part("eval-b", values, [Run("house-1", "eval", "eval-b", 0, 5)], [space(1)], "c", [])
+    store.write_part("eval-b", values, [FrameRange("house-1", "eval", "eval-b", 0, 5)], [space(1)], "c", [])
     assert check_held_out(PretrainFrames(store), EvalFrames(store)) == 0.0

@@ -311,12 +311,12 @@ def test_a_simulator_that_is_not_installed_is_said_at_once(houses, tmp_path, mon
 @pytest.mark.ray
 def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_path, monkeypatch):
     """Two actors; one is killed while it has parts in flight. Nothing is missing, nothing is different."""
-    crew = []
+    pool = []
 
     class Watched(actors._Worker):
         def __init__(self, *args):
             super().__init__(*args)
-            crew.append(self)
+            pool.append(self)
 
     kept = actors.make_parts
     killed = []
@@ -325,7 +325,7 @@ def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_p
         ended = ledger.ended
 
         def kill_one(task, result):
-            busy = [w for w in crew if w.flying]
+            busy = [w for w in pool if w.in_flight]
             if not killed and busy:
                 killed.append(busy[0])
                 ray.kill(busy[0].actor)
@@ -339,7 +339,7 @@ def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_p
     with cluster.ray_session(2):
         report = collect(_config([lines], tmp_path / "store", actors=2, frames_per_part=3))
     assert len(killed) == 1
-    assert len(crew) == 3  # another took its place
+    assert len(pool) == 3  # another took its place
     assert report.frames == 20
     store = Store.open(tmp_path / "store")
     assert store.verify() == []

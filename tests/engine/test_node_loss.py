@@ -42,19 +42,19 @@ def test_a_lost_machine_is_nobodys_fault(two_nodes, tmp_path, monkeypatch):
     houses = write_houses(tmp_path / "houses", 8)
     request = {"houses": [houses], "role": "eval", "frames": 12, "size": 16, "frames_per_part": 8}
     request |= {"device": "cpu", "node_resource": "collector"}
-    crew, lost, kept, blamed = [], [], actors.make_parts, []
+    pool, lost, kept, blamed = [], [], actors.make_parts, []
 
     class Watched(actors._Worker):
         def __init__(self, *args):
             super().__init__(*args)
-            crew.append(self)
+            pool.append(self)
 
     def make_parts(tasks, recipe, count, claims, ledger):
         ended = ledger.ended
 
         def lose_one(task, result):
             blamed.extend([result.error] if result.error else [])
-            busy = {w.node for w in crew if w.flying}
+            busy = {w.node for w in pool if w.in_flight}
             if not lost and len(busy) == 2:
                 lost.append(nodes[0])
                 cluster.remove_node(nodes[0], allow_graceful=False)

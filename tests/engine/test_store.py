@@ -17,7 +17,7 @@ from engine.store.errors import (
     SpaceConflictError,
     StoreExistsError,
 )
-from engine.store.schema import Run, Space
+from engine.store.schema import FrameRange, Space
 from engine.store.store import ModalitySpec, Store
 
 from .conftest import LABELS, SPECS, add_part, arrays, build, space
@@ -71,7 +71,7 @@ def test_zeros_are_written_like_anything_else(tmp_path):
     """An absent chunk must mean damage, so chunks of zeros have to be there."""
     store = Store.create(tmp_path / "s", SPECS, LABELS)
     values = {n: np.zeros_like(v) for n, v in arrays("eval", 20, seed=0).items()}
-    store.write_part("e", values, [Run("house-1", "eval", "e", 0, 20)], [space(1)], "c", [])
+    store.write_part("e", values, [FrameRange("house-1", "eval", "e", 0, 20)], [space(1)], "c", [])
     assert not store.read("e", 0, 20, ["rgb"])["rgb"].any()
     assert "rgb/c/0/0/0/0" in store.part("e").files
 
@@ -80,7 +80,7 @@ def test_what_a_store_holds(store):
     opened = Store.open(store.path)
     assert [p.part for p in opened.parts] == ["eval-a", "pretrain-a", "pretrain-b", "transfer-a"]
     assert [s.id for s in opened.spaces] == ["house-1", "house-2", "house-3", "house-4"]
-    assert Run("house-2", "pretrain", "pretrain-a", 37, 20) in opened.runs
+    assert FrameRange("house-2", "pretrain", "pretrain-a", 37, 20) in opened.runs
     info = contents(opened)
     assert info["frames"] == {"pretrain": 87, "transfer": 39, "eval": 19}
     assert info["spaces"] == {"pretrain": 2, "transfer": 2, "eval": 1}
@@ -114,7 +114,7 @@ def test_a_store_pickles_as_its_path(store):
 
 def test_pretraining_parts_take_no_labels(store):
     values = arrays("eval", 5, seed=9)
-    runs = [Run("house-1", "pretrain", "sly", 0, 5)]
+    runs = [FrameRange("house-1", "pretrain", "sly", 0, 5)]
     with pytest.raises(ValueError, match=r"no labels.*semantic"):
         store.write_part("sly", values, runs, [space(1)], "c", [])
     spec = ModalitySpec("more_labels", "uint8", (2,), "1", "label")
@@ -123,7 +123,7 @@ def test_pretraining_parts_take_no_labels(store):
 
 
 def test_a_part_has_one_role(store):
-    runs = [Run("house-1", "transfer", "mixed", 0, 3), Run("house-1", "eval", "mixed", 3, 2)]
+    runs = [FrameRange("house-1", "transfer", "mixed", 0, 3), FrameRange("house-1", "eval", "mixed", 3, 2)]
     with pytest.raises(ValueError, match="exactly one role"):
         store.write_part("mixed", arrays("eval", 5, seed=9), runs, [space(1)], "c", [])
 
@@ -143,7 +143,7 @@ def test_arrays_must_fit_the_table(store, change, message):
         store.write_part(
             "new",
             change(arrays("eval", 5, seed=9)),
-            [Run("house-1", "eval", "new", 0, 5)],
+            [FrameRange("house-1", "eval", "new", 0, 5)],
             [space(1)],
             "c",
             [],
@@ -155,7 +155,12 @@ def test_arrays_must_fit_the_table(store, change, message):
 def test_runs_must_cover_the_part(store, run):
     with pytest.raises(ValueError, match=r"runs cover|follow"):
         store.write_part(
-            "new", arrays("eval", 5, seed=9), [Run("house-1", "eval", "new", *run)], [space(1)], "c", []
+            "new",
+            arrays("eval", 5, seed=9),
+            [FrameRange("house-1", "eval", "new", *run)],
+            [space(1)],
+            "c",
+            [],
         )
 
 
@@ -163,7 +168,7 @@ def test_one_id_is_one_house(store):
     other = Space("house-1", "procthor", "f" * 64, 1, "dense", "raycast", "another house")
     with pytest.raises(SpaceConflictError, match="house-1"):
         store.write_part(
-            "n", arrays("eval", 5, seed=9), [Run("house-1", "eval", "n", 0, 5)], [other], "c", []
+            "n", arrays("eval", 5, seed=9), [FrameRange("house-1", "eval", "n", 0, 5)], [other], "c", []
         )
 
 

@@ -226,12 +226,12 @@ def test_a_failure_while_writing_leaves_nothing(store, monkeypatch, step):
 _CRASH = """
 import os, sys
 from engine.store.writing import staging
-from engine.store.store import Run, Space, Store
+from engine.store.store import FrameRange, Space, Store
 import numpy as np
 store = Store.open(sys.argv[1])
 staging.os.rename = lambda *_: os._exit(9)   # the process is gone just before the part would be there
 values = store.read("eval-a", 0, 19, [m.name for m in store.part("eval-a").modalities])
-runs = [Run("house-1", "eval", "eval-b", 0, 19)]
+runs = [FrameRange("house-1", "eval", "eval-b", 0, 19)]
 store.write_part("eval-b", values, runs, store.part("eval-a").spaces, "c", [])
 """
 

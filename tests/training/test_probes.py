@@ -8,7 +8,7 @@ import torch
 
 from engine.store.access import EvalFrames
 from engine.store.errors import LeakError
-from engine.store.store import Run
+from engine.store.store import FrameRange
 from tests.training.conftest import TINY_TRANSFER, World
 from tests.training.tiny_world import draw_frames, make_store
 from training.models.encoder import build_encoder
@@ -48,7 +48,9 @@ def test_probes_are_not_judged_where_their_labels_are_from(tmp_path, protocol: s
     frames = World(store, {}).transfer
     arrays = draw_frames(16, 32, np.random.default_rng(5))
     spaces = [s for s in frames.spaces if s.id == "o0"]
-    store.write_part("eval-1", arrays, [Run("o0", "eval", "eval-1", 0, 16)], spaces, "0" * 8, [{"seed": 7}])
+    store.write_part(
+        "eval-1", arrays, [FrameRange("o0", "eval", "eval-1", 0, 16)], spaces, "0" * 8, [{"seed": 7}]
+    )
     config = CONFIGS[protocol].model_copy(update={"samples": 16})
     transfer(config, frames, None, tmp_path / "tuned")
     with pytest.raises(LeakError, match="o0"):

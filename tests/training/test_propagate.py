@@ -9,7 +9,7 @@ import torch
 
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
 from engine.store.errors import LeakError
-from engine.store.store import Run, Store
+from engine.store.store import FrameRange, Store
 from tests.training.conftest import TINY_TRANSFER, World
 from tests.training.tiny_world import draw_frames, make_store
 from training.models.metrics import VOID
@@ -60,7 +60,9 @@ def test_labels_of_the_space_take_no_part(world: World, teacher, tmp_path):
     other = PretrainFrames(store)
     (home,) = other.spaces
     arrays = draw_frames(16, 32, np.random.default_rng(5))
-    store.write_part("t-1", arrays, [Run(home.id, "transfer", "t-1", 0, 16)], [home], "0" * 8, [{"seed": 7}])
+    store.write_part(
+        "t-1", arrays, [FrameRange(home.id, "transfer", "t-1", 0, 16)], [home], "0" * 8, [{"seed": 7}]
+    )
     away = [s for s in store.spaces if s.id != home.id]
     cheat = TransferFrames(Store.open(store.path), away, spaces=[home])
     transfer(TINY_TRANSFER.model_copy(update={"samples": 16}), cheat, None, tmp_path / "cheat")
@@ -107,7 +109,9 @@ def test_a_student_inherits_what_its_teacher_was_tuned_on(world: World, teacher,
     arrays = draw_frames(16, 32, np.random.default_rng(5))
     store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16)
     first = [s for s in store.spaces if s.id == "o0"]
-    store.write_part("eval-1", arrays, [Run("o0", "eval", "eval-1", 0, 16)], first, "0" * 8, [{"seed": 7}])
+    store.write_part(
+        "eval-1", arrays, [FrameRange("o0", "eval", "eval-1", 0, 16)], first, "0" * 8, [{"seed": 7}]
+    )
     with pytest.raises(LeakError, match="o0"):
         evaluate(CPU, EvalFrames(store, ["o0"]), tmp_path / "student", tmp_path / "eval")
     # A student may teach in turn; what was guessed about is passed on too.

@@ -9,7 +9,7 @@ import torch
 
 from engine.store.access import EvalFrames, TransferFrames
 from engine.store.errors import LeakError
-from engine.store.store import Run, Space, Store
+from engine.store.store import FrameRange, Space, Store
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World
 from tests.training.tiny_world import draw_frames, make_store
 from training.models.encoder import EncoderConfig, build_encoder
@@ -161,7 +161,9 @@ def test_confusion_is_kept_per_space(tmp_path):
     new = Space("away", "synthetic", "away" * 8, 0, "dense", "boxes", "drawn by a test")
     arrays = draw_frames(16, 32, np.random.default_rng(5))
     arrays["semantic"][:] = np.where(arrays["semantic"] == 3, 1, arrays["semantic"])  # no bed in here
-    store.write_part("eval-1", arrays, [Run("away", "eval", "eval-1", 0, 16)], [new], "0" * 8, [{"seed": 7}])
+    store.write_part(
+        "eval-1", arrays, [FrameRange("away", "eval", "eval-1", 0, 16)], [new], "0" * 8, [{"seed": 7}]
+    )
     frames = EvalFrames(Store.open(tmp_path / "store"))
     assert sorted(set(frames.space_of(range(len(frames))))) == ["away", "home"]
     learned = TransferFrames(store, [frames])

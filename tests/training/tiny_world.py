@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.store.store import LabelRow, ModalitySpec, Role, Run, Space, Store
+from engine.store.store import FrameRange, LabelRow, ModalitySpec, Role, Space, Store
 
 LABELS: list[LabelRow] = [
     {"id": 0, "name": "nothing", "group": "void"},
@@ -87,6 +87,6 @@ def make_store(
         if role == "pretrain":
             del arrays["semantic"]
         each = count // len(spaces)
-        runs = [Run(s.id, role, f"{role}-0", i * each, each) for i, s in enumerate(spaces)]
+        runs = [FrameRange(s.id, role, f"{role}-0", i * each, each) for i, s in enumerate(spaces)]
         store.write_part(f"{role}-0", arrays, runs, spaces, "0" * 8, [{"seed": 7}])
     return store

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.store.errors import SpaceConflictError
 from engine.store.manifest import Manifest
-from engine.store.schema import ModalitySpec, Run, Space, StoreFacts
+from engine.store.schema import FrameRange, ModalitySpec, Space, StoreFacts
 from engine.store.writing.validate import check_arrays, check_name, check_runs
 
 
@@ -19,7 +19,7 @@ def frames_part(
     known: Sequence[Space],
     name: str,
     arrays: Mapping[str, np.ndarray],
-    runs: Sequence[Run],
+    runs: Sequence[FrameRange],
     spaces: Sequence[Space],
     config_hash: str,
     seeds: Sequence[Mapping[str, Any]],
@@ -92,7 +92,7 @@ def derived_part(
         config_hash=config_hash,
         seeds=[],
         modalities=tuple(specs),
-        runs=tuple(Run(r.space, r.role, whole, r.start, r.count) for r in parent.runs),
+        runs=tuple(FrameRange(r.space, r.role, whole, r.start, r.count) for r in parent.runs),
         files={},
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engine.store.schema import ModalitySpec, Role, Run, Space
+from engine.store.schema import FrameRange, ModalitySpec, Role, Space
 
 
 def check_name(name: str) -> None:
@@ -30,7 +30,7 @@ def check_arrays(arrays: Mapping[str, np.ndarray], specs: Sequence[ModalitySpec]
     return next(iter(counts.values()))
 
 
-def check_runs(name: str, runs: Sequence[Run], spaces: Sequence[Space], frames: int) -> Role:
+def check_runs(name: str, runs: Sequence[FrameRange], spaces: Sequence[Space], frames: int) -> Role:
     """The one role of runs that cover a part. Raises ValueError."""
     roles = {run.role for run in runs}
     if len(roles) != 1:
