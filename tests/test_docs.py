@@ -80,7 +80,9 @@ def test_what_is_planted_is_found():
     assert not begins_a_command("store verfy")
     assert all(fault_of(written) for written in commands(bad + "tst demo --preset none\n"))
     assert len(commands(bad)) == 3
-    good = "`tst houses check | stats`, `tst collect --simulator NAME`\n\n tst houses show HOUSE --out PNG  # a\n"
+    good = (
+        "`tst houses check | stats`, `tst collect --simulator N`\n\n tst houses show HOUSE --out PNG  # a\n"
+    )
     names = ["houses show", "houses check", "houses stats", "collect"]
     assert [(w.name, fault_of(w)) for w in commands(good)] == [(name, "") for name in names]
     assert not defined("training.pretrain.masking.no_such_name")

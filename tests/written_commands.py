@@ -19,7 +19,7 @@ _ENDS = re.compile(r"\s{2,}|\s#|[';|>]|&&")
 
 @dataclass(frozen=True)
 class Written:
-    """A command as it stands in a file; `partial` where required fields may be missing: a mention, or `...`."""
+    """A command that a file shows, `partial` where required fields may be missing (mentions and `...`)."""
 
     text: str
     name: str
