@@ -1,8 +1,8 @@
-"""Meshes and textures on a device, kept once a process and shared by every space that holds them.
+"""Meshes and textures on a device: one copy per process, shared by every space that holds them.
 
-`mesh_cache(device)` hands out a `CachedMesh` by `Mesh.key`. Whoever uses one keeps a reference to it; the
-cache itself lets the longest unused go once it holds more than its limit, since each house brings walls of
-its own.
+`mesh_cache(device)` returns a `CachedMesh` by `Mesh.key`. A space keeps references to the meshes that it
+uses. Each house has walls of its own, so the cache is bounded: beyond its limit it drops the least recently
+used.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ import numpy as np
 import warp as wp
 from jaxtyping import UInt8
 
-from agents.raycast import kernel_trace as kt
+from agents.raycast import kernel_types as kt
 from agents.srgb import SRGB_TO_LINEAR, to_srgb8
 from scenes.meshes.geometry import Material, Mesh
 from scenes.srgb import to_linear
 
 CACHE_BYTES = 3 << 30
-"""Of meshes and textures that a process keeps for a device, in use or not."""
+"""Bytes of meshes and textures that a process keeps on a device, in use or not."""
 
 SMALL = 512
-"""Faces up to which a part is merged with others of its space rather than kept for itself."""
+"""Most faces of a part that is merged with the other small parts of its space into one mesh."""
 
 MAX_TEXTURE = 1024
-"""Longest side of a texture kept [texels]; frames are smaller than that."""
+"""Longest side of a texture on the device [texels]; larger ones are scaled down."""
 
 
 _NO_COLORS = np.zeros((0, 3), np.uint8)
@@ -51,7 +51,10 @@ class DeviceTexture:
 
 
 def mip_levels(image: UInt8[np.ndarray, "h w 3"]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
-    """uint8 [h, w, 3] and its halvings, averaged in linear light, down to one texel."""
+    """Mip levels of an sRGB image, averaged in linear light, from MAX_TEXTURE at most down to one texel.
+
+    Raises ValueError for anything but uint8 [h, w, 3].
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"a texture is uint8 [h, w, 3], got {image.dtype} {image.shape}")
     height, width = image.shape[:2]
@@ -73,8 +76,8 @@ def _packed(image: np.ndarray) -> np.ndarray:
     return red | green << 8 | blue << 16
 
 
-class Half:
-    """The opaque or the glass faces of a mesh, with a hierarchy of their own."""
+class SubMesh:
+    """The opaque or the glass faces of a mesh, with a BVH of their own."""
 
     def __init__(self, mesh: Mesh, faces: np.ndarray, arrays: tuple[wp.array, ...], device: str) -> None:
         points, normals, uvs, colors = arrays
@@ -89,14 +92,17 @@ class Half:
             np.ascontiguousarray(mesh.material_ids[faces], np.int32), dtype=wp.int32, device=device
         )
         self.row = row
-        # Boxes in the world are put about these; the corners of a box of a box would be a looser fit.
+        # World boxes are fitted to these vertices; the box of a transformed local box would be looser.
         self.points = mesh.vertices[np.unique(corners)].astype(np.float64)
         self.corners = mesh.vertices[corners] if len(faces) <= SMALL else None  # [f, 3, 3]
-        self.bytes = 4 * corners.size * 6  # indices, and Warp's hierarchy of about five times their size
+        self.bytes = 4 * corners.size * 6  # indices, and Warp's BVH of about five times their size
 
 
 class CachedMesh:
-    """A mesh on a device: its halves (None where it has no such faces), and its materials."""
+    """A mesh on a device: its sub-meshes (None where it has no such faces) and its materials.
+
+    Raises ValueError, with the mesh's key, for arrays that do not fit together.
+    """
 
     def __init__(
         self, mesh: Mesh, device: str, textures: "WeakValueDictionary[bytes, DeviceTexture]"
@@ -110,14 +116,14 @@ class CachedMesh:
                 _packed(mesh.colors if mesh.colors is not None else _NO_COLORS), wp.uint32, device=device
             ),
         )
-        clear = np.array([m.opacity < 0.999 for m in mesh.materials])[mesh.material_ids]
-        solid, glass = np.flatnonzero(~clear), np.flatnonzero(clear)
-        self.solid = Half(mesh, solid, arrays, device) if len(solid) else None
-        self.glass = Half(mesh, glass, arrays, device) if len(glass) else None
+        is_glass = np.array([m.opacity < 0.999 for m in mesh.materials])[mesh.material_ids]
+        opaque, glass = np.flatnonzero(~is_glass), np.flatnonzero(is_glass)
+        self.opaque = SubMesh(mesh, opaque, arrays, device) if len(opaque) else None
+        self.glass = SubMesh(mesh, glass, arrays, device) if len(glass) else None
         self.textures: list[DeviceTexture] = []
         self.materials = [self._material(m, device, textures) for m in mesh.materials]
         self.bytes = mesh.vertices.nbytes * 3 + sum(
-            h.bytes for h in (self.solid, self.glass) if h is not None
+            sub.bytes for sub in (self.opaque, self.glass) if sub is not None
         )
         self.bytes += sum(t.bytes for t in self.textures)
 
@@ -166,7 +172,7 @@ def _check(mesh: Mesh) -> None:
 
 
 class MeshCache:
-    """Meshes of one device by key, least recently used first."""
+    """Meshes of one device by key, least recently used first, up to `limit_bytes` after `trim`."""
 
     def __init__(self, device: str, limit_bytes: int = CACHE_BYTES) -> None:
         self.device = device
@@ -175,7 +181,7 @@ class MeshCache:
         self._textures: WeakValueDictionary[bytes, DeviceTexture] = WeakValueDictionary()
 
     def get(self, mesh: Mesh) -> CachedMesh:
-        """The mesh on the device, put there at its first use."""
+        """Return the mesh on the device, uploading it at its first use. Raises ValueError as `CachedMesh`."""
         found = self._meshes.pop(mesh.key, None)
         if found is None:
             found = CachedMesh(mesh, self.device, self._textures)
@@ -183,18 +189,18 @@ class MeshCache:
         return found
 
     def trim(self) -> None:
-        """Let go of the longest unused until within the limit."""
+        """Drop the least recently used meshes until the cache is within its limit."""
         held = self.held_bytes
         while held > self.limit_bytes and len(self._meshes) > 1:
             held -= self._meshes.popitem(last=False)[1].bytes
 
     @property
     def held_bytes(self) -> int:
-        """About what the cache keeps on the device; a texture counts once for each mesh that has it."""
+        """Estimated size of what the cache keeps on the device; a shared texture counts once per mesh."""
         return sum(m.bytes for m in self._meshes.values())
 
 
 @cache
 def mesh_cache(device: str) -> MeshCache:
-    """The cache of a device ("cpu", "cuda:0") in this process."""
+    """Return this process's cache of a device ("cpu", "cuda:0")."""
     return MeshCache(device)

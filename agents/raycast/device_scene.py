@@ -1,4 +1,4 @@
-"""A space on a device: shared meshes, the space's own table of instances, and the tree over their boxes."""
+"""A space on a device: shared meshes, the space's table of parts, and hierarchies over their boxes."""
 
 import math
 from typing import Any
@@ -7,19 +7,19 @@ import numpy as np
 import warp as wp
 from jaxtyping import Float32, Float64
 
-from agents.raycast import kernel_trace as kt
-from agents.raycast.device_meshes import CachedMesh, Half, mesh_cache
+from agents.raycast import kernel_types as kt
+from agents.raycast.device_meshes import CachedMesh, SubMesh, mesh_cache
 from agents.raycast.warp_runtime import start_warp
 from agents.srgb import SRGB_TO_LINEAR
 from scenes.meshes.geometry import Instance, Light, SceneGeometry
 from scenes.srgb import to_srgb
 
-FILM_STEPS = 2048
+TONE_CURVE_STEPS = 2048
 _KINDS = {"point": 0, "spot": 1, "directional": 2}
 
 
 class DeviceScene:
-    """`space` is what kernels take. Holds on to everything that it points to."""
+    """A space put on a device. `space` is the struct that kernels take; this object owns its arrays."""
 
     def __init__(self, geometry: SceneGeometry, device: str) -> None:
         start_warp()
@@ -29,9 +29,9 @@ class DeviceScene:
         cache = mesh_cache(device)
         self._meshes = [cache.get(mesh) for mesh in geometry.meshes]
         cache.trim()
-        self.space = kt.Space()
+        self.space = kt.DeviceSpace()
         self._rows: list[Any] = []
-        self._trees: list[wp.Bvh] = []
+        self._hierarchies: list[wp.Bvh] = []
         self._box = np.zeros((2, 3))
         materials: list[Any] = []
         first_material: list[int] = []
@@ -39,23 +39,23 @@ class DeviceScene:
             first_material.append(len(materials))
             materials.extend(mesh.materials)
         self.space.materials = self._array(materials, kt.DeviceMaterial)
-        self._fill("solid", [m.solid for m in self._meshes], first_material)
+        self._fill("opaque", [m.opaque for m in self._meshes], first_material)
         self._fill("glass", [m.glass for m in self._meshes], first_material)
         self.space.meshes = self._array(self._rows, kt.DeviceMesh)
         self.space.lights = self._array([_light(light) for light in geometry.lights], kt.DeviceLight)
-        self.space.linear = wp.array(SRGB_TO_LINEAR, dtype=float, device=device)
+        self.space.srgb_to_linear = wp.array(SRGB_TO_LINEAR, dtype=float, device=device)
         self.space.captured = int(geometry.captured)
-        self.space.film = wp.array(film_curve(), dtype=float, device=device)
+        self.space.tone_curve = wp.array(tone_curve(), dtype=float, device=device)
         for name in ("zenith", "horizon", "ground"):
             setattr(self.space, name, wp.vec3(*getattr(geometry.sky, name)))
 
     @property
     def meshes(self) -> list[CachedMesh]:
-        """One for each of the geometry's meshes."""
+        """The meshes on the device, in the order of the geometry's."""
         return self._meshes
 
     def bounds(self) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]]:
-        """Low and high corner of the rooms, or without rooms of everything [m]."""
+        """Low and high corner of the rooms, or of everything where there are no rooms [m]."""
         floor = self.geometry.floor
         if not floor:
             return self._box[0], self._box[1]
@@ -70,59 +70,59 @@ class DeviceScene:
             else wp.empty(0, dtype, device=self.device)
         )
 
-    def _fill(self, kind: str, halves: list[Half | None], first_material: list[int]) -> None:
-        """The parts of one kind and what rays ask for them: large parts through a tree, small ones merged."""
+    def _fill(self, kind: str, submeshes: list[SubMesh | None], first_material: list[int]) -> None:
+        """Set the parts of one kind and their hierarchies; small opaque parts are merged into one mesh."""
         space: Any = self.space
-        placed = [(i, half) for i in self.geometry.instances if (half := halves[i.mesh]) is not None]
-        merges = kind == "solid"
-        # Large parts come first: the tree over them then speaks of parts by their index in the whole table.
+        placed = [(i, sub) for i in self.geometry.instances if (sub := submeshes[i.mesh]) is not None]
+        merges = kind == "opaque"
+        # Large parts come first: an item of the hierarchy over them is then an index into the whole table.
         placed.sort(key=lambda p: merges and p[1].corners is not None)
         row_of: dict[int, int] = {}
         parts, boxes = [], np.zeros((len(placed), 2, 3))
-        for k, (instance, half) in enumerate(placed):
+        for k, (instance, sub) in enumerate(placed):
             if instance.mesh not in row_of:
                 row_of[instance.mesh] = len(self._rows)
-                self._rows.append(half.row)
-            world = half.points @ instance.transform[:3, :3].T + instance.transform[:3, 3]
-            # Flat things get a box of some thickness, so that rounding cannot lose them.
+                self._rows.append(sub.row)
+            world = sub.points @ instance.transform[:3, :3].T + instance.transform[:3, 3]
+            # A flat part gets a box of some thickness: rounding could make a ray miss a flat one.
             boxes[k] = world.min(0) - 1e-3, world.max(0) + 1e-3
-            part = _part(instance, half)
+            part = _part(instance, sub)
             part.box_volume = float(np.prod(boxes[k, 1] - boxes[k, 0]))
-            part.row = row_of[instance.mesh]
+            part.mesh_index = row_of[instance.mesh]
             part.first_material = first_material[instance.mesh]
             parts.append(part)
         setattr(space, f"{kind}_count", len(parts))
         setattr(space, f"{kind}_parts", self._array(parts, kt.Part))
         if not merges:
-            space.glass = self._tree(boxes)
+            space.glass_bvh = self._hierarchy(boxes)
             return
         if len(boxes):
             self._box = np.stack([boxes[:, 0].min(0), boxes[:, 1].max(0)])
-        large = sum(half.corners is None for _, half in placed)
+        large = sum(sub.corners is None for _, sub in placed)
         space.large_count = large
-        space.solid = self._tree(boxes[:large])
-        space.every = self._tree(boxes)
+        space.opaque_bvh = self._hierarchy(boxes[:large])
+        space.all_opaque_bvh = self._hierarchy(boxes)
         self._merge(placed[large:], large)
 
-    def _tree(self, boxes: np.ndarray) -> int:
-        """Id of a hierarchy over boxes [n, 2, 3], 0 for none."""
+    def _hierarchy(self, boxes: np.ndarray) -> int:
+        """Id of a new BVH over boxes [n, 2, 3]; 0 for none."""
         if not len(boxes):
             return 0
         low, high = (
             wp.array(np.ascontiguousarray(boxes[:, k], np.float32), dtype=wp.vec3, device=self.device)
             for k in (0, 1)
         )
-        self._trees.append(wp.Bvh(low, high))
-        return self._trees[-1].id
+        self._hierarchies.append(wp.Bvh(low, high))
+        return self._hierarchies[-1].id
 
-    def _merge(self, placed: list[tuple[Instance, Half]], first_part: int) -> None:
+    def _merge(self, placed: list[tuple[Instance, SubMesh]], first_part: int) -> None:
         space: Any = self.space
         triangles, owners, faces = [np.zeros((0, 3, 3))], [], []
-        for k, (instance, half) in enumerate(placed):
-            assert half.corners is not None
-            triangles.append(half.corners @ instance.transform[:3, :3].T + instance.transform[:3, 3])
-            owners += [first_part + k] * len(half.corners)
-            faces += range(len(half.corners))
+        for k, (instance, sub) in enumerate(placed):
+            assert sub.corners is not None
+            triangles.append(sub.corners @ instance.transform[:3, :3].T + instance.transform[:3, 3])
+            owners += [first_part + k] * len(sub.corners)
+            faces += range(len(sub.corners))
         points = np.concatenate(triangles).reshape(-1, 3).astype(np.float32)
         space.merged_part = wp.array(np.array(owners, np.int32), dtype=wp.int32, device=self.device)
         space.merged_face = wp.array(np.array(faces, np.int32), dtype=wp.int32, device=self.device)
@@ -131,34 +131,34 @@ class DeviceScene:
                 points=wp.array(points, dtype=wp.vec3, device=self.device),
                 indices=wp.array(np.arange(len(points), dtype=np.int32), dtype=wp.int32, device=self.device),
             )
-            space.merged = self._merged.id
+            space.merged_mesh = self._merged.id
 
 
-def film_curve() -> Float32[np.ndarray, "steps"]:
-    """sRGB in [0, 1] of light on film, at square roots of light from 0 to FILM_END, float32 [FILM_STEPS].
+def tone_curve() -> Float32[np.ndarray, "steps"]:
+    """Table of the tone curve: sRGB in [0, 1], float32 [TONE_CURVE_STEPS].
 
-    Film's shoulder keeps lamps and windows from burning out, its toe gives dark places depth. Halfway between
-    the curve of Reinhard et al. (2002; white at 6) and that of the Academy's reference transform as fitted by
-    Narkowicz (2016), each channel for itself: the first alone is flat, the second alone gaudy.
+    Entries are evenly spaced in the square root of exposed radiance, from 0 to TONE_CURVE_END. The curve is
+    the mean of two, applied to each channel: that of Reinhard et al. (2002; white at 6), whose contrast alone
+    is low, and Narkowicz's fit (2016) of the Academy's reference transform, which alone saturates colours.
     """
-    light = np.linspace(0.0, kt.FILM_END, FILM_STEPS) ** 2
-    flat = light * (1.0 + light / 36.0) / (1.0 + light)
+    light = np.linspace(0.0, kt.TONE_CURVE_END, TONE_CURVE_STEPS) ** 2
+    reinhard = light * (1.0 + light / 36.0) / (1.0 + light)
     x = 0.65 * light
-    steep = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
-    return to_srgb((flat + steep) / 2).astype(np.float32)
+    aces = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
+    return to_srgb((reinhard + aces) / 2).astype(np.float32)
 
 
-def _part(instance: Instance, half: Half) -> Any:
+def _part(instance: Instance, sub: SubMesh) -> Any:
     forward, shift = instance.transform[:3, :3], instance.transform[:3, 3]
     inverse = np.linalg.inv(forward)
     scales = np.linalg.svd(forward, compute_uv=False)
     part = kt.Part()
-    part.mesh = half.mesh.id
+    part.mesh = sub.mesh.id
     part.inverse = wp.mat33(*inverse.ravel().tolist())
     part.offset = wp.vec3(*(-inverse @ shift).tolist())
     part.forward = wp.mat33(*forward.ravel().tolist())
-    part.volume = float(np.linalg.det(forward))
-    part.least_scale = float(scales[-1])
+    part.determinant = float(np.linalg.det(forward))
+    part.min_scale = float(scales[-1])
     part.uniform = int(scales[0] <= 1.0001 * scales[-1])
     part.class_id = int(instance.class_id)
     part.instance_id = int(instance.instance_id)
@@ -171,7 +171,7 @@ def _light(light: Light) -> Any:
     row.color = wp.vec3(*light.color)
     row.position = wp.vec3(*light.position)
     row.direction = wp.vec3(*(np.array(light.direction) / np.linalg.norm(light.direction)).tolist())
-    row.reach = float(light.range)
+    row.max_range = float(light.range)
     row.cos_outer = math.cos(math.radians(light.spot_angle / 2))
     row.shadows = int(light.shadows)
     row.shade = float(light.shade)

@@ -1,4 +1,4 @@
-"""Where in a space a body may be: inside a room, clear of every surface, and not inside a thing."""
+"""Free space: where a camera may be, inside a room, clear of every surface, and not inside an object."""
 
 from typing import Any
 
@@ -14,15 +14,16 @@ from scenes.meshes.geometry import FloorRegion
 
 DIRECTIONS = 26
 ENCLOSED = 0.75
-"""A point is inside a thing when this share of the directions from it end on that one thing. Furniture
-models are seldom closed surfaces, so that neither the parity of a ray's crossings nor its facing can be
-relied upon."""
+"""A point is inside an object when at least this fraction of the directions from it hit that object.
+Furniture models are seldom closed surfaces, so neither the parity of a ray's crossings nor the facing of a
+hit would tell."""
 SHELL = 0.5
-"""Things whose box holds this share of a room's volume (a scan of it all) do not enclose: they are it."""
+"""An object whose box has at least this fraction of the room's volume, such as a scan, is the room's shell
+and encloses no point."""
 
 
 class FreeSpace:
-    """Rooms of a space, and distances within it. Points are [n, 3], world, metres."""
+    """Rooms of a space, and distances within it. Points are in world coordinates [m]."""
 
     def __init__(self, scene: DeviceScene) -> None:
         self._scene = scene
@@ -41,7 +42,7 @@ class FreeSpace:
 
     @property
     def volumes(self) -> Float[np.ndarray, "r"]:
-        """Of each room [m³]."""
+        """Volume of each room [m³]."""
         return np.array(
             [p.area * (r.ceiling_y - r.floor_y) for p, r in zip(self._polygons, self.floor, strict=True)]
         )
@@ -55,20 +56,20 @@ class FreeSpace:
         return found
 
     def contains(self, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
-        """Whether each point is within a room's volume and inside no thing that stands there."""
+        """Whether each point is within a room's volume and inside no object."""
         rooms = self.rooms(points)
         inside = rooms >= 0
         inside[inside] = self._enclosed(points[inside], rooms[inside]) < ENCLOSED
         return inside
 
     def clearance(self, points: Float[np.ndarray, "n 3"], max_distance: float) -> Float[np.ndarray, "n"]:
-        """Distance to the nearest surface, glass too [m]; `max_distance` where it is farther than that."""
+        """Distance to the closest surface, glass included [m], at most `max_distance`."""
         return self._ask(kd.point_clearance, [self._vectors(points), float(max_distance)], len(points))
 
     def sight(
         self, points: Float[np.ndarray, "n 3"], directions: Float[np.ndarray, "n 3"], max_distance: float
     ) -> Float[np.ndarray, "n"]:
-        """Distance along each direction to the first surface, glass too [m]; at most `max_distance`."""
+        """Distance along each direction to the closest surface, glass too [m], at most `max_distance`."""
         inputs = [self._vectors(points), self._vectors(directions), float(max_distance)]
         return self._ask(kd.ray_distance, inputs, len(points))
 

@@ -1,21 +1,25 @@
 # type: ignore  (Warp compiles these functions itself: they are Python in syntax only)
 # ruff: noqa: UP018  (float(0.0) declares a variable that a loop may change)
-"""Kernels that find out how light goes about in a space, once, when it is loaded (see `light_probes.py`)."""
+"""Kernels that bake a space's distance field and light probes, once a space (see `light_probes.py`)."""
 
 import warp as wp
 
-from agents.raycast.kernel_shade import LIFT, ambient, arriving, lit, room_of, sky, surface
-from agents.raycast.kernel_trace import (
-    FAR,
-    NEAR,
-    OPTIONS,
-    Rooms,
-    Space,
-    first_solid,
-    nudged,
-    open_distance,
-    through_glass,
+from agents.raycast.kernel_light import (
+    RAY_OFFSET,
+    indirect_irradiance,
+    light_visibility,
+    room_index,
+    sky_radiance,
+    unshadowed_irradiance,
 )
+from agents.raycast.kernel_surface import hit_surface
+from agents.raycast.kernel_trace import (
+    closest_opaque_hit,
+    closest_surface_distance,
+    glass_transmittance,
+    nonzero_direction,
+)
+from agents.raycast.kernel_types import DISTANCE_MAX, OPTIONS, RAY_MAX, DeviceSpace, Rooms
 
 wp.set_module_options(OPTIONS)
 
@@ -23,85 +27,85 @@ LUMINANCE = wp.constant(wp.vec3(0.2126, 0.7152, 0.0722))  # of linear sRGB
 
 
 @wp.kernel
-def fill_near(space: Space, rooms: Rooms):
-    """Distance to the nearest surface at every point of the grid."""
+def fill_distance_field(space: DeviceSpace, rooms: Rooms):
+    """Fill the distance field [z, y, x] with distances to the closest opaque surface [m]."""
     k, j, i = wp.tid()
-    at = rooms.near_origin + rooms.near_cell * wp.vec3(float(i), float(j), float(k))
-    rooms.near[k, j, i] = open_distance(space, at, NEAR)
+    at = rooms.distance_origin + rooms.distance_cell * wp.vec3(float(i), float(j), float(k))
+    rooms.distance_field[k, j, i] = closest_surface_distance(space, at, DISTANCE_MAX)
 
 
 @wp.kernel
-def probe_rays(
-    space: Space,
+def trace_probe_rays(
+    space: DeviceSpace,
     rooms: Rooms,
     probes: wp.array(dtype=wp.vec3),
     directions: wp.array(dtype=wp.vec3),
-    emitted: wp.array2d(dtype=wp.vec3),  # [probe, direction] all outputs
+    emitted: wp.array2d(dtype=wp.vec3),  # [probe, direction], as are all outputs
     albedo: wp.array2d(dtype=wp.vec3),
-    at: wp.array2d(dtype=wp.vec3),
+    position: wp.array2d(dtype=wp.vec3),
     normal: wp.array2d(dtype=wp.vec3),
     room: wp.array2d(dtype=wp.int32),
-    inside: wp.array2d(dtype=wp.int32),
+    back_facing: wp.array2d(dtype=wp.int32),
 ):
-    """What each probe sees in each direction, where no lamp burns."""
+    """The surface that each probe sees in each direction, and what it emits; the sky where there is none."""
     probe, ray = wp.tid()
-    direction = nudged(directions[ray])
-    hit = first_solid(space, probes[probe], direction, FAR)
-    clear = through_glass(space, probes[probe], direction, hit.t)
+    direction = nonzero_direction(directions[ray])
+    hit = closest_opaque_hit(space, probes[probe], direction, RAY_MAX)
+    clear = glass_transmittance(space, probes[probe], direction, hit.t)
     if hit.part < 0:
-        emitted[probe, ray] = wp.cw_mul(clear, sky(space, direction))
+        emitted[probe, ray] = wp.cw_mul(clear, sky_radiance(space, direction))
         room[probe, ray] = -1
     else:
-        # A wide footprint: the mean colour of what is there, not of one thread of a carpet.
-        s = surface(space, space.solid_parts[hit.part], hit, probes[probe], direction, 0.2)
+        # A wide footprint gives the mean colour of a texture rather than of one texel.
+        s = hit_surface(space, space.opaque_parts[hit.part], hit, probes[probe], direction, 0.2)
         emitted[probe, ray] = wp.cw_mul(clear, s.emission)
         albedo[probe, ray] = wp.cw_mul(clear, s.albedo)
-        at[probe, ray] = s.position + LIFT * s.face_normal
+        position[probe, ray] = s.position + RAY_OFFSET * s.face_normal
         normal[probe, ray] = s.normal
-        room[probe, ray] = room_of(rooms, s, direction)
-        inside[probe, ray] = 1 - s.facing
+        room[probe, ray] = room_index(rooms, s, direction)
+        back_facing[probe, ray] = 1 - s.front
 
 
 @wp.kernel
-def lamp_on(
-    space: Space,
+def add_light(
+    space: DeviceSpace,
     k: int,
     albedo: wp.array2d(dtype=wp.vec3),
-    at: wp.array2d(dtype=wp.vec3),
+    position: wp.array2d(dtype=wp.vec3),
     normal: wp.array2d(dtype=wp.vec3),
     emitted: wp.array2d(dtype=wp.vec3),
-    strength: wp.array2d(dtype=float),
+    luminance: wp.array2d(dtype=float),
 ):
-    """Add what lamp k sends to the surfaces that probes see, and note its luminance there."""
+    """Add lamp k's light to the radiance that probes see, and write its luminance at each surface."""
     probe, ray = wp.tid()
-    strength[probe, ray] = 0.0
+    luminance[probe, ray] = 0.0
     if wp.max(albedo[probe, ray]) > 0.0:
         to = -space.lights[k].direction
         if space.lights[k].kind != 2:
-            to = wp.normalize(space.lights[k].position - at[probe, ray])
+            to = wp.normalize(space.lights[k].position - position[probe, ray])
         cos = wp.dot(normal[probe, ray], to)
         if cos > 0.0:
-            light = cos * arriving(space.lights[k], at[probe, ray])
+            light = cos * unshadowed_irradiance(space.lights[k], position[probe, ray])
             if wp.max(light) > 1.0e-3:
-                light = wp.cw_mul(light, lit(space, space.lights[k], at[probe, ray], 1))
-                strength[probe, ray] = wp.dot(LUMINANCE, light)
+                light = wp.cw_mul(light, light_visibility(space, space.lights[k], position[probe, ray], 1))
+                luminance[probe, ray] = wp.dot(LUMINANCE, light)
                 emitted[probe, ray] = emitted[probe, ray] + wp.cw_mul(albedo[probe, ray], light)
 
 
 @wp.kernel
-def probe_gather(
-    space: Space,
+def gather_probes(
+    space: DeviceSpace,
     rooms: Rooms,
     directions: wp.array(dtype=wp.vec3),
     emitted: wp.array2d(dtype=wp.vec3),
     albedo: wp.array2d(dtype=wp.vec3),
-    at: wp.array2d(dtype=wp.vec3),
+    position: wp.array2d(dtype=wp.vec3),
     normal: wp.array2d(dtype=wp.vec3),
     room: wp.array2d(dtype=wp.int32),
     out: wp.array2d(dtype=wp.vec3),  # [probe, 6]
-    meter: wp.array2d(dtype=float),  # [probe, 2] sum over what is seen of log brightness, and how many
+    meter: wp.array2d(dtype=float),  # [probe, 2] sum of log brightness of the surfaces seen; their number
 ):
-    """One more bounce: light on the six faces of each probe's cube, from the cubes as they were."""
+    """One more bounce: each probe's ambient cube, from surfaces lit by the cubes of the bounce before."""
     probe = wp.tid()
     rays = directions.shape[0]
     for face in range(6):
@@ -111,10 +115,12 @@ def probe_gather(
     for ray in range(rays):
         light = emitted[probe, ray]
         if wp.max(albedo[probe, ray]) > 0.0:
-            around = ambient(space, rooms, room[probe, ray], at[probe, ray], normal[probe, ray])
-            light = light + wp.cw_mul(albedo[probe, ray], around)
-            # Half as a meter reads what comes off things, half as one reads what falls on them: dark walls
-            # shall look dark, though not black. The sky is no part of the room.
+            indirect = indirect_irradiance(
+                space, rooms, room[probe, ray], position[probe, ray], normal[probe, ray]
+            )
+            light = light + wp.cw_mul(albedo[probe, ray], indirect)
+            # Halfway between a reflected and an incident light meter: dark walls are to look dark, though not
+            # black. The sky does not count.
             total = total + wp.log(wp.max(wp.dot(LUMINANCE, light), 1.0e-4))
             total = total - 0.5 * wp.log(wp.max(wp.dot(LUMINANCE, albedo[probe, ray]), 0.02) / 0.4)
             count = count + 1.0

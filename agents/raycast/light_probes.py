@@ -1,10 +1,10 @@
-"""Indirect light, found once when a space is loaded.
+"""Indirect light, baked once when a space is loaded.
 
-Each room has a coarse grid of probes (an irradiance volume: Greger, Shirley, Hubbard and Greenberg, 1998).
-A probe casts a fixed fan of rays; light bounces between what they meet and the probes themselves a few
-times, and what arrives is kept on the six faces of a cube. A grid belongs to one room, so no light leaks
-through a wall. The same probes tell which lamps reach a room, which bounds the shadow rays of a pixel, and
-how bright the room is, which sets the exposure.
+Each room has a coarse grid of probes, an irradiance volume (Greger, Shirley, Hubbard and Greenberg, 1998). A
+probe casts a fixed fan of rays. Light bounces a few times between the surfaces that they hit and the probes,
+and the irradiance is kept on the six faces of an ambient cube (McTaggart, 2004). A grid belongs to one room,
+so that no light leaks through a wall. The same rays tell which lamps reach a room, which bounds the shadow
+rays of a pixel, and how bright the room is, which sets the exposure.
 """
 
 from dataclasses import dataclass
@@ -16,51 +16,54 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 
 from agents.raycast import kernel_probes as kp
-from agents.raycast import kernel_trace as kt
+from agents.raycast import kernel_types as kt
 from agents.raycast.device_scene import DeviceScene
-from agents.raycast.kernel_shade import LAMPS, LIGHTS
+from agents.raycast.kernel_light import LAMPS_PER_ROOM, LIGHTS_PER_ROOM
 from agents.raycast.room_map import CELL, RoomMap
 from scenes.meshes.geometry import FloorRegion
 
-SPACING = 0.9
-"""Most distance between probes along x and z [m]."""
-MARGIN = 0.3
+PROBE_SPACING = 0.9
+"""Largest distance between neighbouring probes along x and z [m]."""
+PROBE_MARGIN = 0.3
 """Distance of the outermost probes from the walls, floor and ceiling [m]."""
-LAYERS = 3
-RAYS = 96
+PROBE_LAYERS = 3
+"""Probes along y."""
+PROBE_RAYS = 96
 BOUNCES = 3
-KEY = 0.34
-"""What a room's meter reads is exposed to this, before the film's curve."""
-WEAKEST = 0.04
-"""Share of a room's strongest lamp below which another, at its brightest spot there, is left out."""
-NEAR_CELL = 0.12
-"""Spacing of the grid of distances to surfaces [m]; wider where a space would need more than NEAR_CELLS."""
-NEAR_CELLS = 2_000_000
+EXPOSURE_KEY = 0.34
+"""Radiance, before the tone curve, to which a room's brightness is exposed."""
+MIN_LIGHT_FRACTION = 0.04
+"""A room leaves out a light whose largest luminance there is below this fraction of the strongest light's."""
+DISTANCE_CELL = 0.12
+"""Cell of the distance field [m]; larger where a space would need more than MAX_DISTANCE_CELLS."""
+MAX_DISTANCE_CELLS = 2_000_000
 ADAPTATION = 0.6
-"""How far exposure follows the room (1) rather than the whole house (0), where a dim room stays dim."""
-MOST_GAIN = 40.0
-"""A house at night with no lamp stays dark."""
+"""Exponent of the room's brightness in its exposure; the rest is the house's: at 0 a dim room stays dim."""
+MAX_GAIN = 40.0
+"""Largest gain of exposure, so that a house at night without a lamp stays dark."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 @dataclass
 class LightProbes:
-    """`rooms` is what kernels take; `exposure` [rooms + 1] the camera's gain by room, the last outside."""
+    """The baked light of a space; a room's index is that of its floor region."""
 
-    rooms: Any  # kernel_trace.Rooms
-    map: RoomMap | None
-    exposure: Float[np.ndarray, "r"]
-    brightness: Float[np.ndarray, "r"]  # what a meter reads in each room
+    rooms: Any  # the struct `kernel_types.Rooms` that kernels take
+    map: RoomMap | None  # None without rooms
+    exposure: Float[
+        np.ndarray, "rooms_and_outside"
+    ]  # a camera's gain by room; the last entry is the outside's
+    brightness: Float[np.ndarray, "rooms"]  # geometric mean of the luminance in each room
 
     def exposure_at(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
-        """Gain of a camera at each point."""
+        """Return the exposure gain of a camera at each point [m]."""
         if self.map is None:
             return np.full(len(points), self.exposure[-1])
         return self.exposure[self.map.at(points)]  # -1, outside, is the last
 
 
 def bake(scene: DeviceScene) -> LightProbes:
-    """Find the indirect light of a space: a fraction of a second for a house, the same numbers every time."""
+    """Bake the distance field and the light probes of a space; deterministic."""
     device, lights = scene.device, scene.geometry.lights
     floor = scene.geometry.floor
     rooms = kt.Rooms()
@@ -69,65 +72,73 @@ def bake(scene: DeviceScene) -> LightProbes:
         (k for k in range(len(lights)) if not lights[k].thing),
         key=lambda k: (lights[k].kind != "directional", -_luminance(lights[k].color)),
     )
-    table = np.full((len(floor) + 1, LIGHTS + LAMPS), -1, np.int32)
-    table[-1, : min(len(outside), LIGHTS)] = outside[:LIGHTS]
-    _measure_distances(rooms, scene)
+    table = np.full((len(floor) + 1, LIGHTS_PER_ROOM + LAMPS_PER_ROOM), -1, np.int32)
+    table[-1, : min(len(outside), LIGHTS_PER_ROOM)] = outside[:LIGHTS_PER_ROOM]
+    _fill_distance_field(rooms, scene)
     if not floor:
-        _place_grids(rooms, [], device)
+        _write_grids(rooms, [], device)
         rooms.lights = wp.array(table, dtype=wp.int32, device=device)
         return LightProbes(rooms, None, np.ones(1), np.zeros(0))
-    plan = RoomMap(floor)
+    room_map = RoomMap(floor)
     grids = [_grid(region) for region in floor]
     probes = np.concatenate([g[0] for g in grids])
     room_of = np.concatenate([np.full(len(g[0]), i) for i, g in enumerate(grids)])
-    _place_grids(rooms, grids, device)
-    rooms.map = wp.array(plan.cells, dtype=wp.int32, device=device)
-    rooms.map_origin = wp.vec2(*plan.origin.tolist())
+    _write_grids(rooms, grids, device)
+    rooms.map = wp.array(room_map.cells, dtype=wp.int32, device=device)
+    rooms.map_origin = wp.vec2(*room_map.origin.tolist())
     rooms.map_cell = CELL
     rooms.lights = wp.array(table, dtype=wp.int32, device=device)
 
     points = wp.array(probes, dtype=wp.vec3, device=device)
-    directions = wp.array(fibonacci_sphere(RAYS), dtype=wp.vec3, device=device)
-    shape = (len(probes), RAYS)
-    emitted, albedo, at, normal = (wp.zeros(shape, dtype=wp.vec3, device=device) for _ in range(4))
-    where, inside = (wp.zeros(shape, dtype=wp.int32, device=device) for _ in range(2))
-    met = [emitted, albedo, at, normal, where]
-    wp.launch(kp.probe_rays, shape, [scene.space, rooms, points, directions], [*met, inside], device=device)
-    # A probe of an L-shaped room's box may stand in its neighbour; one that sees the backs of most of what
-    # it sees stands inside something.
-    valid = (plan.at(probes) == room_of) & (inside.numpy().mean(1) < 0.5)
-    stand_in = _nearest_valid(probes, room_of, valid)
-    _light_up(scene, table, met, valid)
+    directions = wp.array(fibonacci_sphere(PROBE_RAYS), dtype=wp.vec3, device=device)
+    shape = (len(probes), PROBE_RAYS)
+    emitted, albedo, position, normal = (wp.zeros(shape, dtype=wp.vec3, device=device) for _ in range(4))
+    where, back_facing = (wp.zeros(shape, dtype=wp.int32, device=device) for _ in range(2))
+    seen = [emitted, albedo, position, normal, where]
+    wp.launch(
+        kp.trace_probe_rays,
+        shape,
+        [scene.space, rooms, points, directions],
+        [*seen, back_facing],
+        device=device,
+    )
+    # A probe of an L-shaped room's box may lie in another room; one that sees mostly back faces is inside
+    # an object. Such a probe takes the values of the closest valid one of its room.
+    valid = (room_map.at(probes) == room_of) & (back_facing.numpy().mean(1) < 0.5)
+    substitute = _nearest_valid(probes, room_of, valid)
+    _add_lights(scene, table, seen, valid)
     rooms.lights = wp.array(table, dtype=wp.int32, device=device)
 
     meter = wp.zeros((len(probes), 2), dtype=float, device=device)
     gathered = wp.zeros((len(probes), 6), dtype=wp.vec3, device=device)
-    known = [scene.space, rooms, directions, *met]
+    known = [scene.space, rooms, directions, *seen]
     for _ in range(BOUNCES):
-        wp.launch(kp.probe_gather, len(probes), known, [gathered, meter], device=device)
-        rooms.ambient = wp.array(gathered.numpy()[stand_in], dtype=wp.vec3, device=device)
+        wp.launch(kp.gather_probes, len(probes), known, [gathered, meter], device=device)
+        rooms.ambient = wp.array(gathered.numpy()[substitute], dtype=wp.vec3, device=device)
 
-    read = meter.numpy()[stand_in]
+    read = meter.numpy()[substitute]
     brightness = np.array([_geometric_mean(read[room_of == i]) for i in range(len(floor))])
-    return LightProbes(rooms, plan, _exposure(brightness), brightness)
+    return LightProbes(rooms, room_map, _exposure(brightness), brightness)
 
 
-def _light_up(scene: DeviceScene, table: np.ndarray, met: list[wp.array], valid: np.ndarray) -> None:
-    """Light what probes see by each lamp, and give each room's row in `table` the lamps that count there."""
-    emitted, albedo, at, normal, where = met
+def _add_lights(scene: DeviceScene, table: np.ndarray, seen: list[wp.array], valid: np.ndarray) -> None:
+    """Light the surfaces that probes see by each lamp; fill each room's row of `table` with its lights."""
+    emitted, albedo, position, normal, where = seen
     rooms: np.ndarray = where.numpy()
-    believed = valid[:, None] & (rooms >= 0)
-    most = np.zeros((len(table) - 1, len(scene.geometry.lights)))
-    strength = wp.zeros(rooms.shape, dtype=float, device=scene.device)
+    counted = valid[:, None] & (rooms >= 0)
+    brightest = np.zeros((len(table) - 1, len(scene.geometry.lights)))
+    luminance = wp.zeros(rooms.shape, dtype=float, device=scene.device)
     for k in range(len(scene.geometry.lights)):
-        inputs = [scene.space, k, albedo, at, normal]
-        wp.launch(kp.lamp_on, rooms.shape, inputs, [emitted, strength], device=scene.device)
-        np.maximum.at(most[:, k], rooms[believed].astype(np.intp), strength.numpy()[believed])
+        inputs = [scene.space, k, albedo, position, normal]
+        wp.launch(kp.add_light, rooms.shape, inputs, [emitted, luminance], device=scene.device)
+        np.maximum.at(brightest[:, k], rooms[counted].astype(np.intp), luminance.numpy()[counted])
     lamp = np.array([bool(light.thing) for light in scene.geometry.lights], bool)
-    for room, light in enumerate(most):
-        order = [k for k in np.argsort(-light, kind="stable") if light[k] > WEAKEST * light.max()]
-        # A lamp is bright where it stands: by rank alone a few would put out the light of the room.
-        chosen = [k for k in order if not lamp[k]][:LIGHTS] + [k for k in order if lamp[k]][:LAMPS]
+    for room, light in enumerate(brightest):
+        order = [k for k in np.argsort(-light, kind="stable") if light[k] > MIN_LIGHT_FRACTION * light.max()]
+        # Floor and desk lamps are ranked apart: they are bright close by, and a few of them would displace
+        # the room's own light.
+        own, lamps = ([k for k in order if lamp[k] == kind] for kind in (False, True))
+        chosen = own[:LIGHTS_PER_ROOM] + lamps[:LAMPS_PER_ROOM]
         table[room, : len(chosen)] = chosen
 
 
@@ -137,7 +148,7 @@ def _geometric_mean(read: np.ndarray) -> float:
 
 
 def fibonacci_sphere(count: int) -> Float[np.ndarray, "n 3"]:
-    """Directions spread evenly, by the golden angle."""
+    """`n` unit vectors spread evenly over the sphere by the golden angle (Fibonacci lattice)."""
     k = np.arange(count)
     y = 1 - (2 * k + 1) / count
     angle = k * np.pi * (3 - 5**0.5)
@@ -152,37 +163,37 @@ def _luminance(color: tuple[float, float, float]) -> float:
 def _exposure(brightness: np.ndarray) -> np.ndarray:
     house = np.exp(np.log(np.maximum(brightness, 1e-4)).mean())
     level = np.append(np.maximum(brightness, 1e-4) ** ADAPTATION * house ** (1 - ADAPTATION), house)
-    return np.minimum(KEY / level, MOST_GAIN)
+    return np.minimum(EXPOSURE_KEY / level, MAX_GAIN)
 
 
 def _grid(region: FloorRegion) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int, int]]:
-    """Probes [n, 3] in the order z, y, x, then origin, step and counts along x, y, z."""
+    """Probes [n, 3] of a room in the order z, y, x; origin [3], step [3] and counts along x, y, z."""
     low = np.array([region.polygon[:, 0].min(), region.floor_y, region.polygon[:, 1].min()])
     high = np.array([region.polygon[:, 0].max(), region.ceiling_y, region.polygon[:, 1].max()])
-    inset = np.minimum(MARGIN, (high - low) / 4)
+    inset = np.minimum(PROBE_MARGIN, (high - low) / 4)
     low, high = low + inset, high - inset
     extent = high - low
-    nx, _, nz = (int(np.ceil(e / SPACING)) + 1 for e in extent)
-    counts = (nx, LAYERS, nz)
+    nx, _, nz = (int(np.ceil(e / PROBE_SPACING)) + 1 for e in extent)
+    counts = (nx, PROBE_LAYERS, nz)
     step = extent / (np.array(counts) - 1)
     z, y, x = np.meshgrid(*(np.arange(counts[a]) for a in (2, 1, 0)), indexing="ij")
     probes = low + np.stack([x, y, z], axis=-1).reshape(-1, 3) * step
     return probes, low, step, counts
 
 
-def _measure_distances(rooms: Any, scene: DeviceScene) -> None:
+def _fill_distance_field(rooms: Any, scene: DeviceScene) -> None:
     low, high = scene.bounds()
-    cell = max(NEAR_CELL, float(np.cbrt(np.prod(high - low) / NEAR_CELLS)))
+    cell = max(DISTANCE_CELL, float(np.cbrt(np.prod(high - low) / MAX_DISTANCE_CELLS)))
     nx, ny, nz = (int(n) for n in np.ceil((high - low) / cell) + 1)
     counts = (nz, ny, nx)
-    rooms.near = wp.zeros(counts, dtype=float, device=scene.device)
-    rooms.near_origin = wp.vec3(*low.tolist())
-    rooms.near_cell = cell
-    wp.launch(kp.fill_near, counts, [scene.space, rooms], device=scene.device)
+    rooms.distance_field = wp.zeros(counts, dtype=float, device=scene.device)
+    rooms.distance_origin = wp.vec3(*low.tolist())
+    rooms.distance_cell = cell
+    wp.launch(kp.fill_distance_field, counts, [scene.space, rooms], device=scene.device)
 
 
-def _place_grids(rooms: Any, grids: list, device: str) -> None:
-    """Write the grids into a kernel's struct; with none, arrays of one row that are never read."""
+def _write_grids(rooms: Any, grids: list, device: str) -> None:
+    """Write the grids into the struct; without rooms, arrays of one row that no kernel reads."""
     count = max(len(grids), 1)
     firsts = np.cumsum([0, *(len(g[0]) for g in grids)])
     rooms.origin = wp.array(np.array([g[1] for g in grids] or np.zeros((1, 3))), dtype=wp.vec3, device=device)
@@ -196,11 +207,11 @@ def _place_grids(rooms: Any, grids: list, device: str) -> None:
 
 
 def _nearest_valid(probes: np.ndarray, room_of: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """For each probe the nearest one of its room that can be believed: itself, mostly."""
-    stand_in = np.arange(len(probes))
+    """For each probe the closest valid one of its room: itself where valid, or where the room has none."""
+    substitute = np.arange(len(probes))
     for room in np.unique(room_of):
         here = np.flatnonzero(room_of == room)
         good = here[valid[here]]
         if len(good):
-            stand_in[here] = good[KDTree(probes[good]).query(probes[here])[1]]
-    return stand_in
+            substitute[here] = good[KDTree(probes[good]).query(probes[here])[1]]
+    return substitute

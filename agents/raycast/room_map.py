@@ -1,4 +1,4 @@
-"""Which room a point is in, as a raster from above that host and device share."""
+"""Which room a point is in: a raster of the floor that host and device share."""
 
 import numpy as np
 import shapely
@@ -11,11 +11,11 @@ CELL = 0.05
 """Side of a cell [m]."""
 
 REACH = 0.15
-"""How far beyond its polygon a room goes [m]: into door openings and the faces of its walls."""
+"""Margin by which a room extends beyond its polygon [m], into door openings and the faces of its walls."""
 
 
 class RoomMap:
-    """`cells` [z, x] holds the index of a room, -1 outside; `origin` is the low corner (x, z) [m]."""
+    """Raster: `cells` [z, x] indexes floor regions, -1 outside; `origin` is the corner (x, z) [m]."""
 
     def __init__(self, floor: tuple[FloorRegion, ...]) -> None:
         assert floor
@@ -36,7 +36,7 @@ class RoomMap:
         self.cells: Int32[np.ndarray, "z x"] = cells
 
     def at(self, points: Float[np.ndarray, "n 3"]) -> Int32[np.ndarray, "n"]:
-        """Room of each point, by x and z alone."""
+        """Return the room of each point [m], by x and z alone; -1 outside."""
         column, row = np.floor((points[:, [0, 2]] - self.origin) / CELL).astype(int).T
         rows, columns = self.cells.shape
         within = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)

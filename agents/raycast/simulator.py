@@ -4,12 +4,12 @@
     simulator.load(compile_house(house))
     frames = simulator.render(Cameras.same(poses, fov_deg=90, height=224, width=224), ["rgb", "depth"])
 
-What is drawn: textures with mip levels, smooth normals, the space's lamps and sun with shadow rays,
-indirect light from probes baked at load, darkening where surfaces meet, glass, and a filmic exposure set by
-the room.
+It renders textures with mip levels, interpolated normals, the space's lamps and sun with shadow rays,
+indirect light from probes, ambient occlusion from a distance field, glass, and a tone curve with exposure by
+room. The probes are baked when colour is first rendered.
 
-What glass does: rgb sees through it, with its tint and sheen. Depth, normals, semantic and instance are
-those of the first opaque surface behind it, as of a range finder that passes a clean pane; where nothing is
+Glass: rgb shows what is behind it, with its tint and reflection. Depth, normals, semantic and instance are
+those of the closest opaque surface behind it, as of a range finder through a clean pane; where nothing is
 behind, they are the pane's own, so that a window on the sky is labelled a window.
 """
 
@@ -41,18 +41,18 @@ class RaycastConfig(Config):
     samples: int = Field(default=0, ge=0, le=16)
     """Colour samples a pixel, a square number; 0 = 4 for images under 128 px on the shorter side, else 1."""
     edge_samples: int = Field(default=0, ge=0, le=16)
-    """Samples, a square number, of a pixel that an edge passes: thin frames are then no dashes, at a fraction
-    of the cost of as many everywhere; 0: as any other pixel."""
+    """Colour samples of a pixel on an edge, a square number; 0 = as any other pixel. Thin objects are then
+    drawn without gaps, at a fraction of the cost of as many samples everywhere."""
     shadows: bool = True
     """Whether lamps cast shadows."""
     lamp_rays: int = Field(default=1, ge=1, le=64)
-    """Shadow rays to each lamp: 1 gives sharp shadows, 12 or more the soft ones of a lamp that has a size."""
+    """Shadow rays per lamp and colour sample: 1 gives hard shadows, 12 or more those of an area light."""
     exposure: float = Field(default=1.0, gt=0)
-    """Gain over the exposure that the room asks for."""
+    """Factor on the exposure that follows from the room's brightness."""
 
 
 FINE = RaycastConfig(edge_samples=9, lamp_rays=16)
-"""For pictures to be looked at: smooth edges and soft shadows, at 2.6 times the cost."""
+"""Smooth edges and soft shadows, for pictures; 2.6 times the cost of the default."""
 
 
 class RaycastSimulator:
@@ -68,16 +68,16 @@ class RaycastSimulator:
         self._probes: LightProbes | None = None
 
     def load(self, space: SceneGeometry) -> None:
-        """Put the space on the device and find its indirect light."""
+        """Put the space on the device. Raises ValueError for geometry that cannot be drawn."""
         self._scene = DeviceScene(space, self.device)
-        self._probes = None  # baked when colour is first asked for: depth and labels need no light
+        self._probes = None  # baked when colour is first rendered: depth and labels need no light
 
     def free_space(self) -> FreeSpace:
         """Where in the loaded space a camera may be."""
         return FreeSpace(self._loaded())
 
     def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
-        """The asked modalities, as `Simulator.render` says; depth, normals and labels come of one hit."""
+        """Render the named modalities as `Simulator.render` does; depth, normals and labels share one hit."""
         check_modalities(tuple(modalities))
         scene = self._loaded()
         n, height, width = len(cameras), cameras.height, cameras.width
@@ -101,8 +101,8 @@ class RaycastSimulator:
         n, pixels = len(cameras), len(cameras) * cameras.height * cameras.width
         device = self.device
         probes = self._probes if self._probes is not None else _unlit(device)
-        places = cameras.poses[:, :3, 3]
-        gain = probes.exposure_at(places) * self.config.exposure
+        positions = cameras.poses[:, :3, 3]
+        gain = probes.exposure_at(positions) * self.config.exposure
         out = {
             "rgb": wp.zeros((pixels if grid else 0, 3), dtype=wp.uint8, device=device),
             "depth": wp.zeros(pixels, dtype=wp.uint16, device=device),
@@ -115,7 +115,7 @@ class RaycastSimulator:
                 scene.space,
                 probes.rooms,
                 wp.array(cameras.poses[:, :3, :3].astype(np.float32), dtype=wp.mat33, device=device),
-                wp.array(places.astype(np.float32), dtype=wp.vec3, device=device),
+                wp.array(positions.astype(np.float32), dtype=wp.vec3, device=device),
                 wp.array(cameras.intrinsics.astype(np.float32), dtype=wp.vec4, device=device),
                 wp.array(gain.astype(np.float32), dtype=float, device=device),
                 cameras.height,
@@ -124,13 +124,13 @@ class RaycastSimulator:
             rays = self.config.lamp_rays if self.config.shadows else 0
             finer = round(self.config.edge_samples**0.5)
             passes = [(grid, rays, 0), (finer, rays, 1)] if 0 < grid < finer else [(grid, rays, 0)]
-            for how in passes:
+            for pass_options in passes:
                 arrays = [out[name] for name in _DRAWN]
-                wp.launch(kernels.render, pixels, [*inputs, *how], arrays, device=device)
+                wp.launch(kernels.render, pixels, [*inputs, *pass_options], arrays, device=device)
         return out
 
     def samples(self, cameras: Cameras) -> int:
-        """Colour samples a pixel: small images, whose pixels are wide, need more."""
+        """Return the colour samples per pixel: by default 4 in small images (wide pixels), else 1."""
         return self.config.samples or (4 if min(cameras.height, cameras.width) < 128 else 1)
 
     def _loaded(self) -> DeviceScene:
@@ -146,7 +146,7 @@ def fine_simulator(device: str = "cpu") -> RaycastSimulator:
 
 @cache
 def _unlit(device: str) -> LightProbes:
-    """Stands in where no colour is asked for; the kernel does not read it."""
+    """Light of an empty space, passed to the kernel where no colour is rendered."""
     return bake(DeviceScene(SceneGeometry("nothing", "", (), (), (), ()), device))
 
 

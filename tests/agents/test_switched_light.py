@@ -7,7 +7,7 @@ import pytest
 
 from agents.cameras import Cameras
 from agents.raycast.device_scene import DeviceScene
-from agents.raycast.kernel_shade import LAMPS, LIGHTS
+from agents.raycast.kernel_light import LAMPS_PER_ROOM, LIGHTS_PER_ROOM
 from agents.raycast.light_probes import bake
 from agents.raycast.simulator import RaycastSimulator
 from agents.samplers.registry import sample_poses
@@ -92,6 +92,6 @@ def test_however_many_lamps_a_room_asks_few_of_them_and_its_own_light_first() ->
     )
     rooms = bake(DeviceScene(room(lights=(*lamps, LAMP)), "cpu")).rooms
     inside = [k for k in rooms.lights.numpy()[0] if k >= 0]
-    assert rooms.lights.shape[1] == LIGHTS + LAMPS
+    assert rooms.lights.shape[1] == LIGHTS_PER_ROOM + LAMPS_PER_ROOM
     assert inside[0] == len(lamps)
-    assert len(inside) == 1 + LAMPS
+    assert len(inside) == 1 + LAMPS_PER_ROOM
