@@ -1,6 +1,6 @@
 """`tst houses assets`: one picture of every object type, and from what its geometry comes.
 
-tst houses assets --out docs/asset-types.jpg --table docs/asset-geometry.md
+tst houses assets --out docs/pictures/asset-types.jpg --table docs/tables/asset-geometry.md
 tst houses assets --of models --arrows --yaw-deg 20 --out models.png      # is each model's front its front?
 tst houses assets --of assets --types Chair Sofa --out chairs.png
 """
