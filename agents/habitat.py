@@ -26,7 +26,7 @@ from agents.raycast.device_scene import DeviceScene
 from agents.raycast.free_space import FreeSpace
 from scenes.formats.replica import label_id
 from scenes.formats.replica_export import export_replica
-from scenes.house.replica_files import SEMANTIC, is_replica
+from scenes.formats.replica_files import SEMANTIC
 from scenes.meshes.geometry import SceneGeometry
 
 BODY_HEIGHT, BODY_RADIUS = 1.5, 0.2
@@ -165,10 +165,8 @@ class HabitatSimulator:
 
     def _scene_file(self) -> Path:
         space = self._loaded()
-        if space.scan is not None and space.scan.is_file():
-            return space.scan
-        if space.scan is not None and is_replica(space.scan):
-            return space.scan / SEMANTIC
+        if space.mesh_file is not None:
+            return space.mesh_file
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="testspace-habitat-")
             export_replica(space, Path(self._folder.name))

@@ -21,7 +21,6 @@ from agents.raycast.free_space import FreeSpace
 from agents.raycast.simulator import RaycastSimulator
 from scenes.formats.replica import read_replica
 from scenes.formats.replica_export import export_replica
-from scenes.house.replica_files import is_replica
 from scenes.meshes.geometry import SceneGeometry
 
 _KEPT = 2  # spaces kept as they came back: a part's segments take turns
@@ -37,8 +36,7 @@ class ReplicaSimulator:
 
     def load(self, space: SceneGeometry) -> None:
         """Make `space` the one that is seen; ValueError for geometry that cannot be."""
-        as_read = space.scan is not None and is_replica(space.scan)
-        self._raycast.load(space if as_read else self._through_files(space))
+        self._raycast.load(space if space.in_replica_layout else self._through_files(space))
         self._loaded = space
 
     def render(self, cameras: Cameras, modalities: Sequence[str]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
@@ -57,7 +55,9 @@ class ReplicaSimulator:
         if before is not space or after is None:
             with tempfile.TemporaryDirectory(prefix="testspace-replica-") as folder:
                 export_replica(space, Path(folder))
-                after = replace(read_replica(Path(folder)), space=space.space, floor=space.floor, scan=None)
+                after = replace(
+                    read_replica(Path(folder)), space=space.space, floor=space.floor, mesh_file=None
+                )
         self._written[space.digest] = (space, after)
         while len(self._written) > _KEPT:
             self._written.popitem(last=False)

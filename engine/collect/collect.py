@@ -35,11 +35,11 @@ from engine.store.schema import LabelRow, ModalitySpec, Role
 from engine.store.store import Store
 from engine.store.writing.staging import clean_staging
 from scenes.config import Config
-from scenes.formats.spaces import identify, is_scan
+from scenes.formats.spaces import credits, each_space, identify
 from scenes.house.labels import label_table
-from scenes.house.references import absolute, each_house
+from scenes.house.references import absolute
 from scenes.machine import available_cores
-from scenes.meshes.libraries.credits import CREDITS, credits_text, house_credits, scan_credits
+from scenes.meshes.libraries.credits import CREDITS
 from scenes.meshes.libraries.library import default_library
 
 CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
@@ -168,9 +168,7 @@ def _coverage(made: Sequence[PartResult]) -> dict[str, Coverage]:
 def _write_credits(store: Store, spaces: list[str]) -> None:
     """Licence and author of every model in the store, one a line, those of earlier collections kept."""
     known = store.read_text(CREDITS).splitlines()
-    scans = [Path(space) for space in spaces if is_scan(Path(space))]
-    own = credits_text(house_credits(s for s in spaces if Path(s) not in scans)).splitlines()
-    lines = sorted({*known, *own, *(line for scan in scans for line in scan_credits(scan))})
+    lines = sorted({*known, *(line for space in spaces for line in credits(Path(space)))})
     store.write_text(CREDITS, "".join(f"{line}\n" for line in lines))
 
 
@@ -208,7 +206,7 @@ def _check_names(config: CollectConfig) -> None:
 
 
 def _load_refs(config: CollectConfig) -> list[HouseRef]:
-    named = list(each_house(config.houses))
+    named = list(each_space(config.houses))
     refs = []
     # Closed before an error is printed.
     with tqdm(named, desc="houses", unit="house", disable=len(named) < 100, leave=False) as bar:

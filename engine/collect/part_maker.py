@@ -170,16 +170,16 @@ class PartMaker:
         if geometry.digest != ref.digest:
             raise ValueError(f"{ref.path} was changed while it was being collected: collect it again")
         known = facts(geometry, Path(ref.path))
-        if self._drawn_by:
-            known["provenance"] += f"; {self._drawn_by}"
-        if self.recipe.noise.words:
-            known["provenance"] += f"; noise: {self.recipe.noise.words}"
+        notes = [self._drawn_by, f"noise: {words}" if (words := self.recipe.noise.words) else ""]
         space = Space(
             id=ref.space_id,
             house_digest=ref.digest,
             sampler=self.recipe.sampler,
             simulator=self.recipe.simulator,
-            **known,
+            family=known.family,
+            seed=known.seed,
+            provenance="; ".join(filter(None, [known.provenance, *notes])),
+            layout_digest=known.layout_digest,
         )
         self._houses[ref.digest] = (space, geometry)
         while len(self._houses) > _COMPILED:

@@ -21,13 +21,40 @@ from scipy.spatial import KDTree
 
 from scenes.digests import digest_of_files
 from scenes.formats.ply import PlyMesh, read_ply
+from scenes.formats.replica_files import INFO, MESH, SEMANTIC, is_replica, replica_files
 from scenes.formats.scan_floor import floor_regions
+from scenes.formats.space_format import Known, SpaceFacts, credits_beside
 from scenes.house.labels import VOID, class_id, label_table
-from scenes.house.replica_files import INFO, MESH, SEMANTIC, replica_files
 from scenes.meshes.geometry import Instance, Material, Mesh, SceneGeometry
 from scenes.meshes.meshing import vertex_normals
 
 TABLE = Path(__file__).parents[1] / "assets" / "replica_classes.csv"
+
+
+class ReplicaFormat:
+    """See `scenes/formats/space_format.py` for the protocol."""
+
+    known = Known(labels="always", light="captured", units="metres", up="z")
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a folder holds any of a scene's files."""
+        return is_replica(path)
+
+    def identify(self, path: Path) -> tuple[str, str]:
+        """Digest of the scene's files, and the folder's name. Raises ValueError for missing files."""
+        return digest_of_files(replica_files(path)), path.resolve().name
+
+    def load(self, path: Path) -> SceneGeometry:
+        """As `read_replica`."""
+        return read_replica(path)
+
+    def facts(self, geometry: SceneGeometry, path: Path) -> SpaceFacts:
+        """Of family "replica"."""
+        return SpaceFacts("replica", f"folder {path.name} in Replica's layout")
+
+    def credits(self, path: Path) -> list[str]:
+        """What lies in the folder as `CREDITS.txt`."""
+        return credits_beside(path)
 
 
 def read_replica(folder: Path) -> SceneGeometry:
@@ -70,7 +97,8 @@ def read_replica(folder: Path) -> SceneGeometry:
         instances=tuple(instances),
         lights=(),
         floor=floor_regions(meshes, marked),
-        scan=folder,
+        mesh_file=folder / SEMANTIC,
+        in_replica_layout=True,
         captured=True,
     )
 

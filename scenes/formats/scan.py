@@ -18,12 +18,39 @@ import numpy as np
 from scenes.digests import digest_of_files
 from scenes.formats.replica import label_id, z_up_to_y_up
 from scenes.formats.scan_floor import floor_regions
+from scenes.formats.space_format import Known, SpaceFacts, credits_beside
 from scenes.house.labels import class_id
 from scenes.meshes.geometry import Instance, Material, Mesh, SceneGeometry
 from scenes.meshes.meshing import vertex_normals
 from scenes.srgb import to_srgb
 
 SUFFIXES = (".glb", ".ply")
+
+
+class ScanFormat:
+    """See `scenes/formats/space_format.py` for the protocol."""
+
+    known = Known(labels="sometimes", light="captured", units="metres", up="unsaid")
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the name has a suffix of a scan's."""
+        return path.suffix.lower() in SUFFIXES
+
+    def identify(self, path: Path) -> tuple[str, str]:
+        """Digest of the file, and its name without the suffix."""
+        return digest_of_files([path]), path.stem
+
+    def load(self, path: Path) -> SceneGeometry:
+        """As `read_scan`."""
+        return read_scan(path)
+
+    def facts(self, geometry: SceneGeometry, path: Path) -> SpaceFacts:
+        """Of family "scan"."""
+        return SpaceFacts("scan", f"scan {path.name}")
+
+    def credits(self, path: Path) -> list[str]:
+        """What lies beside the file as `<stem>.credits.txt`."""
+        return credits_beside(path)
 
 
 def read_scan(path: Path) -> SceneGeometry:
@@ -70,7 +97,7 @@ def read_scan(path: Path) -> SceneGeometry:
         instances=tuple(instances),
         lights=(),
         floor=floor_regions(meshes, {i for i, x in enumerate(instances) if x.class_id == floor}),
-        scan=path,
+        mesh_file=path,
         captured=True,
     )
 

@@ -13,26 +13,28 @@ very name comes first, so that a `#` in a file's name does no harm.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from scenes.house.json_lines import SUFFIXES, count_lines, is_json_lines, read_line
 from scenes.house.procthor_10k import split_file
-from scenes.house.replica_files import is_replica
 
 Reference = str | Path
 
 
-def each_house(references: Iterable[Reference]) -> Iterator[str]:
-    """References to one house each, in order; no house is read.
+def each_house(
+    references: Iterable[Reference], one_space: Callable[[Path], bool] = lambda folder: False
+) -> Iterator[str]:
+    """References to one house each, in order; no house is read. A folder that is `one_space`, as a scan's may
+    be, is taken as it is.
 
     Raises ValueError for what is not there: a file, a folder without houses, lines beyond a file's end.
     """
     empty = True
     for reference in references:
         name, path, wanted = _find(reference)
-        many = path.is_dir() and not is_replica(path)  # a scan is a folder, but one space
+        many = path.is_dir() and not one_space(path)
         files = _inside(path) if many else [(name, path)]
         for one, file in files:
             empty = False

@@ -109,7 +109,8 @@ class SceneGeometry:
     sky: Sky = field(default_factory=Sky)
     credits: tuple[Credit, ...] = ()
     house: House | None = None  # that it was compiled from, for simulators that make a house of their own
-    scan: Path | None = None  # or the folder or file it was read from
+    mesh_file: Path | None = None  # a file of these surfaces for habitat-sim, where there is one
+    in_replica_layout: bool = False  # read from Replica's layout: colours at vertices, no lamps
     captured: bool = False  # the colours hold the light they were seen in, as a scan's do: shown as they are
 
     @property

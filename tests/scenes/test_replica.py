@@ -12,9 +12,9 @@ import trimesh
 from scenes.formats.ply import read_ply, write_ply
 from scenes.formats.replica import TABLE, label_id, read_replica
 from scenes.formats.replica_export import export_replica
+from scenes.formats.replica_files import INFO, MESH, SEMANTIC, is_replica
 from scenes.generate.generate import generate_house
 from scenes.house.labels import class_id, label_table
-from scenes.house.replica_files import INFO, MESH, SEMANTIC, is_replica
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import Mesh, SceneGeometry
 
@@ -43,7 +43,8 @@ def _area(mesh: Mesh, transform: np.ndarray) -> float:
 
 def test_what_is_read_is_what_was_written(house, folder, back):
     assert back.captured
-    assert back.scan == folder
+    assert back.mesh_file == folder / SEMANTIC
+    assert back.in_replica_layout
     assert [(i.instance_id, i.class_id) for i in back.instances] == [
         (i.instance_id, i.class_id) for i in house.instances
     ]

@@ -94,7 +94,7 @@ def test_face_colours(tmp_path):
 def test_identity_and_facts(house, compiled, glb, scanned, tmp_path):
     for path, geometry, family in ((house, compiled, "studio"), (glb, scanned, "scan")):
         assert identify(path) == (geometry.digest, geometry.space)
-        assert facts(geometry, path)["family"] == family
+        assert facts(geometry, path).family == family
     moved = tmp_path / glb.name
     moved.write_bytes(glb.read_bytes())
     assert identify(moved) == identify(glb)

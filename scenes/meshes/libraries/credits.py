@@ -1,7 +1,6 @@
 """Who made the furniture: CC-BY asks that author and licence travel with every picture and file of it."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from scenes.house.asset_table import asset_table
 from scenes.house.references import Reference
@@ -16,13 +15,6 @@ def credits_text(credits: Iterable[Credit]) -> str:
     """One model a line, sorted."""
     lines = sorted({f"{c.model}, by {c.author}. {c.license}. {c.source}" for c in credits})
     return "".join(f"{line}\n" for line in lines)
-
-
-def scan_credits(path: Path) -> list[str]:
-    """Lines of the credits that lie in a scan's folder (`CREDITS.txt`) or beside its file
-    (`<stem>.credits.txt`)."""
-    file = path / CREDITS if path.is_dir() else path.with_suffix(".credits.txt")
-    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
 def house_credits(houses: Iterable[Reference]) -> set[Credit]:
