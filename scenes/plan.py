@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scenes.house.asset_table import asset_table
 from scenes.house.boxes import solid_parts
-from scenes.house.schema import House, HouseObject, Wall, walls_by_id
+from scenes.house.elements import HouseObject, Wall
+from scenes.house.schema import House, walls_by_id
 
 ROOM_COLORS = {
     "Kitchen": (250, 232, 208),

@@ -16,8 +16,8 @@ from agents.ai2thor.unity_camera import fov_intrinsics, from_unity
 from agents.cameras import Cameras
 from agents.raycast.simulator import RaycastSimulator
 from scenes.house.boxes import asset_of
+from scenes.house.elements import HouseObject
 from scenes.house.labels import label_table
-from scenes.house.schema import HouseObject
 
 _CLASSES = 1 << 16  # colours of classes are numbered from here, those of instances from 1
 _SCRAMBLE = 0x9E3779  # odd, so that numbers below 2^24 and their colours are one to one

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import shapely
 
 from agents.ai2thor.unity_camera import Place
-from scenes.house.schema import House, HouseObject
+from scenes.house.elements import HouseObject
+from scenes.house.schema import House
 from scenes.house.walkable import walkable
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import SceneGeometry

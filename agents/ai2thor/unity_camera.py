@@ -10,7 +10,7 @@ import math
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from scenes.house.schema import Vec3
+from scenes.house.elements import Vec3
 from scenes.meshes.building.assembly import MIRROR_Z, world_point, world_rotation
 
 _FLIP_Y = np.diag([1.0, -1.0, 1.0])  # OpenCV's camera has y down, Unity's y up

@@ -12,7 +12,7 @@ import yaml
 
 from scenes.generate.family import Family
 from scenes.generate.layout.floorplan import PlanRoom
-from scenes.house.schema import Light, Rgb, Shadow, Vec3
+from scenes.house.elements import Light, Rgb, Shadow, Vec3
 
 TABLE = Path(__file__).parents[1] / "assets" / "daylight.yaml"
 

@@ -23,7 +23,9 @@ from scenes.generate.layout.materials import draw_finishes
 from scenes.generate.layout.openings import draw_openings
 from scenes.generate.layout.room_spec import draw_areas, draw_room_spec
 from scenes.generate.layout.structure import build_rooms, build_walls, room_layers
-from scenes.house.schema import SCHEMA, House, HouseObject, ProceduralParameters, Vec3
+from scenes.house.elements import HouseObject, ProceduralParameters, Vec3
+from scenes.house.schema import House
+from scenes.house.upgrade import SCHEMA
 from scenes.seeding import rng
 
 ATTEMPTS = 6  # at furnishing a room

@@ -12,7 +12,7 @@ import numpy as np
 
 from scenes.house.asset_table import Asset
 from scenes.house.boxes import Rect, asset_of, solid_parts
-from scenes.house.schema import HouseObject, Vec3
+from scenes.house.elements import HouseObject, Vec3
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from scenes.house.asset_table import Asset, asset_table
-from scenes.house.schema import HouseObject
+from scenes.house.elements import HouseObject
 
 COUNTER_DEPTH = 0.62  # m; every AI2-THOR counter is 0.61 deep, as "Countertop_I_*" show
 

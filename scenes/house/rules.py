@@ -8,14 +8,12 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import shapely
 
+from scenes.house.elements import HouseParts, Opening, Room, Wall
 from scenes.house.upgrade import same
-
-if TYPE_CHECKING:  # scenes/house/schema.py reads by these rules
-    from scenes.house.schema import House, Opening, Room, Wall
 
 TOLERANCE = 0.01  # m, by which a hole may reach beyond its wall
 LEAST = 1e-6  # m or m²; what is smaller has no extent
@@ -47,7 +45,7 @@ def changed(read: Any, written: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {json.dumps(read)} would be taken for {json.dumps(written)}: write that"
 
 
-def faults(house: "House") -> Iterator[str]:
+def faults(house: HouseParts) -> Iterator[str]:
     """What is wrong with a house, in the order of the file."""
     yield from _ids(house)
     if not house.rooms:
@@ -67,7 +65,7 @@ def faults(house: "House") -> Iterator[str]:
         yield "metadata.testspace: this is where Testspace keeps an object of its own: rename the key"
 
 
-def _ids(house: "House") -> Iterator[str]:
+def _ids(house: HouseParts) -> Iterator[str]:
     seen: dict[tuple[str, str], str] = {}
 
     def new(kind: str, items: Iterable[Any], path: str) -> Iterator[str]:
@@ -85,7 +83,7 @@ def _ids(house: "House") -> Iterator[str]:
     yield from new("object", house.objects, "objects")
 
 
-def _room(room: "Room", path: str) -> Iterator[str]:
+def _room(room: Room, path: str) -> Iterator[str]:
     corners = room.polygon
     if len(set(corners)) < 3:
         yield f"{path}: a floor has at least 3 different corners, this one {len(set(corners))}"
@@ -102,7 +100,7 @@ def _room(room: "Room", path: str) -> Iterator[str]:
         yield f"{path}: the floor's outline crosses itself: {shapely.is_valid_reason(shape)}"
 
 
-def _wall(wall: "Wall", rooms: set[str], path: str) -> Iterator[str]:
+def _wall(wall: Wall, rooms: set[str], path: str) -> Iterator[str]:
     # The outer side belongs to no room; some writers name one all the same.
     if wall.room_id not in rooms and not wall.exterior and wall.room_id != "exterior":
         yield f"{path}.roomId: there is no room {_missing(wall.room_id, rooms)}"
@@ -114,7 +112,7 @@ def _wall(wall: "Wall", rooms: set[str], path: str) -> Iterator[str]:
         yield f"{path}.polygon: the wall has no length: its two lowest corners are in one place"
 
 
-def _opening(opening: "Opening", walls: dict[str, "Wall"], rooms: set[str], path: str) -> Iterator[str]:
+def _opening(opening: Opening, walls: dict[str, Wall], rooms: set[str], path: str) -> Iterator[str]:
     for key, wall_id, room_id in (("0", opening.wall0, opening.room0), ("1", opening.wall1, opening.room1)):
         outside = key == "1" and not wall_id  # the hole's other side is not there
         if wall_id not in walls and not outside:

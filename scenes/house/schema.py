@@ -10,224 +10,27 @@ degrees, R = Ry · Rx · Rz; a yaw of θ turns +z towards +x. An object's `posit
 bounding box; an object at rotation 0 faces +z. Floor polygons run clockwise seen from above (x to the
 right, z up the page), so a room lies to the right of its own walls, p0 to p1.
 
-Attributes are snake_case here, camelCase in JSON. Keys this file does not name are kept and written
-back; `House.unknown_keys` lists them, and a house made here has none.
+Attributes are snake_case here, camelCase in JSON. Keys that scenes/house/elements.py does not name are kept
+and written back; `House.unknown_keys` lists them, and a house made here has none.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, WrapSerializer, WrapValidator
+from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
+from scenes.house.elements import HouseObject, HouseParts, Wall
 from scenes.house.references import Reference, read_values
 from scenes.house.rules import changed, faults, unencodable
 from scenes.house.upgrade import OLD, SCHEMA, downgrade, old_path, schema_of, source_schema, upgrade
 
 
-class _Null:
-    """Empty where AI2-THOR takes null for a list or a string; written back as null."""
-
-
-class _NoItems(_Null, tuple[Any, ...]):
-    pass
-
-
-class _NoText(_Null, str):
-    pass
-
-
-_WRITE_NULL = WrapSerializer(lambda value, write: None if isinstance(value, _Null) else write(value))
-_ITEMS_OR_NULL = WrapValidator(lambda value, read: _NoItems() if value is None else read(value))
-_TEXT_OR_NULL = WrapValidator(lambda value, read: _NoText() if value is None else read(value))
-_Text = Annotated[str, _TEXT_OR_NULL, _WRITE_NULL]
-_Anything = Annotated[tuple[Any, ...], _ITEMS_OR_NULL, _WRITE_NULL]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True)
-
-
-class Vec3(_Model):
-    """A point [m], a direction or Euler angles [degrees]."""
-
-    x: float
-    y: float
-    z: float
-
-
-class Rgb(_Model):
-    """An sRGB colour, each channel in [0, 1]."""
-
-    r: float
-    g: float
-    b: float
-
-
-class Material(_Model):
-    """A named AI2-THOR material, tinted where it has a colour."""
-
-    name: _Text = ""
-    color: Rgb | None = None
-
-
-class Room(_Model):
-    """One room: its floor, clockwise in xz, may hold vertices in the middle of a straight side."""
-
-    id: str
-    room_type: str
-    floor_polygon: tuple[Vec3, ...]
-    floor_material: Material = Material()
-    ceilings: _Anything = ()
-    children: _Anything = ()
-    layer: str | None = None
-
-    @property
-    def polygon(self) -> list[tuple[float, float]]:
-        """The floor's vertices (x, z) [m], clockwise, open ring."""
-        return [(v.x, v.z) for v in self.floor_polygon]
-
-
-class Wall(_Model):
-    """One side of a wall. Between two rooms stand two of them, back to back; outside, one is `exterior`."""
-
-    id: str
-    polygon: tuple[Vec3, ...]
-    room_id: str
-    material: Material
-    layer: str | None = None
-    empty: bool = False  # nothing stands here: two rooms flow into one another
-
-    @property
-    def ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """p0 and p1 as (x, z) [m]: the two lowest vertices, in their order in the file."""
-        lowest = sorted(range(len(self.polygon)), key=lambda i: (self.polygon[i].y, i))[:2]
-        first, second = (self.polygon[i] for i in sorted(lowest))
-        return (first.x, first.z), (second.x, second.z)
-
-    @property
-    def length(self) -> float:
-        """Distance of p0 and p1 [m]."""
-        (x0, z0), (x1, z1) = self.ends
-        return ((x1 - x0) ** 2 + (z1 - z0) ** 2) ** 0.5
-
-    @property
-    def height(self) -> float:
-        """Highest less lowest vertex [m]."""
-        ys = [v.y for v in self.polygon]
-        return max(ys) - min(ys)
-
-    @property
-    def exterior(self) -> bool:
-        """Whether this is the outer side."""
-        return "exterior" in self.id
-
-
-class Opening(_Model):
-    """A hole through both sides of a wall, and what fills it."""
-
-    id: str
-    asset_id: str
-    asset_position: Vec3
-    hole_polygon: tuple[Vec3, ...]
-    wall0: str
-    wall1: _Text = ""
-    room0: str
-    room1: _Text = ""
-
-    @property
-    def hole(self) -> tuple[float, float, float, float]:
-        """(x0, y0, x1, y1) [m] on wall0: x along p0 to p1, y up from the floor."""
-        xs, ys = [v.x for v in self.hole_polygon], [v.y for v in self.hole_polygon]
-        return min(xs), min(ys), max(xs), max(ys)
-
-    def hole_on(self, wall: Wall) -> tuple[float, float, float, float]:
-        """The hole in the coordinates of `wall`, which is wall0 or, mirrored, wall1."""
-        x0, y0, x1, y1 = self.hole
-        if wall.id == self.wall0:
-            return x0, y0, x1, y1
-        assert wall.id == self.wall1, f"{self.id} is not in {wall.id}"
-        return wall.length - x1, y0, wall.length - x0, y1
-
-
-class Door(Opening):
-    """A door, or a doorway without a leaf. From a room to the outside, `room0 == room1`."""
-
-    openable: bool | None = None
-    openness: float | None = None
-
-
-class Window(Opening):
-    """A window in an outer wall."""
-
-
-class HouseObject(_Model):
-    """A thing. What rests on it or in it are its `children`, in world coordinates all the same."""
-
-    id: str
-    asset_id: str
-    position: Vec3
-    rotation: Vec3
-    kinematic: bool = False
-    children: Annotated[tuple["HouseObject", ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
-    layer: str | None = None
-    is_on: bool | None = None
-    is_dirty: bool | None = None
-    openness: float | None = None
-    material: Material | None = None
-
-
-class Shadow(_Model):
-    """How a light casts shadows, in Unity's words."""
-
-    type: str = "Soft"
-    strength: float = 1.0
-    bias: float = 0.05
-    normal_bias: float = 0.4
-    near_plane: float = 0.2
-    resolution: str = "FromQualitySettings"
-
-
-class Light(_Model):
-    """The sun, or a lamp of a room."""
-
-    id: str
-    type: Literal["directional", "point", "spot"]
-    position: Vec3
-    rgb: Rgb
-    intensity: float
-    indirect_multiplier: float | None = None
-    rotation: Vec3 | None = None
-    range: float | None = None
-    shadow: Shadow | None = None
-    layer: str | None = None
-    culling_mask_off: Annotated[tuple[str, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
-
-
-class ProceduralParameters(_Model):
-    """What belongs to the house as a whole."""
-
-    ceiling_material: Material = Material()
-    lights: Annotated[tuple[Light, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
-    skybox_id: _Text = ""
-    floor_collider_thickness: float = 1.0
-    receptacle_height: float = 0.7
-    reflections: _Anything = ()
-
-
-class House(_Model):
+class House(HouseParts):
     """A house of schema 1.0.0. Our own facts lie under `metadata["testspace"]`: seed, family, generator."""
-
-    rooms: tuple[Room, ...]
-    walls: tuple[Wall, ...]
-    doors: Annotated[tuple[Door, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
-    windows: Annotated[tuple[Window, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
-    objects: Annotated[tuple[HouseObject, ...], _ITEMS_OR_NULL, _WRITE_NULL] = ()
-    procedural_parameters: ProceduralParameters
-    metadata: dict[str, Any] = {}
 
     @classmethod
     def load(cls, reference: Reference) -> "House":
@@ -334,7 +137,7 @@ class House(_Model):
             stack.extend((child, item) for child in reversed(item.children))
 
     def unknown_keys(self) -> list[str]:
-        """Paths of keys that this file does not name, as `objects.3.colour`."""
+        """Paths of keys that scenes/house/elements.py does not name, as `objects.3.colour`."""
         return list(_unknown(self, ""))
 
 

@@ -4,7 +4,8 @@ import shapely
 from shapely.geometry import Polygon, box
 
 from scenes.house.boxes import asset_of, boxes_of
-from scenes.house.schema import Door, House, Wall, walls_by_id
+from scenes.house.elements import Door, Wall
+from scenes.house.schema import House, walls_by_id
 
 BODY_HEIGHT = 1.6  # m; what begins higher does not stand in the way
 STEP = 0.02  # m; what ends lower can be walked over

@@ -14,7 +14,8 @@ from agents.samplers.registry import sample_poses
 from scenes.generate.generate import generate_house
 from scenes.generate.perturb.perturb import perturb_house
 from scenes.house.asset_table import assets_of_type
-from scenes.house.schema import House, HouseObject
+from scenes.house.elements import HouseObject
+from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import Light, Material
 from scenes.meshes.libraries.library import AssetLibrary

@@ -17,7 +17,8 @@ from scenes.generate.generate import generate_house
 from scenes.house.asset_table import asset_table, assets_of_type
 from scenes.house.bodies import Bodies, bodies_of, depths, near_pairs, upright_size
 from scenes.house.checks.check import RULES, check_house
-from scenes.house.schema import House, HouseObject, Vec3
+from scenes.house.elements import HouseObject, Vec3
+from scenes.house.schema import House
 from scenes.house.walkable import walkable
 from scenes.plan import draw_plan
 from scenes.processes import WORTH_A_PROCESS

@@ -11,7 +11,7 @@ import trimesh
 from scenes.formats.glb import export_glb
 from scenes.generate.generate import generate_house
 from scenes.house.asset_table import assets_of_type
-from scenes.house.schema import Vec3
+from scenes.house.elements import Vec3
 from scenes.meshes.building.assembly import place
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import Credit, Instance, Light, SceneGeometry

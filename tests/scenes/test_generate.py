@@ -21,7 +21,8 @@ from scenes.generate.layout.room_spec import draw_areas
 from scenes.house.asset_table import asset_table, assets_of_type
 from scenes.house.boxes import footprint
 from scenes.house.checks.check import check_house
-from scenes.house.schema import SCHEMA, House
+from scenes.house.schema import House
+from scenes.house.upgrade import SCHEMA
 from scenes.seeding import rng
 
 SEEDS = range(6)

@@ -6,9 +6,9 @@ table stands at the head of the bed, a chair at the desk, a lamp beside the armc
 
 import numpy as np
 
-from scenes.generate.family import Family
 from scenes.generate.furnish.groups import at_bed, at_desk, at_table, before_television, beside
-from scenes.generate.furnish.room_space import Piece, RoomSpace
+from scenes.generate.furnish.placed_pieces import PlacedPieces
+from scenes.generate.furnish.room_space import Piece
 from scenes.generate.furnish.rules import RULES, Place, candidates, essentials
 from scenes.house.asset_table import Asset
 from scenes.house.boxes import contains_rect
@@ -19,12 +19,8 @@ WALL_GAP = 0.03  # m between furniture and the wall behind it
 TURNED = ("HousePlant", "BasketBall", "RoomDecor", "GarbageBag")  # look well at any angle
 
 
-class Furnisher:
+class Furnisher(PlacedPieces):
     """Furnishes one room; the result is `space.pieces` on the floor and `pieces`, grouped, in order."""
-
-    def __init__(self, space: RoomSpace, family: Family, rng: np.random.Generator) -> None:
-        self.space, self.family, self.rng = space, family, rng
-        self.pieces: list[Piece] = []
 
     def furnish(self, counts: dict[str, int]) -> None:
         """Place these numbers of each type, in the order of the rules, where they fit."""
@@ -60,23 +56,6 @@ class Furnisher:
                         self.put(piece, rule.front)
                         return piece
         return None
-
-    def put(self, piece: Piece, front: float = 0.0) -> None:
-        """Add a piece of its own to the room."""
-        piece.kinematic = RULES[piece.asset.type].kinematic
-        self.space.add(piece, front)
-        self.pieces.append(piece)
-
-    def join(self, leader: Piece, piece: Piece, front: float = 0.0) -> None:
-        """Add a piece to another one's group."""
-        piece.kinematic = RULES[piece.asset.type].kinematic
-        self.space.add(piece, front)
-        leader.group.append(piece)
-
-    def pick(self, kind: str) -> Asset | None:
-        """Any asset of a type."""
-        assets = candidates(kind, self.family.pool)
-        return assets[int(self.rng.integers(len(assets)))] if assets else None
 
     def _arrange(self, piece: Piece, left: dict[str, int]) -> None:
         kind = piece.asset.type

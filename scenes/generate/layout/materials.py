@@ -14,7 +14,7 @@ import yaml
 
 from scenes.generate.family import Family
 from scenes.generate.layout.floorplan import PlanRoom
-from scenes.house.schema import Material, Rgb
+from scenes.house.elements import Material, Rgb
 
 TABLE = Path(__file__).parents[2] / "assets" / "materials.yaml"
 SAME_WALLS, SAME_FLOORS, PAINTED = 0.35, 0.15, 0.5  # probabilities

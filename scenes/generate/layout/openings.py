@@ -15,7 +15,7 @@ from scenes.generate.layout.floorplan import DOOR_SIDE, PlanRoom, Side
 from scenes.generate.layout.structure import room_id, wall_id
 from scenes.house.asset_table import Asset, assets_of_type
 from scenes.house.boxes import Rect
-from scenes.house.schema import Door, Vec3, Window
+from scenes.house.elements import Door, Vec3, Window
 
 ENTRANCE_CLEAR = 0.5  # m kept free before a door
 SWING_CLEAR = 0.1  # m kept free beyond an open leaf

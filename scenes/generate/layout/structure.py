@@ -2,7 +2,7 @@
 
 from scenes.generate.layout.floorplan import PlanRoom, Side
 from scenes.generate.layout.materials import EXTERIOR, Finishes
-from scenes.house.schema import Room, Vec3, Wall
+from scenes.house.elements import Room, Vec3, Wall
 
 LAYERS = 4  # AI2-THOR has Procedural0 to Procedural3: a lamp lights the objects of its room's layer only
 

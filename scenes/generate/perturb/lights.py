@@ -13,7 +13,8 @@ from shapely.geometry import Point, Polygon
 
 from scenes.generate.daylight import times_of_day
 from scenes.house.asset_table import asset_table
-from scenes.house.schema import House, Light, Rgb
+from scenes.house.elements import Light, Rgb
+from scenes.house.schema import House
 
 WARM, COOL = (1.0, 0.76, 0.5), (0.84, 0.91, 1.0)  # sRGB of a lamp at either end
 SUN_SPREAD, LAMP_SPREAD = 0.15, 0.25  # standard deviation of the logarithm of an intensity, at strength 1

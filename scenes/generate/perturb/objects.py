@@ -19,7 +19,8 @@ from scenes.generate.statistics.statistics import Part, recorded
 from scenes.house.asset_table import Asset
 from scenes.house.bodies import Bodies, bodies_of, depths, to_world
 from scenes.house.boxes import Rect, asset_of, turned
-from scenes.house.schema import House, HouseObject
+from scenes.house.elements import HouseObject
+from scenes.house.schema import House
 from scenes.house.surfaces import Surface, surface
 from scenes.seeding import rng
 

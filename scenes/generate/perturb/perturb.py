@@ -21,7 +21,8 @@ from typing import Any
 
 from scenes.generate.perturb.lights import draw_light_changes
 from scenes.generate.perturb.objects import draw_moves
-from scenes.house.schema import House, HouseObject, Light, Vec3
+from scenes.house.elements import HouseObject, Light, Vec3
+from scenes.house.schema import House
 from scenes.seeding import rng
 
 STRENGTH = 0.5

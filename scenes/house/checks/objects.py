@@ -11,7 +11,8 @@ from scenes.house.asset_table import Asset, asset_table
 from scenes.house.bodies import bodies_of, depths, near_pairs, to_local, upright_size
 from scenes.house.boxes import Rect, asset_of, solid_parts, turned
 from scenes.house.checks.survey import TOLERANCE, Survey
-from scenes.house.schema import House, HouseObject, Opening, Wall
+from scenes.house.elements import HouseObject, Opening, Wall
+from scenes.house.schema import House
 from scenes.house.surfaces import surface
 
 Found = Iterator[tuple[str, str]]

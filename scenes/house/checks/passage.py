@@ -8,7 +8,7 @@ import shapely
 from shapely.geometry import Point, Polygon
 
 from scenes.house.checks.survey import TOLERANCE, Survey
-from scenes.house.schema import Door
+from scenes.house.elements import Door
 from scenes.house.walkable import door_swing, is_shut, threshold
 
 Found = Iterator[tuple[str, str]]

@@ -12,7 +12,7 @@ from shapely.geometry import LineString, Point, Polygon
 
 from scenes.house.asset_table import asset_table
 from scenes.house.checks.survey import TOLERANCE, Survey
-from scenes.house.schema import Opening, Wall
+from scenes.house.elements import Opening, Wall
 
 Found = Iterator[tuple[str, str]]
 SEAM = 0.05  # m of a room's outline that may lack a wall: rounding at corners

@@ -6,7 +6,8 @@ import shapely
 from shapely.geometry import Polygon
 
 from scenes.house.bodies import Bodies, bodies_of
-from scenes.house.schema import House, HouseObject, walls_by_id
+from scenes.house.elements import HouseObject
+from scenes.house.schema import House, walls_by_id
 from scenes.house.walkable import obstacles, walkable
 
 TOLERANCE = 0.01 + 1e-6  # m; a micron for rounding, so that exactly 1 cm is no fault

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from scenes.house.elements import Vec3
 from scenes.house.labels import class_id
-from scenes.house.schema import Vec3
 from scenes.meshes.geometry import Instance, Mesh
 from scenes.meshes.mesh_builder import rotation_matrix
 

@@ -10,7 +10,8 @@ import hashlib
 import numpy as np
 
 from scenes.house.asset_table import Asset
-from scenes.house.schema import Door, House, Window
+from scenes.house.elements import Door, Window
+from scenes.house.schema import House
 from scenes.meshes.building.assembly import Assembly
 from scenes.meshes.building.walls import INNER_M, OUTER_M, Side, frame
 from scenes.meshes.looks import finish, glass

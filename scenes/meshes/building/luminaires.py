@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import shapely
 
+from scenes.house.elements import Light as HouseLight
 from scenes.house.schema import House
-from scenes.house.schema import Light as HouseLight
 from scenes.meshes.building.assembly import Assembly, world_point, world_rotation
 from scenes.meshes.building.walls import Side, levels, room_shape
 from scenes.meshes.geometry import Light, Sky

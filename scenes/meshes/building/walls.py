@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from scenes.house.schema import House, Opening, Room, Wall
+from scenes.house.elements import Opening, Room, Wall
+from scenes.house.schema import House
 from scenes.meshes.building.assembly import Assembly
 from scenes.meshes.looks import finish, house_finish
 from scenes.meshes.mesh_builder import Finish, MeshBuilder, triangulate
