@@ -11,7 +11,7 @@ from pathlib import Path
 import tst
 
 # A line that is a command: alone, in a comment, or behind what starts Python.
-_LINE = re.compile(r"^[\s#]*(?:.*\bpython |\$\(BIN\)/|.*\.venv/bin/)?tst(?:\.py)? (.+)$", re.MULTILINE)
+_LINE = re.compile(r"^[\s#]*(?:.*\bpython tst\.py|(?:\$\(BIN\)/|.*\.venv/bin/)?tst) (.+)$", re.MULTILINE)
 _SPAN = re.compile(r"`tst\s+([^`]+)`")
 _MENTION = re.compile(r"\btst ((?:[a-z]+)(?: [a-z]+)?)")
 _ENDS = re.compile(r"\s{2,}|\s#|[';|>]|&&")

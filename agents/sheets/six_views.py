@@ -4,7 +4,7 @@
     python -m agents.sheets.six_views --houses a.json b.json --out views.jpg
 
 A view stands in a corner of one of a house's three largest rooms, at eye height, and looks across it.
-`docs/pictures/` holds two such sheets, before and after the renderer's last change.
+docs/pictures/six-views.jpg is such a sheet.
 """
 
 from pathlib import Path
