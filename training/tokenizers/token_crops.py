@@ -17,9 +17,8 @@ import numpy as np
 from jaxtyping import Int16, Int64, Shaped
 from pydantic import Field
 
+from engine.stream.augment import draw_box_sizes, take_pixels
 from scenes.config import Config
-
-TRIES = 10  # boxes drawn for one that fits; else the whole frame
 
 
 class TokenCropConfig(Config):
@@ -62,17 +61,11 @@ def draw_boxes(
                 f"crops.{name} must go from above 0 upwards, scale to 1 at most, not {low} to {high}"
             )
     rng = np.random.default_rng((config.seed, zlib.crc32(part.encode())))
-    shape = (TRIES, frames, config.count)
-    area = rng.uniform(config.scale[0], config.scale[1], shape) * height * width
-    ratio = np.exp(rng.uniform(np.log(config.ratio[0]), np.log(config.ratio[1]), shape))
-    tall, wide = (np.maximum(1, np.round(np.sqrt(v)).astype(int)) for v in (area / ratio, area * ratio))
-    fits = (tall <= height) & (wide <= width)
-    first = fits.argmax(0)[None]
-    found = fits.any(0)
-    tall, wide = (np.take_along_axis(v, first, 0)[0] for v in (tall, wide))
-    tall, wide = np.where(found, tall, height), np.where(found, wide, width)
+    shape = (frames, config.count)
+    size = draw_box_sizes(shape, (height, width), config.scale, config.ratio, rng)
+    tall, wide = size[..., 0], size[..., 1]
     top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
-    mirrored = rng.random((frames, config.count)) < config.flip
+    mirrored = rng.random(shape) < config.flip
     drawn = np.stack([top, left, tall, wide, mirrored], axis=-1)
     whole = np.broadcast_to([0, 0, height, width, 0], (frames, 1, 5))
     return np.concatenate([whole, drawn], axis=1).astype(np.int16)
@@ -83,7 +76,7 @@ def crop(
 ) -> Shaped[np.ndarray, "n h w *c"]:
     """A crop of each image, stretched to the images' size: rgb bilinearly, anything else by its nearest
     pixel. Mirrored normals point the other way in x."""
-    count, height, width = images.shape[:3]
+    height, width = images.shape[1:3]
     if modality == "rgb":
         out = np.empty_like(images)
         for i, (top, left, tall, wide, mirrored) in enumerate(boxes.tolist()):
@@ -91,15 +84,10 @@ def crop(
             stretched = cv2.resize(box, (width, height), interpolation=cv2.INTER_LINEAR)
             out[i] = stretched[:, ::-1] if mirrored else stretched
         return out
-    top, left, tall, wide, mirrored = boxes.astype(np.float64).T[:, :, None]
+    top, left, tall, wide = boxes[:, :4].astype(np.float64).T[:, :, None]
     rows = np.floor(top + (np.arange(height) + 0.5) * tall / height).astype(int)
     columns = np.floor(left + (np.arange(width) + 0.5) * wide / width).astype(int)
-    columns = np.where(mirrored > 0, columns[:, ::-1], columns)
-    out = images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    if modality == "normals":
-        turned = (boxes[:, 4] > 0)[:, None, None] & out.any(-1)
-        out[..., 0] = np.where(turned, 255 - out[..., 0], out[..., 0])
-    return out
+    return take_pixels(images, rows, columns, boxes[:, 4] > 0, modality == "normals")
 
 
 def choose_crops(

@@ -6,7 +6,6 @@ them out on whatever device the frames are on. As there: boxes of a random area 
 grey, blur, solarisation, with the probabilities given there. Unlike there the four changes of colour come in
 one order, and the blur keeps its width as a share of a crop, whatever the size."""
 
-import math
 from functools import partial
 from typing import Self
 
@@ -16,11 +15,10 @@ from jaxtyping import Float, UInt8
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from engine.stream.augment import draw_box_sizes
 from scenes.config import Config
 
 RATIO = (3 / 4, 4 / 3)
-TRIES = 10
-"""Boxes that are drawn before the whole frame is taken."""
 COLOUR, GREY, SOLARISED = 0.8, 0.2, 0.2
 """Probabilities of a change of colour, of no colour, and (second global crop) of solarisation."""
 BLURRED = {"global": (1.0, 0.1), "local": (0.5,)}
@@ -86,8 +84,9 @@ def _draw(
 
     changed = happens(COLOUR)
     sigma = rng.uniform(*SIGMA, shape) / CROP_SIDE[kind]
+    size = draw_box_sizes(shape, (side, side), area, RATIO, rng)
     drawn = {
-        "box": _boxes(shape, side, area, rng),
+        "box": np.concatenate([rng.integers(0, side - size + 1), size], axis=-1),
         "mirrored": rng.random(shape) < 0.5,
         "brightness": around(1.0, BRIGHTNESS, changed),
         "contrast": around(1.0, CONTRAST, changed),
@@ -98,19 +97,6 @@ def _draw(
         "solarised": happens(*solarised),
     }
     return {k: torch.from_numpy(v) for k, v in drawn.items()}
-
-
-def _boxes(
-    shape: tuple[int, int], side: int, area: tuple[float, float], rng: np.random.Generator
-) -> np.ndarray:
-    """Boxes [v, f, 4]: of ten that are drawn the first that fits, else the whole frame."""
-    areas = rng.uniform(*area, (TRIES, *shape)) * side**2
-    ratios = np.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1]), (TRIES, *shape)))
-    sizes = np.round(np.sqrt(np.stack([areas / ratios, areas * ratios], axis=-1))).clip(1).astype(np.int64)
-    sizes = np.concatenate([sizes, np.full((1, *shape, 2), side)])
-    first = (sizes <= side).all(axis=-1).argmax(axis=0)
-    size = np.take_along_axis(sizes, first[None, ..., None], axis=0)[0]
-    return np.concatenate([rng.integers(0, side - size + 1), size], axis=-1)
 
 
 def make_crops(rgb: UInt8[Tensor, "f h h 3"], drawn: Drawn, side: int) -> UInt8[Tensor, "n side side 3"]:
