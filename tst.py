@@ -1,9 +1,9 @@
-"""The front door: every command of Testspace, one line each to the room that does it.
+"""The command line: every command of Testspace, and the function that runs it.
 
     tst VERB [NOUN] [CONFIG.yaml] [--field value ...]        tst VERB --help shows fields, defaults and units
 
-Exit status: 0 when it did what it says, 2 for what the user can mend (one line says how), 130 after Ctrl-C
-(run the same command again: it goes on).
+Exit status: 0 after success, 2 for an error that the user can fix (one line says how), 130 after Ctrl-C (run
+the same command again: it continues).
 """
 
 import importlib

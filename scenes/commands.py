@@ -1,4 +1,4 @@
-"""What `tst houses` does with houses alone: each command a config and a function of it."""
+"""Commands of `tst houses` that need no renderer: a configuration and a function each."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What identifies files that a space was read from."""
+"""Digests of the files that a space was read from."""
 
 import hashlib
 from collections.abc import Iterable

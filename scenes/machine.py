@@ -1,4 +1,4 @@
-"""What the machine offers this process. Every room may import this module; it imports none."""
+"""Resources that this machine offers the process. Every package may import this module; it imports none."""
 
 import os
 

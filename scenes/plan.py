@@ -1,4 +1,4 @@
-"""A labelled plan of a house from above: x to the right, z up the page.
+"""A labelled floor plan of a house, seen from above: x to the right, z up the page.
 
 draw_plan(house).save("plan.png")
 """

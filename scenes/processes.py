@@ -1,4 +1,4 @@
-"""Work on several cores: the same function of many items, results in the items' order."""
+"""Parallel map over processes: results in the order of the items."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence

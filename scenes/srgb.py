@@ -1,4 +1,4 @@
-"""sRGB's curve (IEC 61966-2-1), both ways."""
+"""The sRGB transfer function (IEC 61966-2-1) and its inverse."""
 
 import numpy as np
 

@@ -1,6 +1,6 @@
-"""Lights and the time of day: the sun, the sky, and a lamp in each room.
+"""Lights and time of day: sun, sky, and a lamp in each room.
 
-Values are those of `scenes/assets/daylight.yaml`.
+Values come from `scenes/assets/daylight.yaml`.
 """
 
 from functools import cache

@@ -1,13 +1,12 @@
-"""From a seed to a house.
+"""Generates a house from a seed and a family.
 
     house = generate_house(7, "apartment")
 
-The stages, a file each: room specification (`roomspec.py`), boundary (`boundary.py`), floor plan
-(`floorplan.py`), doors and windows (`openings.py`), materials (`materials.py`), lights and time of day
-(`daylight.py`), furniture and its groups (`furnish.py`, `groups.py`), small objects (`clutter.py`), what
-hangs on walls (`wallobjects.py`), states (`states.py`). Rooms and walls are written by `structure.py`.
-Each draws from its own stream, so that changing one stage leaves what the others draw alone.
-The same seed and family give the same bytes.
+The stages, a module each: room specification, boundary, floor plan, doors and windows and materials in
+`scenes/generate/layout`; lights and time of day in `daylight.py`; furniture, furniture groups, small objects,
+wall objects and states in `scenes/generate/furnish`. `structure.py` writes rooms and walls. Each stage draws
+from its own random stream, so a change in one does not change the draws of another. The same seed and family
+give the same bytes.
 """
 
 from scenes.generate.daylight import draw_lights

@@ -1,4 +1,4 @@
-"""Cheap draws: one number at a time from a generator costs more than what is done with it."""
+"""Scalar random draws, buffered: a call to a NumPy generator costs more than the use of one number."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""What ProcTHOR's ids say: "room|piece", "room|piece|member" of a group, "small|room|child"."""
+"""The structure of ProcTHOR's ids: "room|piece", "room|piece|member" of a group, "small|room|child"."""
 
 
 def room_number(object_id: str) -> str:

@@ -1,8 +1,8 @@
-"""Where small things rest on a receptacle: the height and the part of it that is free for them.
+"""Where small objects rest on a receptacle: height of the surface, and its free part.
 
-A table's surface is its top. A bed, a chair or a sofa is higher than what one puts things on; since the
-asset table knows boxes only, these heights are those of ordinary furniture, bounded by the box.
-Geometry that stands in for an asset should have its seat, mattress or desk top at `surface(asset).height`.
+A table's surface is its top. Beds, chairs and sofas are higher than the surface in use; since the asset table
+has only boxes, these heights are typical of such furniture and bounded by the box. Geometry of an asset
+should have its seat, mattress or desk top at `surface(asset).height`.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where a body can stand in a house: exact polygons from walls, doors and boxes, no renderer asked."""
+"""Where a body can stand in a house: exact polygons from walls, doors and boxes, without a renderer."""
 
 import shapely
 from shapely.geometry import Polygon, box

@@ -1,19 +1,20 @@
-"""4M's tokenizers for the images of a store: what each is fed, and the way into a folder like those of ours.
+"""4M's tokenizers for the images of a store: their inputs, and their import into a folder like those of ours.
 
     tst tokenizer import --source EPFL-VILAB/4M_tokenizers_depth_8k_224-448 --modality depth --out OUT
     tst tokenize --store STORE --tokenizers OUT
 
-What 4M feeds them stands in apple/ml-4m, `fourm/data/modality_info.py` (MODALITY_TRANSFORMS_DIVAE, which its
-`save_vq_tokens.py` uses) and `modality_transforms.py`: rgb, Canny edges (as three channels) and normals
-scaled to -1..1; depth standardised frame by frame, by the mean and variance of what is left without its
-nearest and farthest tenth. All see patches of 16 pixels and were trained at 224 to 448.
+Inputs follow apple/ml-4m, `fourm/data/modality_info.py` (MODALITY_TRANSFORMS_DIVAE) and
+`fourm/data/modality_transforms.py`: rgb, Canny edges (as three channels) and normals scaled to -1..1; depth
+standardised per frame by the mean and variance of its pixels without the nearest and farthest tenth. All have
+patches of 16 pixels and were trained at 224 to 448 pixels.
 
-Two things follow from a store and not from 4M: where nothing was hit 4M's pictures always have a value, so
-depth there is taken as the frame's farthest and normals as no direction; and our normals look to the viewer,
-while its pseudo-labels' (Omnidata) look into the scene, y down. The latter is read off the mean that its
-`data_constants.py` gives of them, (.501, .405, .137): z is mostly near 0, which is -1.
+Two conventions are ours. Where nothing was hit, 4M's images always have a value, so depth there is the
+frame's maximum and normals have no direction. Our normals point to the viewer, while its pseudo-labels
+(Omnidata) point into the scene, y down: inferred from their mean in its `fourm/utils/data_constants.py`,
+(.501, .405, .137), where z near 0 means -1.
 
-Such a tokenizer has seen the internet: a specialist that uses it has external access."""
+Such a tokenizer has been trained on the internet: a specialist that uses it has external access.
+"""
 
 from pathlib import Path
 

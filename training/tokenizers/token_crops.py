@@ -1,11 +1,11 @@
-"""Crops of frames, drawn once and kept: tokens are of a crop, so what is seen beside them must be cropped
-alike.
+"""Crops of frames, drawn once and stored: tokens are of a crop, so the pixels beside them must be cropped alike.
 
-Of every frame its whole comes first, then `count` random crops: a share of the area, a ratio of the sides,
-one time in two mirrored, stretched to the frame's size, as 4M does it before it computes tokens (apple/ml-4m,
-`save_vq_tokens.py`). Boxes are a pure function of the configuration and the part's name, so all modalities
-of a frame have the same ones; a store keeps them as `crops_<digest>`, int16 [1 + count, 5] per frame: top,
-left, height, width [pixels], mirrored (0 or 1)."""
+The whole frame comes first, then `count` random crops: a share of the area, a ratio of the sides, one in two
+mirrored, resized to the frame's size, as 4M does before it computes tokens (`apple/ml-4m/save_vq_tokens.py`).
+Boxes are a pure function of the configuration and the part's name, so all modalities of a frame share them; a
+store keeps them as `crops_<digest>`, int16 [1 + count, 5] per frame: top, left, height, width [pixels],
+mirrored (0 or 1).
+"""
 
 import hashlib
 import json

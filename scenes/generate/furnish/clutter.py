@@ -1,4 +1,4 @@
-"""Small things on furniture: as many and of such types as ProcTHOR's statistics count on each receptacle."""
+"""Small objects on furniture: number and types per receptacle follow ProcTHOR's statistics."""
 
 import math
 from bisect import bisect

@@ -1,4 +1,4 @@
-"""The floor of one room while it is furnished: what is free, and whether a body still gets everywhere."""
+"""The floor of one room during furnishing: which part is free, and whether a body still reaches all of it."""
 
 import math
 from dataclasses import dataclass, field

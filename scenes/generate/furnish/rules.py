@@ -1,4 +1,4 @@
-"""What stands where in a room: one rule a type, and how many are drawn from ProcTHOR's statistics."""
+"""Placement rules by object type, and numbers of objects drawn from ProcTHOR's statistics."""
 
 from dataclasses import dataclass
 from functools import cache

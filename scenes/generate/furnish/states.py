@@ -1,4 +1,4 @@
-"""The state of things: lamps and televisions on or off, laptops and boxes open or shut, beds made or not."""
+"""States of objects: lamps and televisions on or off, laptops and boxes open or closed, beds made or not."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Paintings and flat televisions on walls: clear of doors, windows and of what stands before them."""
+"""Paintings and wall televisions: clear of doors, windows and of furniture in front of them."""
 
 import numpy as np
 

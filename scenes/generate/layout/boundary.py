@@ -1,4 +1,4 @@
-"""The outline of a house: a rectangle of grid cells, of some of whose corners a block is cut out."""
+"""The outline of a house: a rectangle of grid cells with blocks cut from some of its corners."""
 
 import math
 

@@ -1,7 +1,7 @@
-"""Sets of grid cells as integers, a bit a cell: floor plans are grown and judged with them by the thousand.
+"""Sets of grid cells as integer bit masks, for growing and scoring floor plans quickly.
 
 The bit of cell (x, z) is (x + 1) · stride + z + 1, with a stride of the grid's height + 2, so that the
-neighbours of every cell have bits too, and a set is moved by shifting it.
+neighbours of every cell have bits too, and a set is shifted as a whole.
 """
 
 from collections.abc import Iterator

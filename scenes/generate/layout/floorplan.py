@@ -1,7 +1,7 @@
-"""From a list of rooms and their areas to a floor plan: a boundary on an irregular grid, filled with rooms.
+"""A floor plan from a list of rooms and target areas: a boundary on an irregular grid, filled with rooms.
 
-Many attempts at growing rooms in it (`room_growth.py`) are made; the best is kept, by how near it is to the
-areas asked for, how simple its rooms are, and whether doors can join them.
+Many attempts at growing rooms (`room_growth.py`) are made. The best is kept, scored by deviation from the
+target areas, simplicity of the rooms, and whether doors can connect them.
 """
 
 import math

@@ -1,6 +1,7 @@
 """Wall, floor and ceiling materials: names from `scenes/assets/materials.yaml`.
 
-As in ProcTHOR: now and then all rooms have the same walls or floors; half of the walls are painted plain.
+As in ProcTHOR, a share of houses has the same walls or floors in all rooms, and half of the walls are plain
+paint.
 """
 
 import zlib

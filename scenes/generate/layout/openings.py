@@ -1,8 +1,8 @@
-"""Doors and windows: which rooms are joined, where the holes are, and what floor they keep clear.
+"""Doors and windows: which rooms are connected, where holes are, and which floor they keep clear.
 
-All rooms are joined by a spanning tree in which bathrooms are leaves where the plan allows it; some
-neighbours get a door more; one door leads outside. A wall has at most one hole.
-A door's leaf swings away from room0, into room1; the front door's swings outwards. So AI2-THOR has it.
+A spanning tree connects all rooms, with bathrooms as leaves where the plan allows it; some neighbours get a
+second door; one door leads outside. A wall has at most one hole. As in AI2-THOR, a door's leaf swings away
+from room0 into room1, and the front door's outwards.
 """
 
 import math

@@ -1,7 +1,8 @@
 """Rooms grown on a grid until they fill it, as in "A constrained growth method for procedural floor plan
-generation" (Lopes, Tutenel, Smelik, de Kraker, Bidarra, 2010), which ProcTHOR uses too.
+generation" (Lopes, Tutenel, Smelik, de Kraker, Bidarra, 2010), which ProcTHOR also uses.
 
-From a seed cell each, rooms grow as rectangles; what is left is given to its neighbours: that makes L-shapes.
+Each room grows from a seed cell as a rectangle; remaining cells are given to neighbours, which makes
+L-shapes.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The first stage: which rooms a house has, and how large each of them should be."""
+"""The first stage: which rooms a house has, and their target areas."""
 
 import math
 

@@ -1,7 +1,7 @@
-"""Another day's light: sun and sky on their way to another hour, lamps brighter, warmer, or off.
+"""Perturbed light: sun and sky move towards another hour; lamps become brighter, warmer, or go off.
 
-Every draw is made whatever the strength is, so that a stronger perturbation of the same seed goes further
-the same way.
+Every draw is made at any strength, so that a stronger perturbation of the same seed goes further in the same
+direction.
 """
 
 import math

@@ -1,8 +1,8 @@
-"""Small things moved by those who live there: elsewhere on the same furniture, or on other in the room.
+"""Small objects moved elsewhere: on the same furniture, or on other furniture in the room.
 
-A thing moves if it is small (of a type that ProcTHOR's statistics know as a child), can be picked up or
-pushed, stands upright, and its own asset and its receptacle's are known. It goes where its type is found by
-those statistics, and where it fits: on the surface, off everything else, below the ceiling.
+An object may move if it is small (a child type in ProcTHOR's statistics), can be picked up or pushed, stands
+upright, and its asset and that of its receptacle are known. It moves to a receptacle on which those
+statistics have its type, where it fits: on the surface, off all other objects, below the ceiling.
 """
 
 import math
