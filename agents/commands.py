@@ -1,4 +1,4 @@
-"""`tst houses show` and `tst bench render`: what needs a house, or a scan, and eyes."""
+"""`tst houses show` and `tst bench render`: the commands that render a house or a scan."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydantic import Field
 from agents.bench.render import bench_render
 from agents.cameras import Cameras
 from agents.raycast.simulator import FINE, RaycastSimulator
-from agents.sheets.houses import looks
+from agents.sheets.houses import interior_views
 from scenes.config import Config
 from scenes.formats.spaces import load_space
 from scenes.plan import draw_plan
@@ -65,7 +65,7 @@ def show_house(config: ShowHouseConfig) -> None:
     if config.views:
         simulator = RaycastSimulator(config=FINE)
         simulator.load(space)
-        _, poses = looks(simulator, config.views, EYE_M, config.fov_deg)
+        _, poses = interior_views(simulator, config.views, EYE_M, config.fov_deg)
         cameras = Cameras.same(poses, config.fov_deg, config.size, config.size)
         for i, view in enumerate(simulator.render(cameras, ["rgb"])["rgb"]):
             at = (across + (i // 2) * config.size, (i % 2) * config.size)

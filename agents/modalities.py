@@ -1,4 +1,4 @@
-"""The one table of what a body can sense: names, dtypes, shapes, units, meaning.
+"""The table of modalities: names, dtypes, shapes, units, meaning.
 
 Every frame of every simulator is a dict of arrays that keep to this table, with a leading axis for the
 cameras of the batch. A test holds the table and the documentation of the store in step.
@@ -69,10 +69,10 @@ _TABLE = (
 MODALITIES: dict[str, Modality] = {m.name: m for m in _TABLE}
 
 SENSORY = ("rgb", "depth", "normals", "edges")
-"""What a specialist learns from (TST-MM, ICLR 2026)."""
+"""Modalities of pre-training (TST-MM, ICLR 2026)."""
 
 LABELS = ("semantic", "instance")
-"""What it is never shown in pre-training."""
+"""Modalities that never enter pre-training."""
 
 
 def check_modalities(names: tuple[str, ...]) -> None:

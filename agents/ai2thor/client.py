@@ -1,13 +1,13 @@
-"""AI2-THOR's Python client (`ai2thor` 5.0.0), guarded against what makes it hang or fail unclearly.
+"""AI2-THOR's Python client (`ai2thor` 5.0.0), with remedies for what makes it hang or fail unclearly.
 
 - Without an X display it hands `DISPLAY=None` to the child, a TypeError: `display_for` says what is missing.
-- With `CUDA_VISIBLE_DEVICES` set, as by Ray, it asks `vulkaninfo` which GPU that is, and fails where that is
-  not installed, though only the platform CloudRendering has a use for the answer.
-- A child that dies in the middle leaves it reading an empty pipe until `server_timeout`.
-- A child that ends before it opens its pipe leaves it waiting for ever.
+- With `CUDA_VISIBLE_DEVICES` set, as by Ray, it runs `vulkaninfo` to find that GPU and fails where that is
+  not installed, though only the platform CloudRendering uses the result.
+- When the child ends during a step, the client reads an empty pipe until `server_timeout`.
+- When the child ends before it opens its pipe, the client waits for ever.
 
-Client and child stay as they are. `agents/ai2thor/guarded.py` subclasses the client's controller; it imports
-`ai2thor`, which takes half a second and is optional, so only `start_controller` imports it.
+Neither client nor child is modified: `agents/ai2thor/guarded.py` subclasses the client's controller. It
+imports `ai2thor`, which takes half a second and is optional, so only `start_controller` imports it.
 """
 
 import os
@@ -33,9 +33,9 @@ def check_installed() -> None:
 
 
 def command_for(executable: str | None, device: str) -> str | None:
-    """What the client is to start: None for the Unity build that it downloads, else a command line.
+    """Return the command line that the client starts; None for the Unity build that it downloads.
 
-    ValueError for a file that is not there or cannot be run.
+    Raises ValueError for a file that does not exist or is not executable.
     """
     if executable is None:
         return None
@@ -50,14 +50,14 @@ def command_for(executable: str | None, device: str) -> str | None:
 
 
 def platform_for(platform: str | None) -> str | None:
-    """Which of its builds the client downloads: that which is asked for, else what can draw here."""
+    """Return the build that the client downloads: `platform`, else one that can render on this machine."""
     return platform or (None if os.environ.get("DISPLAY") else "CloudRendering")
 
 
 def display_for(executable: str | None, platform: str | None) -> str | None:
-    """The X display to draw on. RuntimeError, saying what to do, where Unity needs one and there is none."""
+    """Return the X display to render on. Raises RuntimeError where Unity needs one and there is none."""
     if executable and (executable == STANDIN or platform == "CloudRendering"):
-        return ":0"  # it draws on none, but the client hands one on
+        return ":0"  # unused, but the client requires a value
     display = os.environ.get("DISPLAY")
     if display or sys.platform != "linux" or (not executable and platform_for(platform) == "CloudRendering"):
         return display
@@ -79,9 +79,9 @@ def start_controller(
     step_timeout: float,
     **initialization: Any,
 ) -> Any:
-    """A `GuardedController` with a house in it. `size`: width, height [pixels]; timeouts in seconds.
+    """Start a `GuardedController` with a house in it. `size` is width, height [pixels]; timeouts are in s.
 
-    AI2ThorError where there is no program, where it ends or stays silent.
+    Raises AI2ThorError where there is no executable, where it ends, or where it does not answer in time.
     """
     check_installed()
     wanted = None if command else platform_for(platform)

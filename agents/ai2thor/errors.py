@@ -1,4 +1,4 @@
-"""The error of a simulator whose process is another program's."""
+"""The error of the simulator `ai2thor`."""
 
 
 class AI2ThorError(RuntimeError):

@@ -1,4 +1,4 @@
-"""Named pipes with another process at the far end that may be dead: opening and reading that cannot hang.
+"""Named pipes to another process, opened and read without hanging when that process has ended.
 
 AI2-THOR's messages are fields, each a type (one byte), a length (four bytes, big-endian) and a body; a field
 of type END and length 0 closes a message.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 HEADER = struct.Struct("!BI")
-_LOOK = 0.2  # seconds between looks at whether the other side lives
+_LOOK = 0.2  # interval at which the peer is checked [s]
 
 
 class Field(IntEnum):
@@ -38,12 +38,12 @@ class PeerEnded(Exception):
 
 
 def frame(kind: int, body: bytes) -> bytes:
-    """A field: header and body."""
+    """Encode a field: header and body."""
     return HEADER.pack(kind, len(body)) + body
 
 
 def open_writer(path: str, alive: Callable[[], bool], timeout: float) -> int:
-    """A file descriptor to write to a pipe, once someone reads it. Raises PeerEnded, TimeoutError [s]."""
+    """Open a pipe for writing once a reader has. Raises PeerEnded, or TimeoutError after `timeout` [s]."""
     end = time.monotonic() + timeout
     while True:
         try:
@@ -60,21 +60,21 @@ def open_writer(path: str, alive: Callable[[], bool], timeout: float) -> int:
 
 
 def open_reader(path: str) -> int:
-    """A file descriptor to read a pipe from, whether or not someone writes to it yet."""
+    """Open a pipe for reading, whether or not a writer has opened it."""
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
 
 def read_exactly(fd: int, size: int, alive: Callable[[], bool], timeout: float | None) -> bytes:
-    """`size` bytes. Raises PeerEnded if the other side is gone, TimeoutError [s] if it is silent.
+    """Read `size` bytes. Raises PeerEnded if the peer has ended, TimeoutError after `timeout` [s].
 
-    The pipe may have had no writer yet: that is not its end.
+    A pipe that no writer has opened yet does not count as ended.
     """
     end = None if timeout is None else time.monotonic() + timeout
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     data = bytearray()
     while len(data) < size:
-        # Before the look at the pipe: what a process wrote before it ended is still to be had.
+        # Checked before the pipe is polled: what a process wrote before it ended is still read.
         lives = alive()
         if poll.poll(1000 * _LOOK if lives else 0):
             part = os.read(fd, size - len(data))
@@ -89,7 +89,7 @@ def read_exactly(fd: int, size: int, alive: Callable[[], bool], timeout: float |
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """All of `data`. Raises PeerEnded if nobody reads any more."""
+    """Write all of `data`. Raises PeerEnded if the reader is gone."""
     view = memoryview(data)
     try:
         while view:
@@ -99,7 +99,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def read_message(fd: int, alive: Callable[[], bool], timeout: float | None) -> list[tuple[int, bytes]]:
-    """The fields of one message, without the END. Raises as `read_exactly`."""
+    """Read the fields of one message, without the END. Raises as `read_exactly`."""
     fields = []
     while True:
         kind, size = HEADER.unpack(read_exactly(fd, HEADER.size, alive, timeout))

@@ -3,8 +3,8 @@
     export TESTSPACE_AI2THOR_EXECUTABLE=standin      # or a Unity build; unset: the client downloads its own
     tst collect houses/*.json --simulator ai2thor --store store --role eval --frames 50
 
-A house is built by `CreateHouse`; every camera is a third-party camera. What comes back is put into the form
-of `agents/modalities.py`: depth in millimetres, normals as they are (AI2-THOR's are of the view, x right, y
+A house is built by `CreateHouse`; every camera is a third-party camera. Images are converted to the form of
+`agents/modalities.py`: depth in millimetres, normals as they are (AI2-THOR's are of the view, x right, y
 up, z to the viewer, and encoded alike), colours of instances and classes turned into our numbers. Free space
 is that of our own geometry of the same house, so that poses are those of the other simulators.
 
@@ -65,7 +65,7 @@ class AI2ThorConfig(Config):
 
     @classmethod
     def from_environment(cls) -> "AI2ThorConfig":
-        """By TESTSPACE_AI2THOR_EXECUTABLE and TESTSPACE_AI2THOR_PLATFORM."""
+        """Read TESTSPACE_AI2THOR_EXECUTABLE and TESTSPACE_AI2THOR_PLATFORM."""
         names = ("executable", "platform")
         return cls.model_validate(
             {n: os.environ.get(f"TESTSPACE_AI2THOR_{n.upper()}") or None for n in names}
@@ -73,7 +73,7 @@ class AI2ThorConfig(Config):
 
 
 def drawn_by(config: AI2ThorConfig | None = None) -> str:
-    """Who draws, in a line, for a store's provenance. ValueError where the client is not installed."""
+    """Return the renderer's name for a store's provenance. Raises ValueError where the client is missing."""
     check_installed()
     executable = (config or AI2ThorConfig.from_environment()).executable
     if executable == STANDIN:
@@ -144,7 +144,7 @@ class AI2ThorSimulator:
                 event = self._look(pose, fov)
                 for name, image in self._frame(event, height, width).items():
                     frames[name][i] = image
-                # An event names itself here: without this it, and its images, wait for the garbage collector.
+                # An event refers to itself here: its images would stay until the garbage collector runs.
                 event.events.clear()
         except AI2ThorError:
             self.close()
@@ -178,7 +178,7 @@ class AI2ThorSimulator:
         event = self._controller.last_event
         if (event.screen_width, event.screen_height) != (width, height):
             self._controller.step("ChangeResolution", x=width, y=height, raise_for_failure=True)
-            # A reset goes back to what the client believes the size is.
+            # A reset restores the size that the controller stores.
             self._controller.width, self._controller.height = width, height
 
     def _look(self, pose: np.ndarray, fov: float) -> Any:
@@ -191,7 +191,7 @@ class AI2ThorSimulator:
         event = self._controller.step(name, **which, **where, **clip, raise_for_failure=True)
         if not self._camera:
             self._camera = True
-            # What only AI2-THOR's house has is numbered after ours, whatever is seen first.
+            # Objects that only AI2-THOR's house has are numbered after ours, in the order of their names.
             for other in sorted(event.object_id_to_color.keys() - self._numbers.keys()):
                 self._numbers[other] = len(self._numbers) + 1
         return event
@@ -221,7 +221,7 @@ class AI2ThorSimulator:
 def _by_colour(
     image: np.ndarray, names: dict[tuple[int, int, int], str], number: Callable[[str], int]
 ) -> np.ndarray:
-    """The number of what each pixel's colour stands for; 0 for a colour that stands for nothing. [h, w]"""
+    """Map each pixel's colour to the number of its name [h, w]; 0 for a colour without a name."""
     wide = image.astype(np.uint32)
     packed = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     values, where = np.unique(packed, return_inverse=True)

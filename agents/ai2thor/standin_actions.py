@@ -1,4 +1,4 @@
-"""The actions that the AI2-THOR stand-in serves, by AI2-THOR's names, and its words for those it does not.
+"""The actions that the AI2-THOR stand-in serves, by AI2-THOR's names, and its errors for other actions.
 
 An action takes the world and the arguments of a step and returns its `actionReturn`. It fails by raising
 `ActionError`, with the error code by which the client knows whether to raise a ValueError.
@@ -16,7 +16,7 @@ from scenes.generate.perturb.perturb import perturb_house
 from scenes.house.schema import House
 
 NO_ARGUMENTS = ("action", "sequenceId", "agentId", "renderImage", "visibilityDistance")
-"""What the client adds to steps by itself."""
+"""Keys that the client adds to every step."""
 LOWEST, HIGHEST = 60.0, -30.0  # degrees; of the agent's horizon
 
 
@@ -87,7 +87,7 @@ def _change_resolution(world: World, x: int, y: int) -> None:
 
 
 def _nothing(world: World, **_: Any) -> None:
-    """For what changes nothing here."""
+    """An action without effect here."""
 
 
 def _scenes(world: World) -> list[str]:
@@ -216,7 +216,7 @@ def _perturb(world: World, seed: int, *, lights: bool, objects: bool) -> None:
 
 
 def _place(old: Place | None, new: Place | None) -> Place:
-    """Three numbers; those that `new` leaves out stay as in `old`. Raises ActionError."""
+    """x, y, z of `new`, missing ones from `old`. Raises ActionError for other keys and numbers not finite."""
     merged = (old or {}) | {k: float(v) for k, v in (new or {}).items()}
     if sorted(merged) != ["x", "y", "z"] or not all(map(math.isfinite, merged.values())):
         raise ActionError(f"expected finite x, y and z, got {new}", "InvalidArgument")
@@ -246,7 +246,7 @@ def _clipped(camera: Camera, near: float | None, far: float | None) -> Camera:
 
 
 _Action = tuple[Callable[..., Any], tuple[str, ...]]
-ACTIONS: dict[str, _Action] = {  # what it does, the arguments it cannot be without
+ACTIONS: dict[str, _Action] = {  # function, required arguments
     "Reset": (_reset, ()),
     "Initialize": (_initialize, ()),
     "CreateHouse": (_create_house, ("house",)),

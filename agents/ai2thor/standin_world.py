@@ -45,7 +45,7 @@ class Agent:
 
     @property
     def camera(self) -> Camera:
-        """Its eye."""
+        """The agent's own camera."""
         rise = EYE - (0.0 if self.standing else CROUCH)
         eye = self.position | {"y": self.position["y"] + rise}
         return Camera(eye, {"x": self.horizon, "y": self.yaw, "z": 0.0}, self.fov)
@@ -62,7 +62,7 @@ class Shown:
 
 
 class World:
-    """Everything that actions change."""
+    """The state that actions change."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height  # pixels
@@ -102,8 +102,7 @@ class World:
         return list(self.house.all_objects()) if self.house else []
 
     def reachable(self) -> list[Place]:
-        """The grid's points that the agent can walk to, from where it is; from the largest floor if it is on
-        none."""
+        """Return the grid points that the agent can reach; of the largest floor where it stands on none."""
         pieces = list(shapely.get_parts(self.floor))
         pieces = [p for p in pieces if p.area > 0]
         if not pieces:
@@ -134,11 +133,11 @@ class World:
         ]
 
     def can_stand(self, position: Place) -> bool:
-        """Whether the agent has room there."""
+        """Whether the agent fits there."""
         return bool(shapely.intersects_xy(self.floor, position["x"], position["z"]))
 
     def can_walk(self, target: Place) -> bool:
-        """Whether nothing stands in the straight way from where the agent is."""
+        """Whether the straight line from the agent's position is free."""
         p = self.agent.position
         way = shapely.LineString([(p["x"], p["z"]), (target["x"], target["z"])])
         return bool(shapely.covers(shapely.buffer(self.floor, 1e-6), way))

@@ -4,8 +4,8 @@
 
 Each draws what it can: `embreex` and `open3d` cast a ray a pixel for depth, instance and the triangle's
 normal; `pyrender` and `moderngl` rasterise textured rgb and depth through EGL (Mesa's llvmpipe where there is
-no GPU), with one light and without shadows, every triangle of the house drawn once a frame. Setting up is
-timed apart. A peer that is missing or fails is reported as such.
+no GPU), with one light and without shadows, every triangle of the house drawn once a frame. Setup is
+timed separately. A peer that is missing or fails is reported as failed, with its error.
 """
 
 import os
@@ -23,7 +23,7 @@ Measure = Callable[[SceneGeometry, Cameras], dict[str, Any]]
 
 
 def peers(seconds: Callable[[Callable[[], Any]], float]) -> dict[str, Measure]:
-    """Each peer by name: a function of (house, poses) to its figures, timed with `seconds`."""
+    """Return a function of (house, cameras) to figures for each peer by name; `seconds` times a call."""
 
     def timed(draws: str, setup: Callable[[SceneGeometry, int], Draw]) -> Measure:
         def measure(geometry: SceneGeometry, cameras: Cameras) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def peers(seconds: Callable[[Callable[[], Any]], float]) -> dict[str, Measure]:
                 load = seconds(lambda: made.append(setup(geometry, cameras.height)))
                 made[0](_one(cameras, 0))
                 took = seconds(lambda: [made[0](_one(cameras, i)) for i in range(len(cameras))])
-            except Exception as error:  # whatever a library that is not ours may raise
+            except Exception as error:  # a third-party library may raise anything
                 return {"draws": draws, "failed": f"{type(error).__name__}: {error}"[:200]}
             return {"draws": draws, "load_s": round(load, 3), "frames_per_s": round(len(cameras) / took, 2)}
 

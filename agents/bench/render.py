@@ -1,8 +1,8 @@
-"""How fast the renderer is on a space: `tst bench render`.
+"""Speed of the renderer on a space: `tst bench render`.
 
-Figures are of one process, after compilation and one warm-up frame; poses are the dense sampler's with seed
-0, so that two machines draw the same pictures. On a CPU seconds are of processor time, over all threads: what
-one core does if it does nothing else, whoever else is on the machine. On a CUDA device they are the clock's.
+Figures are of one process, after compilation and one warm-up frame. Poses are the dense sampler's with seed
+0, so that two machines draw the same images. On a CPU, seconds are of processor time over all threads, which
+other load on the machine changes little; on a CUDA device they are wall-clock time.
 """
 
 import sys
@@ -28,16 +28,16 @@ BATCH = 16
 def bench_render(
     geometry: SceneGeometry, size: int = 224, frames: int = 64, device: str = "cpu", with_peers: bool = False
 ) -> dict[str, Any]:
-    """Frames a second of square images of `size` pixels, 90° wide: with shadows, without, and without colour.
+    """Measure frames per second of square images of `size` pixels, 90° wide.
 
-    Also what the space holds (`triangles`, `instances`, `lights`), seconds to load it and to bake its light
-    (first use in this process: later spaces share meshes), seconds per 1,000 poses sampled, and the bytes
-    that the mesh cache of this process holds. `with_peers`: other renderers too, one pose after another
-    (`peers.py`).
+    Frames are measured with shadows, without them, and without colour. Also returned: the size of the space
+    (`triangles`, `instances`, `lights`), seconds to load it and to bake its light with an empty mesh cache,
+    seconds per 1,000 sampled poses, and bytes of the mesh cache. `with_peers` measures other renderers too
+    (`peers.py`), one pose per call. Raises ValueError for no frames.
     """
     if frames < 1:
         raise ValueError(f"a benchmark needs at least one frame, got {frames}")
-    RaycastSimulator(device).load(geometry)  # compiles, and pays for starting up
+    RaycastSimulator(device).load(geometry)  # compiles the kernels
     mesh_cache.cache_clear()
     simulator = RaycastSimulator(device)
     load_s = _seconds(lambda: simulator.load(geometry))
@@ -95,7 +95,7 @@ def _seconds(act: Any) -> float:
 
 
 def _process_bytes() -> int | None:
-    """Most memory that this process has held; None where the system does not say."""
+    """Peak resident memory of this process [bytes]; None where the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows

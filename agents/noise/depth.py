@@ -1,7 +1,6 @@
-"""What range cameras do to depth: uint16 millimetres [h, w] in and out, 0 where there is no measurement.
+"""Noise of range cameras: depth as uint16 millimetres [h, w] in and out, 0 where there is no measurement.
 
-Sizes of the errors are those of the instruments, in metres and angles: a picture of another resolution or
-field of view gets the same errors, seen with its own pixels.
+Errors have the size of the instruments' in metres and angles, whatever the resolution and field of view.
 """
 
 from collections.abc import Callable
@@ -12,29 +11,31 @@ from jaxtyping import Bool, Float, Float32, UInt16
 # The first Kinect (Khoshelham and Elberink, 2012): focal length [px], baseline [m], disparity steps a pixel.
 FOCAL, BASELINE, STEPS = 585.6, 0.075, 8
 NEAREST, FARTHEST = 0.5, 5.0
-"""Range in which it measures [m] (ibid.)."""
+"""Range in which the first Kinect measures [m] (ibid.)."""
 GRAZING = np.radians(82.0)
 """Beyond this angle to a surface's normal it measures nothing (Nguyen, Izadi and Lovell, 2012)."""
 JITTER = 0.5
-"""Standard deviation of where a pixel's measurement is from [its pixels] (Barron and Malik, 2013)."""
+"""Standard deviation of a measurement's lateral offset [pixels of the Kinect] (Barron and Malik, 2013)."""
 
 LIDAR_SIGMA = 0.01
-"""Of a time-of-flight range [m]: what data sheets of indoor scanners promise."""
+"""Standard deviation of a time-of-flight range at 0 m [m], after data sheets of indoor scanners."""
 LIDAR_PER_METRE = 0.002
+"""Its increase per metre of range."""
 LIDAR_FULL = 0.02
-"""Least share of light for a return: a facing white wall at 1 m gives 1, and it falls with cos / r²."""
+"""Smallest returned light that gives a measurement; a facing white wall at 1 m returns 1, and it falls with
+cos / r²."""
 LIDAR_LOST = 0.005
-"""Share of rays without a return though there is light enough."""
+"""Fraction of rays that are lost whatever light they return."""
 
 
 def kinect(
     depth: UInt16[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"], rng: np.random.Generator
 ) -> UInt16[np.ndarray, "h w"]:
-    """Structured light: jitter across surfaces, axial noise, steps of disparity, shadows, a blind range.
+    """Structured light: lateral and axial noise, quantised disparity, projector shadows, a limited range.
 
     Jitter as of Barron and Malik (2013), axial noise by distance and angle as of Nguyen, Izadi and Lovell
-    (2012), quantised disparity and range as of Khoshelham and Elberink (2012). Where the projector, beside
-    the camera, does not shine there is no measurement.
+    (2012), quantised disparity and range as of Khoshelham and Elberink (2012). There is no
+    measurement where the projector, beside the camera, does not shine.
     """
     height, width = depth.shape
     angle = incidence(depth, lens)
@@ -58,11 +59,11 @@ def kinect(
 def lidar(
     depth: UInt16[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"], rng: np.random.Generator
 ) -> UInt16[np.ndarray, "h w"]:
-    """Time of flight: noise along the ray that grows with distance, and no return where little light is.
+    """Time of flight: noise along the ray that grows with range; no return where too little light comes back.
 
     Light that comes back from a diffuse surface falls with its angle and the square of its distance (Wagner
     et al., 2006); rays lost at random stand for what models of scanners call ray drop (Manivasagam et al.,
-    2020). The sizes are ours, after data sheets.
+    2020). The magnitudes are ours, after data sheets.
     """
     slant = np.linalg.norm(_rays(depth.shape, lens), axis=-1)
     reach = depth / 1000.0 * slant
@@ -83,7 +84,7 @@ DEPTH_NOISE: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], n
 def incidence(depth: UInt16[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"]) -> Float[np.ndarray, "h w"]:
     """Angle between each pixel's ray and the surface's normal, from the depth about it [radians].
 
-    Of the differences to both neighbours the smaller counts, so that an edge does not read as a slope.
+    The smaller of the differences to both neighbours is used, so that an edge does not count as a slope.
     """
     rays = _rays(depth.shape, lens)
     points = rays * (depth[..., None] / 1000.0)
@@ -94,10 +95,10 @@ def incidence(depth: UInt16[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"]) 
 
 
 def in_shadow(depth: UInt16[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"]) -> Bool[np.ndarray, "h w"]:
-    """Where the projector, BASELINE to the camera's right, is hidden by something nearer, bool [h, w].
+    """Where a nearer surface hides the point from the projector, BASELINE to the camera's right, bool [h, w].
 
     Seen from there a point lies f·b/z pixels further left; it is hidden if anything right of it in the
-    picture comes to lie left of it. (Behind something thin a little more is taken for hidden than is.)
+    picture comes to lie left of it. (Behind thin objects this hides a little too much.)
     """
     with np.errstate(divide="ignore"):
         shift = np.where(depth > 0, lens[0] * BASELINE * 1000.0 / depth, 0.0)

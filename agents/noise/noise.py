@@ -1,10 +1,10 @@
-"""Noise of real sensors, by choice: off unless asked for, and for each frame a function of its generator.
+"""Noise of real sensors: off by default; a function of the frame and its generator.
 
     frames = add_noise(frames, NoiseConfig(depth="kinect", blur=0.004), generators)
 
-Noise goes on what a sensor measures: rgb and depth. Edges are then those of the noisy picture, since a body
-has no other; normals and labels stay those of the true geometry. The models are in `depth.py` and
-`rgb.py`, pure functions of (frame, generator), each with its source.
+Noise is added to what a sensor measures, rgb and depth. Edges are recomputed from the noisy image; normals
+and labels stay those of the true geometry. The models are in `depth.py` and `rgb.py`: pure functions of
+(frame, generator), each with its source.
 """
 
 from collections.abc import Sequence
@@ -16,30 +16,30 @@ from pydantic import Field
 
 from agents.edges import canny_edges
 from agents.noise.depth import DEPTH_NOISE
-from agents.noise.rgb import exposed, grainy, moved
+from agents.noise.rgb import motion_blurred, with_exposure, with_sensor_noise
 from scenes.config import Config
 
 
 class NoiseConfig(Config):
-    """Which noise frames get; by default none."""
+    """Which noise is added; by default none."""
 
     depth: Literal["none", "kinect", "lidar"] = "none"
     """kinect: structured light with its steps, shadows and blind range; lidar: a time-of-flight scanner."""
     exposure_stops: float = Field(default=0.0, ge=0, le=3)
-    """Standard deviation of each picture's exposure [stops]."""
+    """Standard deviation of an image's exposure [stops]."""
     grain: float = Field(default=0.0, ge=0, le=0.2)
-    """Standard deviation of a mid-grey pixel's shot and read noise, as a share of white."""
+    """Standard deviation of a mid-grey pixel's shot and read noise, as a fraction of white."""
     blur: float = Field(default=0.0, ge=0, le=0.2)
-    """Standard deviation of a picture's motion while the shutter is open, as a share of its width."""
+    """Standard deviation of the motion while the shutter is open, as a fraction of the image's width."""
 
     @property
-    def of_rgb(self) -> bool:
-        """Whether pictures are changed, and their edges with them."""
+    def changes_rgb(self) -> bool:
+        """Whether rgb changes, and the edges computed from it."""
         return max(self.exposure_stops, self.grain, self.blur) > 0
 
     @property
-    def words(self) -> str:
-        """What a store says of it; empty where there is none."""
+    def description(self) -> str:
+        """The noise in words, for a store's provenance; empty where there is none."""
         return ", ".join(f"{k} {v}" for k, v in self.model_dump(exclude_defaults=True).items())
 
 
@@ -48,12 +48,12 @@ def add_noise(
     config: NoiseConfig,
     generators: Sequence[np.random.Generator],
 ) -> dict[str, Shaped[np.ndarray, "n ..."]]:
-    """The frames with noise, a generator each; keys as in `agents/modalities.py`.
+    """Return the frames with noise; keys as in `agents/modalities.py`, one generator per frame.
 
-    Depth noise needs `intrinsics`; `edges` are drawn anew from `rgb` where that changes, and so need it.
+    Depth noise needs `intrinsics` among the frames. Where rgb changes, `edges` are recomputed from it.
     """
     noisy = dict(frames)
-    # One generator a sensor: what rgb is given does not change what depth gets.
+    # One generator per sensor: noise of rgb does not change that of depth.
     pairs = [generator.spawn(2) for generator in generators]
     if config.depth != "none" and "depth" in frames:
         model = DEPTH_NOISE[config.depth]
@@ -63,7 +63,7 @@ def add_noise(
             if len(pairs)
             else frames["depth"]
         )
-    if config.of_rgb and "rgb" in frames and len(pairs):
+    if config.changes_rgb and "rgb" in frames and len(pairs):
         noisy["rgb"] = np.stack(
             [_noisy_rgb(f, config, p[1]) for f, p in zip(frames["rgb"], pairs, strict=True)]
         )
@@ -73,11 +73,11 @@ def add_noise(
 
 
 def _noisy_rgb(rgb: np.ndarray, config: NoiseConfig, generator: np.random.Generator) -> np.ndarray:
-    """In the order of a camera: motion while the shutter is open, exposure, then the chip's noise."""
+    """The order is that of a camera: motion blur, exposure, sensor noise."""
     if config.blur:
-        rgb = moved(rgb, config.blur, generator)
+        rgb = motion_blurred(rgb, config.blur, generator)
     if config.exposure_stops:
-        rgb = exposed(rgb, config.exposure_stops, generator)
+        rgb = with_exposure(rgb, config.exposure_stops, generator)
     if config.grain:
-        rgb = grainy(rgb, config.grain, generator)
+        rgb = with_sensor_noise(rgb, config.grain, generator)
     return rgb

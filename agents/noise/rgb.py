@@ -1,4 +1,4 @@
-"""What a camera does to a picture: exposure, motion blur, grain. uint8 sRGB [h, w, 3] in and out."""
+"""Noise of colour cameras: exposure, motion blur, sensor noise. uint8 sRGB [h, w, 3] in and out."""
 
 import cv2
 import numpy as np
@@ -7,39 +7,39 @@ from jaxtyping import Float32, UInt8
 from agents.srgb import SRGB_TO_LINEAR, to_srgb8
 
 MID_GREY = 0.18
-"""Linear."""
+"""Linear value."""
 READ = 0.25
-"""Share of a mid-grey pixel's variance that is read noise; the rest is the photons'."""
+"""Fraction of a mid-grey pixel's variance that is read noise; the rest is shot noise."""
 
 
-def exposed(
+def with_exposure(
     rgb: UInt8[np.ndarray, "h w 3"], stops: float, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Over- or underexposed by a normal number of stops of that width; what is too bright stays white."""
+    """Expose by a normal deviate of standard deviation `stops` more or less; overexposed pixels clip."""
     return to_srgb8(SRGB_TO_LINEAR[rgb] * 2.0 ** rng.normal(0.0, stops))
 
 
-def grainy(
+def with_sensor_noise(
     rgb: UInt8[np.ndarray, "h w 3"], sigma: float, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Noise whose variance grows with the light: a·x + b (Foi, Trimeche, Katkovnik and Egiazarian, 2008).
+    """Add shot and read noise, of variance a·x + b (Foi, Trimeche, Katkovnik and Egiazarian, 2008).
 
-    `sigma`: of a mid-grey pixel's linear value, as a share of white.
+    `sigma` is the standard deviation of a mid-grey pixel's linear value, as a fraction of white.
     """
     linear = SRGB_TO_LINEAR[rgb]
     variance = sigma**2 * ((1 - READ) * linear / MID_GREY + READ)
     return to_srgb8(linear + rng.normal(size=rgb.shape) * np.sqrt(variance))
 
 
-def moved(
-    rgb: UInt8[np.ndarray, "h w 3"], share: float, rng: np.random.Generator
+def motion_blurred(
+    rgb: UInt8[np.ndarray, "h w 3"], sigma: float, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Blurred along a line in a random direction, as a camera that turns evenly while its shutter is open.
+    """Blur along a line in a random direction, as of a camera that turns evenly while its shutter is open.
 
-    The line's half axes are normal with `share` of the width: a turn moves all of a narrow picture alike.
-    Linear light is what adds up on a chip, so that is what is averaged.
+    The line's extents along x and y are normal with standard deviation `sigma`, a fraction of the width.
+    Linear light is averaged, as on a sensor.
     """
-    x, y = rng.normal(0.0, share * rgb.shape[1], 2)
+    x, y = rng.normal(0.0, sigma * rgb.shape[1], 2)
     kernel = line_kernel(x, y)
     if kernel.size == 1:
         return rgb
@@ -48,7 +48,7 @@ def moved(
 
 
 def line_kernel(x: float, y: float) -> Float32[np.ndarray, "k k"]:
-    """Weights [k, k], k odd, of a line of x by y pixels through the middle, float32; they sum to 1."""
+    """Filter kernel [k, k], k odd, of a line of x by y pixels through the centre; its weights sum to 1."""
     reach = int(np.ceil(max(abs(x), abs(y)) / 2))
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
     steps = 8 * (2 * reach + 1)

@@ -31,7 +31,7 @@ def start_warp() -> None:
 
 @contextmanager
 def without_lines(text: str) -> Iterator[None]:
-    """Hold back what the process writes to file descriptor 2, then write it but for lines with `text`.
+    """Capture what the process writes to file descriptor 2, then write it but for lines with `text`.
 
     Warp's native library writes by C's `fprintf`, which `sys.stderr` does not see.
     """

@@ -1,10 +1,9 @@
-"""How much of a space frames have seen: shares of its floor and of its surfaces.
+"""How much of a space frames have seen: fractions of its floor and of its visible surfaces.
 
-`floor`: of the cells of floor above which a camera could be, those within NEAR of a camera, seen from above.
-`surface`: of the cubes of VOXEL that hold a surface anyone could see, those that a frame's depth falls into.
-What anyone could see is what REFERENCE views of the dense sampler, always the same, see; it leaves out the
-insides of walls and cupboards, which a share of all triangles would not. Both come of depth that was rendered
-anyway, thinned, so that measuring costs next to nothing.
+`floor`: of the floor cells above which a camera could be, those within NEAR of a camera in plan.
+`surface`: of the voxels with a visible surface, those that the depth of some frame falls into. Visible is
+what REFERENCE views of the dense sampler with seed 0 see; this excludes the insides of walls and cupboards,
+which a fraction of all triangles would not. Depth is subsampled, so that measuring costs little.
 """
 
 from dataclasses import dataclass
@@ -21,18 +20,21 @@ from agents.samplers.sampling import CLEARANCE
 from agents.simulator import Simulator
 
 NEAR = 0.5
-"""How far from a camera, on foot as it were, floor counts as covered [m]."""
+"""Distance in plan from a camera within which floor counts as covered [m]."""
 CELL = 0.25
+"""Side of a floor cell [m]."""
 VOXEL = 0.25
+"""Side of a voxel [m]."""
 REFERENCE = 96
+"""Views that define which surfaces are visible."""
 PIXELS = 48
-"""Rows and columns of depth that are looked at, about."""
+"""Rows and columns to which depth is subsampled, about."""
 _HEIGHTS = tuple((h, CLEARANCE) for h in (0.4, 0.9, 1.4, 1.9))
 
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """What frames cover of one space; `a | b` is what both together do."""
+    """What frames cover of one space; `a | b` is the union."""
 
     floor: Bool[np.ndarray, "cells"]
     surface: Bool[np.ndarray, "voxels"]
@@ -42,12 +44,12 @@ class Coverage:
 
     @property
     def shares(self) -> tuple[float, float]:
-        """Of the floor, of the surfaces."""
+        """Covered fractions of the floor and of the surfaces."""
         return float(self.floor.mean()), float(self.surface.mean())
 
 
 class CoverageMeter:
-    """Measures frames of the space that the simulator has loaded."""
+    """Measures the coverage of frames of the space that the simulator has loaded."""
 
     def __init__(self, simulator: Simulator) -> None:
         space: FreeSpace = simulator.free_space()
@@ -63,7 +65,7 @@ class CoverageMeter:
         poses: Float[np.ndarray, "n 4 4"],
         intrinsics: Float[np.ndarray, "n 4"],
     ) -> Coverage:
-        """What frames with true depth [mm] cover."""
+        """Return what frames cover, from their true depth [mm]."""
         near = np.zeros(len(self._cells), bool)
         if len(poses) and len(near):
             near = KDTree(poses[:, [0, 2], 3]).query(self._cells)[0] <= NEAR
@@ -71,7 +73,7 @@ class CoverageMeter:
 
 
 def _voxels(depth: np.ndarray, poses: np.ndarray, intrinsics: np.ndarray) -> Int[np.ndarray, "k"]:
-    """A number for the voxel of each pixel that hit something, some pixels left out."""
+    """Key of the voxel of each subsampled pixel that hit something."""
     height, width = depth.shape[1:]
     rows = np.arange(0, height, max(1, height // PIXELS))
     columns = np.arange(0, width, max(1, width // PIXELS))
@@ -81,6 +83,6 @@ def _voxels(depth: np.ndarray, poses: np.ndarray, intrinsics: np.ndarray) -> Int
     y = z * ((rows + 0.5 - cy) / fy)[:, :, None]
     points = np.stack([x, y, z], axis=-1).reshape(len(z), -1, 3)
     world = points @ poses[:, :3, :3].swapaxes(1, 2) + poses[:, None, :3, 3]
-    # A surface on the border of two voxels would flicker between them: walls stand on round numbers.
+    # Offset by 0.37 voxels: walls lie on round coordinates, and one on a voxel border would alternate.
     cube = np.floor(world[z.reshape(len(z), -1) > 0] / VOXEL + 0.37).astype(np.int64) + (1 << 20)
     return (cube[:, 0] << 42) | (cube[:, 1] << 21) | cube[:, 2]

@@ -1,4 +1,4 @@
-"""The floor of a space as cells, for samplers that go along it: which are free, which neighbour which."""
+"""The free floor of a space as a graph of cells, for samplers that follow it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from agents.raycast.free_space import FreeSpace
-from agents.samplers.sampling import good_places
+from agents.samplers.sampling import free_places
 
 CELL = 0.1
 """Side of a cell [m]."""
@@ -17,7 +17,7 @@ CELL = 0.1
 
 @dataclass(frozen=True, eq=False)
 class FloorCells:
-    """The free cells of a floor. `neighbours` holds the way [m] between two that touch, corners included."""
+    """The free cells of a floor. `neighbours` holds distances [m] of adjacent cells, diagonals included."""
 
     places: Float[np.ndarray, "n 3"]  # world, on the floor, in the middle of the cell
     rooms: Int[np.ndarray, "n"]  # index into the space's floor
@@ -27,12 +27,12 @@ class FloorCells:
         return len(self.places)
 
     def ways_from(self, cell: int) -> tuple[Float[np.ndarray, "n"], Int[np.ndarray, "n"]]:
-        """The way to every cell [m], inf where there is none, and each cell's predecessor on it."""
+        """Shortest distance to every cell [m], inf without a path, and each cell's predecessor on it."""
         way, before = dijkstra(self.neighbours, indices=cell, return_predecessors=True)
         return way, before
 
     def islands(self) -> Int[np.ndarray, "n"]:
-        """Number of the connected piece of floor that each cell is in."""
+        """Index of the connected component of each cell."""
         return connected_components(self.neighbours, directed=False)[1]
 
 
@@ -41,8 +41,8 @@ def floor_cells(
 ) -> FloorCells:
     """The cells that are free at `heights`, pairs of (metres above the floor, clearance [m]).
 
-    `every`: free at each of them, as for a body that stands there; otherwise at one of them, as for a camera
-    that may be at any height.
+    With `every`, a cell is free at all of them, as for a body that stands there; otherwise at one of them, as
+    for a camera at any height.
     """
     corners = np.concatenate([region.polygon for region in space.floor])
     low = corners.min(0)
@@ -61,19 +61,19 @@ def floor_cells(
     free = np.full(len(x), every) & inside
     for height, clearance in heights:
         good = np.zeros(len(x), bool)
-        good[inside] = good_places(space, flat[inside] + (0.0, height, 0.0), clearance)
+        good[inside] = free_places(space, flat[inside] + (0.0, height, 0.0), clearance)
         free = free & good if every else free | good
     return FloorCells(flat[free], rooms[free], _neighbours(free.reshape(rows, columns), cell))
 
 
 def _neighbours(free: Bool[np.ndarray, "z x"], cell: float) -> csr_array:
-    number = np.pad(np.full(free.shape, -1), 1, constant_values=-1)  # a border, so that rolling is harmless
+    number = np.pad(np.full(free.shape, -1), 1, constant_values=-1)  # a border, so that np.roll does not wrap
     number[1:-1, 1:-1][free] = np.arange(free.sum())
     rows, columns, ways = [], [], []
     for dz, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
         other, below, beside = (np.roll(number, shift, (0, 1)) for shift in ((-dz, -dx), (-dz, 0), (0, -dx)))
         both = (number >= 0) & (other >= 0)
-        if dz and dx:  # no way between two corners that touch
+        if dz and dx:  # no step between two obstacles that touch at a corner
             both &= (below >= 0) & (beside >= 0)
         rows.append(number[both])
         columns.append(other[both])

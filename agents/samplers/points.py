@@ -15,27 +15,27 @@ from scipy.spatial import KDTree
 from agents.cameras import look_pose
 from agents.raycast.free_space import FreeSpace
 from agents.samplers.sampling import (
-    PATIENCE,
-    ROUND,
+    MAX_FAILED_ROUNDS,
+    ROUND_SIZE,
     SIGHT,
     Views,
     check_floor,
-    good_places,
-    no_place,
+    free_places,
+    no_free_place,
     truncated_normal,
 )
 from scenes.config import Config
 
 ROLL, MOST_ROLL = np.radians(10.0), np.radians(20.0)
 MOST_PITCH = np.radians(60.0)
-"""Fixation points steeper above or below than this are not looked at: all one would see is floor."""
+"""Largest pitch to a fixation point [radians]; steeper views show floor or ceiling alone."""
 FIXATIONS = 24
 """Fixation points from each camera place."""
 FULL = 6
-"""Rounds without a new place before the places are taken for complete."""
+"""Rounds without a new place after which the Poisson disc sample is complete."""
 MOST_PLACES = 2048
 MOST_TARGETS = 2048
-_NEAREST = 12  # fixation points by yaw whose line of sight is asked
+_NEAREST = 12  # fixation points, by nearness in yaw, whose line of sight is tested
 
 
 class PointsOptions(Config):
@@ -48,7 +48,10 @@ class PointsOptions(Config):
 
 
 def points(space: FreeSpace, count: int, rng: np.random.Generator, options: PointsOptions) -> Views:
-    """Views with fields of view; ValueError where there is no free place, or a range that is none."""
+    """Draw `count` views with fields of view.
+
+    Raises ValueError where no free place is found, and for a range of angles not within (0, 180).
+    """
     check_floor(space)
     low, high = options.fov_range_deg
     if not 0 < low <= high < 180:
@@ -61,50 +64,50 @@ def points(space: FreeSpace, count: int, rng: np.random.Generator, options: Poin
     found = failed = 0
     order = np.zeros(0, int)
     while found < count:
-        while len(order) < ROUND:
+        while len(order) < ROUND_SIZE:
             order = np.append(order, rng.permutation(len(places)))
-        chosen, order = places[order[:ROUND]], order[ROUND:]
-        wanted = rng.uniform(-np.pi, np.pi, ROUND)
-        roll = truncated_normal(rng.random(ROUND), ROLL, MOST_ROLL)
-        angle = rng.uniform(low, high, ROUND)
+        chosen, order = places[order[:ROUND_SIZE]], order[ROUND_SIZE:]
+        wanted = rng.uniform(-np.pi, np.pi, ROUND_SIZE)
+        roll = truncated_normal(rng.random(ROUND_SIZE), ROLL, MOST_ROLL)
+        angle = rng.uniform(low, high, ROUND_SIZE)
         yaw, pitch, good = _aim(space, chosen, wanted, targets)
         poses.append(look_pose(chosen, yaw, pitch, roll)[good])
         angles.append(angle[good])
         found += int(good.sum())
         failed = 0 if good.any() else failed + 1
-        if failed == PATIENCE:
-            raise no_place(space, PATIENCE * ROUND)
+        if failed == MAX_FAILED_ROUNDS:
+            raise no_free_place(space, MAX_FAILED_ROUNDS * ROUND_SIZE)
     return Views(np.concatenate(poses)[:count], np.concatenate(angles)[:count])
 
 
 def poisson_disc(space: FreeSpace, spacing: float, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
-    """Free places at least `spacing` [m] apart, until no more are found."""
+    """Draw free places [m] at least `spacing` [m] apart, until no more are found."""
     low = np.array([[*r.polygon.min(0), r.floor_y] for r in space.floor])
     high = np.array([[*r.polygon.max(0), r.ceiling_y] for r in space.floor])
     polygons = np.array([shapely.Polygon(r.polygon) for r in space.floor])
     share = space.volumes / space.volumes.sum()
     kept = np.zeros((0, 3))
     failed = 0
-    while failed < (FULL if len(kept) else PATIENCE) and len(kept) < MOST_PLACES:
-        rooms = rng.choice(len(share), 4 * ROUND, p=share)
-        x, z, y = (low[rooms] + rng.random((4 * ROUND, 3)) * (high - low)[rooms]).T
+    while failed < (FULL if len(kept) else MAX_FAILED_ROUNDS) and len(kept) < MOST_PLACES:
+        rooms = rng.choice(len(share), 4 * ROUND_SIZE, p=share)
+        x, z, y = (low[rooms] + rng.random((4 * ROUND_SIZE, 3)) * (high - low)[rooms]).T
         within = shapely.contains_xy(polygons[rooms], x, z)
         darts = np.stack([x, y, z], axis=1)[within]
         if len(kept):
             darts = darts[KDTree(kept).query(darts)[0] >= spacing]
-        darts = darts[good_places(space, darts)]
+        darts = darts[free_places(space, darts)]
         before = len(kept)
         for dart in darts:
             if not len(kept) or np.linalg.norm(kept - dart, axis=1).min() >= spacing:
                 kept = np.append(kept, dart[None], axis=0)
         failed += len(kept) == before
     if not len(kept):
-        raise no_place(space, PATIENCE * 4 * ROUND)
+        raise no_free_place(space, MAX_FAILED_ROUNDS * 4 * ROUND_SIZE)
     return kept[:MOST_PLACES]
 
 
 def _fixations(space: FreeSpace, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Points on surfaces, where rays at random from the places end."""
+    """Fixation points [n, 3]: where random rays from the places hit a surface."""
     start = np.repeat(places, FIXATIONS, axis=0)
     ray = rng.normal(size=start.shape)
     ray /= np.linalg.norm(ray, axis=1, keepdims=True)

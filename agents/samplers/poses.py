@@ -1,7 +1,7 @@
-"""The sampler `poses`: views from a file, in the order they stand there.
+"""The sampler `poses`: views from a file, in its order.
 
-Three forms, told apart by the file's ending. Poses are camera to world, OpenCV axes, in the right-handed,
-y-up world of `scenes/meshes/geometry.py`, metres.
+There are three forms, told apart by the file's extension. Poses are camera to world, OpenCV axes, in the
+right-handed, y-up world of `scenes/meshes/geometry.py`, metres.
 
     .npy    float [n, 4, 4]
     .json   {"poses": [[[…4], …4], …], "fov_deg": 70}      fov_deg may be left out, or be a list of n
@@ -19,7 +19,7 @@ from agents.samplers.sampling import Views
 from scenes.config import Config
 
 LEAST = 0.02
-"""Clearance that a pose of a file must have [m]; whoever wrote it may go nearer to things than we would."""
+"""Smallest clearance of a pose from a file [m]; less than other samplers keep."""
 _FORMS = (".npy", ".json", ".txt")
 
 

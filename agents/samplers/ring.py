@@ -8,13 +8,13 @@ from agents.raycast.free_space import FreeSpace
 from agents.samplers.floor_cells import CELL, FloorCells, floor_cells
 from agents.samplers.sampling import (
     CLEARANCE,
-    PATIENCE,
-    ROUND,
+    MAX_FAILED_ROUNDS,
+    ROUND_SIZE,
     Views,
     check_floor,
-    good_views,
-    looking_about,
-    no_place,
+    no_free_place,
+    random_angles,
+    valid_views,
 )
 from scenes.config import Config
 
@@ -31,7 +31,10 @@ class RingOptions(Config):
 
 
 def ring(space: FreeSpace, count: int, rng: np.random.Generator, options: RingOptions) -> Views:
-    """Views within the region of `options.area_m2`; ValueError where the space is full."""
+    """Draw `count` views within the region of `options.area_m2`.
+
+    Raises ValueError where no free place is found.
+    """
     check_floor(space)
     if count == 0:
         return Views(np.zeros((0, 4, 4)))
@@ -40,30 +43,30 @@ def ring(space: FreeSpace, count: int, rng: np.random.Generator, options: RingOp
     accepted: list[np.ndarray] = []
     found = failed = 0
     while found < count:
-        chosen = rng.integers(len(cells), size=ROUND)
-        share = rng.random((ROUND, 3))
+        chosen = rng.integers(len(cells), size=ROUND_SIZE)
+        share = rng.random((ROUND_SIZE, 3))
         places = cells.places[chosen] + (share - (0.5, 0.0, 0.5)) * np.stack(
-            [np.full(ROUND, CELL), top[chosen], np.full(ROUND, CELL)], axis=1
+            [np.full(ROUND_SIZE, CELL), top[chosen], np.full(ROUND_SIZE, CELL)], axis=1
         )
-        poses = look_pose(places, *looking_about(rng))
-        good = poses[good_views(space, poses)]
+        poses = look_pose(places, *random_angles(rng))
+        good = poses[valid_views(space, poses)]
         accepted.append(good)
         found += len(good)
         failed = 0 if len(good) else failed + 1
-        if failed == PATIENCE:
-            raise no_place(space, PATIENCE * ROUND)
+        if failed == MAX_FAILED_ROUNDS:
+            raise no_free_place(space, MAX_FAILED_ROUNDS * ROUND_SIZE)
     return Views(np.concatenate(accepted)[:count])
 
 
 def region(space: FreeSpace, options: RingOptions) -> FloorCells:
-    """The cells of the region: those nearest on foot to its centre, until their area is what is asked.
+    """Return the cells of the region: those closest to its centre by walking distance, up to the asked area.
 
-    Floor that leaves no room for a camera above it at any height does not count. Depends on the space, the
-    area and the seed of the centre, not on the views' own generator.
+    Cells without a free camera height do not count. A function of the space, the area and the centre's seed;
+    the generator of the views plays no part. Raises ValueError where no cell is free.
     """
     cells = floor_cells(space, _HEIGHTS, every=False)
     if not len(cells):
-        raise no_place(space, len(_HEIGHTS))
+        raise no_free_place(space, len(_HEIGHTS))
     islands = cells.islands()
     main = np.flatnonzero(islands == np.bincount(islands).argmax())
     centre = int(main[np.random.default_rng(options.center_seed).integers(len(main))])

@@ -1,8 +1,8 @@
-"""The sampler `walk`: a body's camera on a smooth walk through all rooms, as a video would have it.
+"""The sampler `walk`: a camera on a smooth walk through all rooms, as in a video.
 
-Tour after tour: each goes to some places of every room, nearest first and room by room, along the shortest
-way that a body of 0.2 m can take. Floor that cannot be reached on foot is walked by itself: there the video
-has a cut. A frame is taken every `step_m`; the camera looks where it goes, and about.
+The walk consists of tours. A tour visits some points of every room, the closest first and room by room, along
+shortest paths for a body of radius 0.2 m. Floor that is not connected has tours of its own, between which the
+video has a cut. A frame is taken every `step_m`; the camera looks ahead, swinging slowly to the sides.
 """
 
 import numpy as np
@@ -13,19 +13,19 @@ from scipy.ndimage import gaussian_filter1d
 from agents.cameras import look_pose
 from agents.raycast.free_space import FreeSpace
 from agents.samplers.floor_cells import CELL, FloorCells, floor_cells
-from agents.samplers.sampling import Views, check_floor, good_places, no_place
+from agents.samplers.sampling import Views, check_floor, free_places, no_free_place
 from scenes.config import Config
 
 BODY = 0.2
-"""Radius of a body, and least distance of its camera from any surface [m]."""
-_HIPS = (0.3, 0.8)  # metres above the floor, where the body needs its room besides at the eyes
-_ISLAND = 1.0  # m²; smaller pieces of floor are not worth a walk of their own
-_PLACES_EVERY = 4.0  # m² of free floor for each place to go to
-_FINE = 0.02  # m between the points of a way while it is made smooth
-_ROUNDS = 400  # of smoothing, each of which moves a point halfway to the middle of its neighbours
-_TURN = 0.8  # m of way over which the camera turns
-_ABOUT = (np.radians(35.0), np.radians(8.0), np.radians(2.0))  # most of yaw, pitch, roll that swing
-_DOWN = np.radians(-5.0)
+"""Radius of the body, and smallest distance of its camera from any surface [m]."""
+_HIPS = (0.3, 0.8)  # heights above the floor at which the body must be clear, besides that of the eyes [m]
+_ISLAND = 1.0  # smallest component of the floor that has tours of its own [m²]
+_PLACES_EVERY = 4.0  # free floor per point to visit [m²]
+_FINE = 0.02  # distance between the points of a path while it is smoothed [m]
+_ROUNDS = 400  # of smoothing, each of which moves a point halfway to the mean of its neighbours
+_TURN = 0.8  # standard deviation of the smoothing of yaw [m of path]
+_ABOUT = (np.radians(35.0), np.radians(8.0), np.radians(2.0))  # largest swing of yaw, pitch, roll
+_DOWN = np.radians(-5.0)  # mean pitch
 
 
 class WalkOptions(Config):
@@ -38,11 +38,11 @@ class WalkOptions(Config):
 
 
 def walk(space: FreeSpace, count: int, rng: np.random.Generator, options: WalkOptions) -> Views:
-    """Frames of a walk; ValueError where nothing is wide enough for a body."""
+    """Draw the first `count` frames. Raises ValueError where no floor is wide enough for the body."""
     check_floor(space)
     lowest = min(r.ceiling_y - r.floor_y for r in space.floor)
     eyes = min(options.eyes_m, 0.75 * lowest)
-    # Between the middles of two cells that touch, the eyes come nearer to things than at either.
+    # Between two cell centres the eyes come closer to surfaces than at either.
     heights = [(h, BODY) for h in _HIPS if h < eyes - 0.1] + [(eyes, BODY + 0.75 * CELL)]
     cells = floor_cells(space, heights, every=True)
     islands = cells.islands() if len(cells) else np.zeros(0, int)
@@ -50,7 +50,7 @@ def walk(space: FreeSpace, count: int, rng: np.random.Generator, options: WalkOp
     walked = [k for k in np.argsort(-sizes, kind="stable") if sizes[k] * CELL**2 >= _ISLAND]
     walked = walked or list(np.argsort(-sizes, kind="stable")[:1])
     if not walked and count:
-        raise no_place(space, len(cells) + 1)
+        raise no_free_place(space, len(cells) + 1)
     frames = [np.zeros((0, 4, 4))]
     end: dict[int, tuple[int, float]] = {}  # of the last tour of an island: cell and yaw
     found = 0
@@ -68,7 +68,7 @@ def walk(space: FreeSpace, count: int, rng: np.random.Generator, options: WalkOp
 
 
 def _tour(cells: FloorCells, here: np.ndarray, start: int, rng: np.random.Generator) -> tuple[list[int], int]:
-    """Cells one after another on a round through the rooms of an island, and the last of them."""
+    """Cells of a tour through the rooms of a component, and the last of them."""
     targets: list[int] = []
     for room in np.unique(cells.rooms[here]):
         floor = here[cells.rooms[here] == room]
@@ -90,7 +90,7 @@ def _tour(cells: FloorCells, here: np.ndarray, start: int, rng: np.random.Genera
 
 
 def _smooth(space: FreeSpace, corners: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:
-    """A finer, rounder way between the same ends; a point that would come too near to something stays."""
+    """Resample and smooth a path; its ends, and points that would come too close to a surface, stay."""
     line = _resampled(corners, _FINE)
     if len(line) < 3:
         return line
@@ -101,8 +101,8 @@ def _smooth(space: FreeSpace, corners: Float[np.ndarray, "n 3"]) -> Float[np.nda
         middle = 0.5 * line
         middle[1:-1] += 0.25 * (line[:-2] + line[2:])
         trial = np.where(stuck[:, None], line, middle)
-        if k % 10 == 9:  # the way between two checks is too short to cross anything
-            good = good_places(space, trial, BODY)
+        if k % 10 == 9:  # ten rounds move a point too little to cross a surface
+            good = free_places(space, trial, BODY)
             good[[0, -1]] = True
             stuck |= ~good
             trial[~good] = kept[~good]
@@ -112,7 +112,7 @@ def _smooth(space: FreeSpace, corners: Float[np.ndarray, "n 3"]) -> Float[np.nda
 
 
 def _resampled(line: Float[np.ndarray, "n 3"], step: float) -> Float[np.ndarray, "m 3"]:
-    """Points every `step` [m] along a line; its first always, its last to within a step."""
+    """Points every `step` [m] along a path, from its first point."""
     along = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1)))
     at = np.arange(0.0, along[-1] + 1e-9, step)
     return np.stack([np.interp(at, along, line[:, k]) for k in range(3)], axis=1)
@@ -121,7 +121,7 @@ def _resampled(line: Float[np.ndarray, "n 3"], step: float) -> Float[np.ndarray,
 def _frames(
     line: np.ndarray, step: float, from_yaw: float | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """Poses every `step` along a line, turning on from a yaw where there is one, and the last yaw."""
+    """Poses every `step` [m] along a path, and the last yaw; the first blends from `from_yaw` where given."""
     places = _resampled(line, step)
     n = len(places)
     length = np.arange(n) * step
@@ -133,7 +133,7 @@ def _frames(
         course = np.zeros(n)
     course = gaussian_filter1d(course, _TURN / step, mode="nearest")
     swing = []
-    for most in _ABOUT:  # three slow waves each, of 6 to 15 m of way
+    for most in _ABOUT:  # three waves each, of wavelength 6 to 15 m
         waves = rng.uniform(2 * np.pi / 15, 2 * np.pi / 6, 3)
         phases = rng.uniform(0, 2 * np.pi, 3)
         swing.append(most / 3 * np.sin(np.outer(length, waves) + phases).sum(1))

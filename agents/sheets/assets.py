@@ -1,7 +1,7 @@
-"""`tst houses assets`: one picture of every object type, and from what its geometry comes.
+"""`tst houses assets`: a picture of every object type, and the source of its geometry.
 
 tst houses assets --out docs/pictures/asset-types.jpg --table docs/tables/asset-geometry.md
-tst houses assets --of models --arrows --yaw-deg 20 --out models.png      # is each model's front its front?
+tst houses assets --of models --arrows --yaw-deg 20 --out models.png      # check which way each model faces
 tst houses assets --of assets --types Chair Sofa --out chairs.png
 """
 
@@ -40,7 +40,7 @@ class AssetSheetConfig(Config):
     out: Path
     """The picture to write: .png or .jpg."""
     of: Literal["types", "models", "assets"] = "types"
-    """One picture a type, a model of the table at its worst stretch, or an asset."""
+    """One picture per type, per library model (at its largest stretch), or per asset."""
     types: tuple[str, ...] = ()
     """Object types to draw; none named: all."""
     size: int = Field(default=150, ge=32)
@@ -48,11 +48,11 @@ class AssetSheetConfig(Config):
     columns: int = Field(default=11, ge=1)
     """Pictures side by side."""
     yaw_deg: float = 32.0
-    """How far to the right of its front a thing is seen from [degrees]."""
+    """Direction of the camera, to the right of the object's front [degrees]."""
     arrows: bool = False
-    """Whether a red bar on the floor points the way a front looks."""
+    """Whether a red bar on the floor points the way the front faces."""
     table: tyro.conf.OmitArgPrefixes[Path | None] = None
-    """A Markdown page to write: the counts by type, below the sheet."""
+    """A Markdown page to write, with the sheet and the counts by type."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def asset_sheet(config: AssetSheetConfig) -> None:
 
 
 def sheet(entries: list[Entry], pictures: UInt8[np.ndarray, "n size size 3"], columns: int) -> Image.Image:
-    """A grid of pictures [n, size, size, 3], each with its lines below."""
+    """Arrange the pictures in a grid, each with its entry's lines below."""
     size = pictures.shape[1]
     font = ImageFont.load_default(size=max(9, size // 13))
     line = max(11, size // 11)
@@ -102,7 +102,7 @@ def sheet(entries: list[Entry], pictures: UInt8[np.ndarray, "n size size 3"], co
 
 
 def _by_type(library: AssetLibrary, types: list[str]) -> list[Entry]:
-    """The middle one of a type's assets, of those from models where there are any."""
+    """The median asset of each type, of those with a library model where there are any."""
     rows = {row.type: row for row in count_types(library)}
     entries = []
     for object_type in types:
@@ -113,7 +113,7 @@ def _by_type(library: AssetLibrary, types: list[str]) -> list[Entry]:
 
 
 def _by_model(library: AssetLibrary, types: list[str]) -> list[Entry]:
-    """Each model where it is stretched most."""
+    """Each library model with the asset that stretches it most."""
     worst: dict[tuple[str, str], tuple[float, Asset]] = {}
     for object_type in types:
         for asset in assets_of_type(object_type):

@@ -1,9 +1,9 @@
-"""`tst houses sheet`: what rooms look like to one who stands in them, several houses on one picture.
+"""`tst houses sheet`: views from inside several houses, on one image.
 
     tst houses sheet houses/*.json --views 3 --out sheet.png
 
-In each house the largest rooms are seen, one of each type before a second of any, from that corner at eye
-height from which most things are in view.
+Views are of the largest rooms of a house, one of each type before a second of any, each from the corner at
+eye height that has the most objects in view.
 """
 
 from pathlib import Path
@@ -25,9 +25,9 @@ from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import FloorRegion
 
-CORNER_M = 0.45  # distance of an eye from the walls of its corner
-CLEAR_M = 0.3  # and from any surface
-PROBE = (24, 32)  # height and width of the pictures that viewpoints are compared by
+CORNER_M = 0.45  # distance of the camera from the walls of its corner
+CLEAR_M = 0.3  # smallest distance of the camera from any surface
+PROBE = (24, 32)  # height and width of the images by which viewpoints are compared [pixels]
 
 
 class HouseSheetConfig(Config):
@@ -59,7 +59,7 @@ def house_sheet(config: HouseSheetConfig) -> None:
             house = House.load(name)
             simulator = RaycastSimulator(config=FINE)
             simulator.load(compile_house(house))
-            rooms, poses = looks(simulator, config.views, config.eye_m, config.fov_deg)
+            rooms, poses = interior_views(simulator, config.views, config.eye_m, config.fov_deg)
             cameras = Cameras.same(poses, config.fov_deg, height, config.width)
             for room, view in zip(rooms, simulator.render(cameras, ["rgb"])["rgb"], strict=True):
                 tiles.append((f"{house.space_id}: {room.room_type}", view))
@@ -68,11 +68,11 @@ def house_sheet(config: HouseSheetConfig) -> None:
     print(f"{config.out}: {len(tiles)} views of {len(houses)} houses")
 
 
-def looks(
+def interior_views(
     simulator: Simulator, count: int, eye_m: float, fov_deg: float
 ) -> tuple[list[FloorRegion], Float64[np.ndarray, "count 4 4"]]:
-    """`count` rooms to see of the loaded space, and a pose [count, 4, 4] in each, no two the same."""
-    rooms = rooms_to_see(simulator.free_space().floor, count)
+    """Return `count` rooms of the loaded space and a pose in each; no two poses are the same."""
+    rooms = rooms_to_view(simulator.free_space().floor, count)
     poses = [
         viewpoint(simulator, room, eye_m, fov_deg, sum(room is other for other in rooms[:i]))
         for i, room in enumerate(rooms)
@@ -80,8 +80,8 @@ def looks(
     return rooms, np.stack(poses)
 
 
-def rooms_to_see(floor: tuple[FloorRegion, ...], count: int) -> list[FloorRegion]:
-    """`count` rooms, largest first, no type again before each was there; rooms repeat if there are fewer."""
+def rooms_to_view(floor: tuple[FloorRegion, ...], count: int) -> list[FloorRegion]:
+    """Return `count` rooms, largest first, every type once before any again; fewer rooms repeat."""
     waiting = sorted(floor, key=lambda r: -shapely.Polygon(r.polygon).area)
     order: list[FloorRegion] = []
     while waiting:
@@ -97,8 +97,7 @@ def rooms_to_see(floor: tuple[FloorRegion, ...], count: int) -> list[FloorRegion
 def viewpoint(
     simulator: Simulator, room: FloorRegion, eye_m: float, fov_deg: float, rank: int = 0
 ) -> Float64[np.ndarray, "4 4"]:
-    """The pose [4, 4] in a room's corners, looking at its middle, that has most things in view, or the one
-    that comes `rank` places after it."""
+    """Return the pose in a room's corners, looking at its middle, that ranks `rank`-th by objects in view."""
     outline = shapely.Polygon(room.polygon)
     inner = outline.buffer(-CORNER_M, join_style="mitre")
     inner = inner if not inner.is_empty else outline.buffer(-CORNER_M / 3, join_style="mitre")
@@ -115,7 +114,7 @@ def viewpoint(
     poses = look_pose(points, yaw, np.full(len(points), -0.16), np.zeros(len(points)))
     seen = simulator.render(Cameras.same(poses, fov_deg, *PROBE), ["instance", "depth"])
     kinds = [len(np.unique(frame)) for frame in seen["instance"]]
-    # What stands right before the eye hides the room.
+    # An object right before the camera hides the room.
     far = [float((frame > 700).mean()) for frame in seen["depth"]]
     order = np.argsort(-np.array(kinds) * np.array(far) ** 2, kind="stable")
     return poses[int(order[rank % len(order)])]

@@ -1,4 +1,4 @@
-"""Six views of two houses on one sheet, for looking at after a change to what rooms look like.
+"""Six views of two houses on one sheet, to inspect after a change of the renderer or of the houses.
 
     python -m agents.sheets.six_views --out views.jpg  # houses 3 and 6 of family apartment
     python -m agents.sheets.six_views --houses a.json b.json --out views.jpg
@@ -27,14 +27,14 @@ from scenes.seeding import rng
 EYES = 1.45
 """Height above the floor [m]."""
 DOWN = np.radians(-10.0)
-"""Pitch: a person who looks at a room looks a little down."""
+"""Pitch [radians]."""
 SEEDS = (3, 6)
 VIEWS = 3
-"""Of each house."""
+"""Views of each house."""
 
 
 class SixViewsConfig(Config):
-    """What to draw and where to put it."""
+    """Draw six views of two houses on one sheet."""
 
     out: Path
     """The picture to write, .jpg or .png."""
@@ -63,7 +63,7 @@ def six_views(config: SixViewsConfig) -> None:
 
 
 def views(space: FreeSpace) -> Float64[np.ndarray, "views 4 4"]:
-    """Poses [VIEWS, 4, 4]: from the free place farthest from the middle of each large room, across it."""
+    """Return VIEWS poses, each across a large room from its free place farthest from the middle."""
     rooms = np.argsort(-space.volumes, kind="stable")
     poses = []
     for k in range(VIEWS):

@@ -1,9 +1,9 @@
-"""A photographer's studio: meshes of assets, each on its own stretch of grey floor, all seen alike.
+"""Product pictures of meshes: each on its own grey floor, at the same size and from the same direction.
 
     pictures = photograph([library.mesh(asset) for asset in assets], size=200)
 
-Each mesh is scaled to the same size, so that a fork fills its picture as a bed does, and is seen from its
-front, a little from its right and from above.
+Each mesh is scaled to the same extent, so that a fork fills its picture as a bed does. The view is from the
+front, a little from the right and from above.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from scenes.meshes.geometry import FloorRegion, Instance, Light, Mesh, SceneGeom
 from scenes.meshes.looks import finish
 from scenes.meshes.mesh_builder import MeshBuilder
 
-SPACING_M = 6.0  # between things: none sees another
-EXTENT_M = 1.0  # diagonal of a thing's box on its stage
+SPACING_M = 6.0  # between objects, so that none is in another's picture
+EXTENT_M = 1.0  # diagonal of an object's box after scaling
 FOV_DEG = 26.0
 DISTANCE_M = 2.45
-GAIN = 3.4  # over what the meter reads: a studio is bright
-BATCH = 24  # things in one space
+GAIN = 3.4  # exposure
+BATCH = 24  # objects in one space
 _SUN = Light("directional", (2.4, 2.3, 2.1), direction=(-0.42, -0.76, -0.5))
 _SKY = Sky(zenith=(0.75, 0.78, 0.82), horizon=(0.72, 0.73, 0.74), ground=(0.5, 0.5, 0.5))
 
@@ -30,10 +30,10 @@ _SKY = Sky(zenith=(0.75, 0.78, 0.82), horizon=(0.72, 0.73, 0.74), ground=(0.5, 0
 def photograph(
     meshes: Sequence[Mesh], size: int, yaw_deg: float = 32.0, pitch_deg: float = 24.0, arrows: bool = False
 ) -> UInt8[np.ndarray, "n size size 3"]:
-    """Pictures uint8 [n, size, size, 3] of meshes whose front looks along +z.
+    """Render a picture of each mesh; a mesh's front faces +z.
 
-    The camera stands `yaw_deg` to the right of a thing's front and looks down by `pitch_deg`. With `arrows`
-    a red bar on the floor points the way its front looks.
+    The camera is `yaw_deg` degrees to the right of the front and looks down by `pitch_deg` degrees. With
+    `arrows` a red bar on the floor points the way the front faces.
     """
     rows = [
         _photograph(meshes[i : i + BATCH], size, yaw_deg, pitch_deg, arrows)
@@ -54,7 +54,7 @@ def _photograph(
     places = np.array([[SPACING_M * i, y, 0.0] for i, y in enumerate(middles)]) + back
     count = len(meshes)
     poses = look_pose(places, np.full(count, yaw), np.full(count, -pitch), np.zeros(count))
-    # Twice as large, then averaged: thin legs and cutlery stay whole.
+    # Rendered twice as large, then averaged: thin legs and cutlery keep no gaps.
     large = simulator.render(Cameras.same(poses, FOV_DEG, 2 * size, 2 * size), ["rgb"])["rgb"]
     fine = large.reshape(count, size, 2, size, 2, 3).astype(np.float32) ** 2.2
     return np.rint(fine.mean((2, 4)) ** (1 / 2.2)).astype(np.uint8)
@@ -92,5 +92,5 @@ def _stage(meshes: Sequence[Mesh], arrows: bool) -> SceneGeometry:
 
 
 def _middle(low: np.ndarray, high: np.ndarray) -> tuple[float, float, float]:
-    """What of a mesh comes to stand at its stage's origin: the middle of its box's foot."""
+    """Point of a mesh that is placed on the floor: the centre of its box's bottom."""
     return float(low[0] + high[0]) / 2, float(low[1]), float(low[2] + high[2]) / 2

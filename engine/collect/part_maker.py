@@ -170,7 +170,7 @@ class PartMaker:
         if geometry.digest != ref.digest:
             raise ValueError(f"{ref.path} was changed while it was being collected: collect it again")
         known = facts(geometry, Path(ref.path))
-        notes = [self._drawn_by, f"noise: {words}" if (words := self.recipe.noise.words) else ""]
+        notes = [self._drawn_by, f"noise: {noise}" if (noise := self.recipe.noise.description) else ""]
         space = Space(
             id=ref.space_id,
             house_digest=ref.digest,

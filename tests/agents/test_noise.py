@@ -7,7 +7,7 @@ from agents.cameras import Cameras
 from agents.edges import canny_edges
 from agents.noise.depth import BASELINE, FOCAL, STEPS, in_shadow, incidence, kinect, lidar
 from agents.noise.noise import NoiseConfig, add_noise
-from agents.noise.rgb import exposed, grainy, line_kernel, moved
+from agents.noise.rgb import line_kernel, motion_blurred, with_exposure, with_sensor_noise
 from agents.raycast.simulator import RaycastSimulator
 from tests.agents.rooms_by_hand import pose, room
 
@@ -35,7 +35,7 @@ def frames() -> dict[str, np.ndarray]:
 def test_none_by_default() -> None:
     clean = frames()
     noisy = add_noise(clean, NoiseConfig(), generators(0, 1))
-    assert NoiseConfig().words == ""
+    assert NoiseConfig().description == ""
     for name, values in clean.items():
         np.testing.assert_array_equal(noisy[name], values)
 
@@ -56,7 +56,7 @@ def test_a_frames_noise_is_its_generators_and_edges_are_of_the_noisy_picture() -
     alone = add_noise(clean, NoiseConfig(depth="kinect"), generators(3, 4))
     np.testing.assert_array_equal(alone["depth"], both["depth"])
     np.testing.assert_array_equal(alone["rgb"], clean["rgb"])
-    assert config.words == "depth kinect, exposure_stops 0.5, grain 0.05, blur 0.02"
+    assert config.description == "depth kinect, exposure_stops 0.5, grain 0.05, blur 0.02"
 
 
 @pytest.mark.parametrize("metres", [1.0, 2.0, 4.0])
@@ -99,11 +99,11 @@ def test_lidar_loses_what_is_far_and_keeps_the_rest_to_centimetres() -> None:
 
 
 def test_exposure_and_grain_have_their_size() -> None:
-    means = [exposed(GREY, 0.5, g).mean() for g in generators(*range(200))]
+    means = [with_exposure(GREY, 0.5, g).mean() for g in generators(*range(200))]
     assert np.std(means) > 10
-    grain = grainy(GREY, 0.05, np.random.default_rng(0)).astype(float)
+    grain = with_sensor_noise(GREY, 0.05, np.random.default_rng(0)).astype(float)
     assert abs(grain.mean() - 118) < 3
-    dark = grainy(GREY // 8, 0.05, np.random.default_rng(0))
+    dark = with_sensor_noise(GREY // 8, 0.05, np.random.default_rng(0))
     assert grain.std() > 10
     assert dark.std() > 5
 
@@ -116,6 +116,6 @@ def test_motion_blurs_along_a_line_and_keeps_the_light() -> None:
     assert line_kernel(0.0, 0.0).shape == (1, 1)
     stripes = GREY.copy()
     stripes[:, ::8] = 255
-    blurred = moved(stripes, 0.05, np.random.default_rng(1))
+    blurred = motion_blurred(stripes, 0.05, np.random.default_rng(1))
     assert blurred.std() < stripes.std()
-    np.testing.assert_array_equal(moved(GREY, 0.05, np.random.default_rng(1)), GREY)
+    np.testing.assert_array_equal(motion_blurred(GREY, 0.05, np.random.default_rng(1)), GREY)

@@ -8,7 +8,7 @@ import shapely
 from PIL import Image
 
 from agents.sheets.assets import AssetSheetConfig, asset_sheet
-from agents.sheets.houses import HouseSheetConfig, house_sheet, rooms_to_see, viewpoint
+from agents.sheets.houses import HouseSheetConfig, house_sheet, rooms_to_view, viewpoint
 from agents.sheets.studio import photograph
 from agents.simulator import make_simulator
 from scenes.generate.generate import generate_house
@@ -58,8 +58,8 @@ def test_rooms_are_seen_largest_first_and_every_type_once_before_any_twice():
         return FloorRegion(name, kind, np.array([[0, 0], [side, 0], [side, side], [0, side]]), 0.0, 2.5)
 
     floor = (square("a", "Bedroom", 3), square("b", "Bedroom", 5), square("c", "Bathroom", 2))
-    assert [r.room_id for r in rooms_to_see(floor, 3)] == ["b", "c", "a"]
-    assert [r.room_id for r in rooms_to_see(floor, 5)] == ["b", "c", "a", "b", "c"]
+    assert [r.room_id for r in rooms_to_view(floor, 3)] == ["b", "c", "a"]
+    assert [r.room_id for r in rooms_to_view(floor, 5)] == ["b", "c", "a", "b", "c"]
 
 
 def test_an_eye_stands_in_its_room_and_looks_at_the_middle():
