@@ -1,4 +1,4 @@
-"""Crops of frames, drawn once and stored: tokens are of a crop, so the pixels beside them must be cropped alike.
+"""Crops of frames, drawn once and stored: tokens are of a crop, so its pixels must be cropped alike.
 
 The whole frame comes first, then `count` random crops: a share of the area, a ratio of the sides, one in two
 mirrored, resized to the frame's size, as 4M does before it computes tokens (`apple/ml-4m/save_vq_tokens.py`).
