@@ -1,7 +1,7 @@
-"""Starting Ray, or joining it: one place for its settings.
+"""Starts or joins Ray: all its settings are here.
 
-`RAY_ADDRESS` set: join that cluster and ship this repository to it. Otherwise start Ray on this machine, with
-no dashboard, no usage reports and a small object store, since pixels never cross it.
+With `RAY_ADDRESS` set, join that cluster and send it this repository. Otherwise start Ray on this machine
+without dashboard and usage reports, with a small object store, since it never carries pixels.
 """
 
 import os

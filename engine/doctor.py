@@ -1,4 +1,4 @@
-"""`tst doctor`: what this machine can do, each gap with the line that fixes it."""
+"""`tst doctor`: the capabilities of this machine, with the command that adds each missing one."""
 
 import importlib.util
 import os

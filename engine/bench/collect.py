@@ -1,8 +1,8 @@
-"""How fast frames get into a store: `tst bench collect HOUSES`, and what a large collection would take.
+"""Speed of collection: `tst bench collect HOUSES`, with a projection for a large collection.
 
-{"collect": a whole collection into a store that is thrown away,
- "write": its frames once more, from memory, by our store and by its peers where installed [frames/s],
- "projection": bytes, hours and dollars of `to_houses` times `to_frames`, from the rates of this machine}
+{"collect": a whole collection into a temporary store,
+ "write": its frames written again from memory, by our store and by its peers where installed [frames/s],
+ "projection": bytes, hours and dollars of `to_houses` times `to_frames`, at this machine's rates}
 """
 
 import statistics

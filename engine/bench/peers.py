@@ -1,8 +1,9 @@
 """The same frames through other loaders: torch's DataLoader, WebDataset, LitData.
 
-Each maker writes what its loader reads, if that is not the store, and returns a function that gives the sizes
-of an epoch's batches. Formats are those that their users write: PNG or plain arrays in tar files for
-WebDataset, arrays in binary chunks for LitData, both lossless. Raises ImportError where a loader is absent.
+Each maker writes the format that its loader reads, where that is not the store, and returns a function that
+yields the batch sizes of an epoch. Formats are those in common use: PNG or plain arrays in tar files for
+WebDataset, arrays in binary chunks for LitData, all lossless. Raises ImportError where a loader is not
+installed.
 """
 
 import importlib

@@ -1,11 +1,11 @@
-"""How fast frames come out of a store: `tst bench stream STORE`, peers side by side where installed.
+"""Speed of reading a store: `tst bench stream STORE`, beside other loaders where installed.
 
-    {"threads": plain threads that read the store's chunks and keep nothing,
+    {"threads": plain threads that read the store's chunks and discard them,
      "stream": batches of `TicketReader`, shuffled,
      "torch ...", "webdataset ...", "litdata ...": the same frames through others, with worker processes}
 
-Everything runs in turn, several rounds of it, and the median counts: other work on a machine comes and goes.
-Peers read copies of the frames in their own format, written to a folder that is deleted afterwards.
+All loaders run in turn for several rounds, and the median is reported, since other work on the machine
+varies. Other loaders read copies of the frames in their own format, in a temporary folder.
 """
 
 import statistics

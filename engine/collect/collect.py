@@ -1,9 +1,9 @@
-"""Collecting: houses in, frames in a store out, on one process or many.
+"""Collects frames of houses into a store, in one process or on many actors.
 
     collect(CollectConfig(houses=[Path("house.json")], store=Path("store"), role="pretrain", frames=1000))
 
-Run again it adds only what is missing: after a crash, or with more houses or more frames. A house that
-fails three times is left out; the others go on, and the error at the end names it.
+Run again, it adds only what is missing: after a crash, or with more houses or frames. A house that fails
+three times is left out; the others are collected, and the final error names it.
 """
 
 import hashlib

@@ -1,10 +1,9 @@
-"""A second pass over a store: modalities computed from those it holds, beside them, on the same actors.
+"""Modalities computed from those that a store holds, on the same actors as collection.
 
     tst derive STORE --names normals_from_depth edges_from_rgb
 
-Every part gets what it lacks, as a group of its own (`PART.NAME`) with a manifest of its own; nothing that
-was written is written again, and a pass that was stopped goes on when started again. A new way to derive is
-a row of `DERIVATIONS`.
+Each part gets what it lacks as a group of its own (`PART.NAME`) with its own manifest; existing files are not
+rewritten, and an interrupted pass resumes. To add a derivation, add a row to `DERIVATIONS`.
 """
 
 import time

@@ -1,7 +1,7 @@
-"""What a collection would take: frames, files, bytes and hours, from rates measured before it is started.
+"""Estimated cost of a collection: frames, files, bytes and hours, from rates measured here before it starts.
 
-`tst collect ... --dry-run` prints it. A few of the houses are loaded and some frames of each are rendered and
-written, to a store that is thrown away.
+`tst collect ... --dry-run` prints it. A few of the houses are loaded, and some frames of each are rendered
+and written to a temporary store.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""How large a frame is, as people write it: `224`, a square; `240x320` or `[240, 320]`, height and width."""
+"""Frame sizes as users write them: `224` for a square; `240x320` or `[240, 320]` for height and width."""
 
 import re
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
-"""What became of every part of a collection: progress, failures, and the houses that had to be left out.
+"""Progress and failures of a collection, by part, and the houses that had to be left out.
 
-A failure is blamed on the house that it happened in. Where that is not known, because the actor was lost or
-the part could not be written, the part is tried again, then in halves, until the house stands alone. A house
-that fails three times with no success between is put in quarantine: taken out of every part still to be made,
-so that the houses beside it are collected, and named at the end.
+A failure is attributed to the house in which it happened. Where that is unknown, because the actor was lost
+or the part could not be written, the part is tried again, then in halves, until a house is alone. A house
+that fails three times without a success in between is put in quarantine: it is removed from all parts still
+to be made, so that the other houses are collected, and is named at the end.
 """
 
 from collections import Counter

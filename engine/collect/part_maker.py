@@ -1,4 +1,4 @@
-"""Making a part: load its houses, draw its poses, render, write. Used in-process and by every actor."""
+"""Makes a part: loads its houses, samples poses, renders, writes. Used in-process and by every actor."""
 
 import errno
 import time

@@ -1,8 +1,8 @@
-"""Which frames go into which part: decided before anything is rendered, by nothing but the request.
+"""Assigns frames to parts before anything is rendered, as a pure function of the request.
 
-Frames of the houses, in the order given, are packed into parts one after the other. What a store has already
-is then taken out of each part, so that collecting again, after a crash or with more houses or frames, adds
-only what is missing, and parts that a crash prevented come out as if there had been none.
+Frames of the houses, in the given order, are packed into consecutive parts. What a store already has is then
+removed from each part, so that collecting again, after a crash or with more houses or frames, adds only what
+is missing, and a part made after a crash equals the one that the crash prevented.
 """
 
 import hashlib

@@ -1,14 +1,14 @@
-"""The leak guard: views of a store that cannot show what their stage must not see.
+"""Guarded views of a store: a view cannot return what its stage must not see.
 
-A view holds only runs of its role, checks the role again at every read, and:
+A view holds frames of one role, checks the role at every read, and:
 
-* `PretrainFrames` gives no label, whatever is asked;
-* `UnlabelledTransferFrames`, to mix into pre-training, gives none of other spaces either;
-* `TransferFrames` must be told the test spaces, and refuses to exist if one of its own is among them, by id
-  or by digest of the house;
-* `EvalFrames` is for judging, and `check_held_out` proves that none of its poses was seen before.
+* `PretrainFrames` never returns a label;
+* `UnlabelledTransferFrames`, for mixing into pre-training, never returns a label of other spaces either;
+* `TransferFrames` must be given the test spaces, and raises if one of its own is among them, by id or by
+  digest of the house;
+* `EvalFrames` is for evaluation, and `check_held_out` verifies that none of its poses was used before.
 
-No view spans roles, and nothing here iterates over a whole store.
+No view spans roles, and no function here iterates over a whole store.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Checking: everything a store's files can have suffered, found by looking at every byte."""
+"""Verification: every kind of damage to a store's files, found by reading every byte."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

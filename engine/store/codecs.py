@@ -1,8 +1,8 @@
-"""How arrays are laid out and encoded: Zarr v3, sharded along the frame axis, a checksum in every chunk.
+"""Layout and encoding of arrays: Zarr v3, sharded along the frame axis, a checksum in every chunk.
 
-Zarr readers take a missing chunk for zeros and, without checksums, a flipped bit for a pixel. So every
-chunk is written, zeros too, and every codec chain ends in something that notices: zstd's own content
-checksum, or crc32c where the codec (blosc) has none. The shard index has a crc32c by Zarr's default.
+Zarr readers return zeros for a missing chunk and, without checksums, wrong pixels for a flipped bit. So every
+chunk is written, even if all zeros, and every codec chain ends in a checksum: zstd's own, or crc32c where the
+codec (blosc) has none. Zarr's shard index has a crc32c by default.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a store holds, in numbers: `tst store info`."""
+"""Summary of a store in numbers: `tst store info`."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""What can go wrong with a store, by name.
+"""The errors of a store, by name.
 
-Every message names the space, the part and the file where they are known, and ends with what to do. All of
-these are for the user to mend, hence OSErrors (the disk's state) or ValueErrors (what was asked for).
+Every message names space, part and file where they are known, and ends with the remedy. All can be fixed by
+the user, hence OSErrors (state of the disk) or ValueErrors (what was asked for).
 """
 
 

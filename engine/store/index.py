@@ -1,11 +1,11 @@
-"""The index: every part's manifest in one file, so that opening a store reads one file and not thousands.
+"""The index: all manifests in one file, so that opening a store reads one file instead of thousands.
 
-`index.json` is a cache. It is derived from the manifests, renewed where a part came, went or changed, and
-thrown away when damaged; deleting it loses nothing. It is read whenever a store is opened, so it is one line
-of crc32c and one of compact JSON, and not sealed as manifests are, which takes several times as long.
+`index.json` is a cache, derived from the manifests, updated when a part changes, and discarded when damaged;
+deleting it loses nothing. It is read at every opening, so it is one line of crc32c and one of compact JSON
+instead of a sealed file, which takes several times as long to read.
 
-It also remembers: a part that it knows and that is not there any more was lost, for parts are taken away by
-`Store.remove_part` alone, which tells the index.
+It also records which parts existed: a part that it knows and that is absent was lost, since
+`Store.remove_part`, the only way to remove one, updates the index.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Manifests: what a part holds and what its files must be, in JSON that notices its own damage.
+"""Manifests: the contents of a part and the expected state of its files, as JSON with a checksum.
 
-A sealed file is `{"crc32c": ..., "body": ...}`, the checksum being that of the body in canonical JSON.
-A part without a manifest does not exist; a part with one has exactly the files it lists.
+A sealed file is `{"crc32c": ..., "body": ...}`, with the checksum of the body in canonical JSON. A part
+without a manifest does not exist; a part with one has exactly the files listed there.
 """
 
 import json

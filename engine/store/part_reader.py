@@ -1,10 +1,10 @@
-"""Reading one part: first its files against the manifest, then the pixels.
+"""Reads one part: first verifies its files against the manifest, then decodes pixels.
 
-A Zarr reader cannot know that a shard should be there, so the manifest is asked first. Checked when a part
-is first read, and again whenever a file's time or size changed: that every file exists, its size, and
-either all of it (small files, and poses, whose chunks do not differ in size) or its last four bytes (a
-shard's: the checksum of its index, which tells apart two shards of equal size). The codecs' own checksums
-vouch for the rest while it is decoded.
+A Zarr reader cannot know that a shard is missing, so the manifest is consulted first. When a part is first
+read, and again whenever a file's time or size changed, this checks that every file exists, its size, and
+either its whole content (small files, and poses, whose chunks all have one size) or its last four bytes (the
+checksum of a shard's index, which distinguishes two shards of equal size). The codecs' own checksums cover
+the rest during decoding.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""What a store says about itself: modalities, labels, spaces, runs of frames.
+"""A store's description of itself: modalities, labels, spaces, runs of frames.
 
-Pydantic dataclasses, so that what comes back from disk is validated like what a caller passes.
+Pydantic dataclasses, so that values read from disk are validated like arguments.
 """
 
 from typing import Literal

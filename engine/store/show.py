@@ -1,4 +1,4 @@
-"""A contact sheet: frames side by side, a row per modality, for a person to look at.
+"""Contact sheets: frames side by side, a row per modality.
 
 `contact_sheet(store, 16, role="eval")` takes frames evenly over the runs of a role.
 """

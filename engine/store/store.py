@@ -1,16 +1,16 @@
-"""The store: experience on disk, in parts, that loses nothing and says what it is.
+"""The store: frames on disk in parts, each verified, self-described and complete.
 
-A store is a Zarr v3 hierarchy that zarr-python opens as it stands:
+A store is a Zarr v3 hierarchy that zarr-python can open directly:
 
     STORE/zarr.json                    root group; attributes: format, modality table, label table
-    STORE/MANIFEST.json                the same facts, sealed by a checksum: what this module trusts
+    STORE/MANIFEST.json                the same facts with a checksum: what this module trusts
     STORE/index.json                   a cache of all manifests (engine/store/index.py)
     STORE/parts/NAME/MODALITY/         one array per modality, one shard, chunks of 16 frames
     STORE/parts/NAME/MANIFEST.json     runs, spaces, seeds, size and crc32c of every file
-    STORE/parts/NAME.DERIVED/...       what was computed from a part (tokens), with a manifest of its own
+    STORE/parts/NAME.DERIVED/...       arrays computed from a part (tokens), with a manifest of their own
 
-A part holds frames of one role. A part of role `pretrain` holds no label at all: what is not there cannot
-leak. Training code takes the views of `engine/store/access.py`, which check roles; `Store.read` is for tools.
+A part holds frames of one role. A part of role `pretrain` holds no label, so none can leak. Training code
+uses the views of `engine/store/access.py`, which check roles; `Store.read` is for tools.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,9 +2,9 @@
 
     push(Path("store"), "s3://bucket/flat-1")        # also file:///..., gs://, az://; needs obstore
 
-Object stores have no rename, so a part is there once its manifest is: that is written last, and only where
-none is yet. What was pushed is not pushed again; what was cut off is ignored by `pull`, and the next `push`
-completes it. Every byte is checked against its manifest on the way out and on the way in.
+Object stores have no rename, so a part exists once its manifest does, which is written last and only if
+absent. Parts that were pushed are not pushed again; interrupted ones are ignored by `pull` and completed by
+the next `push`. Every byte is verified against its manifest in both directions.
 """
 
 import shutil

@@ -1,10 +1,10 @@
-"""Crops and mirrors: sizes of random boxes, pixels taken out of images, and whole batches augmented alike.
+"""Random crops and mirrors of a batch, the same for all modalities of a frame.
 
     batch = crop_and_flip(batch, size=192, generator=np.random.default_rng((seed, 7, number_of_batch)))
 
-What a mirror does to a modality is decided here, once: normals point the other way in x, a camera's centre
-moves to the other side. A mirrored room has no rigid pose, and tokens are of the image that was not cropped:
-both are refused.
+The effect of mirroring on each modality is defined here: normals have x negated, a camera's optical centre
+moves to the other side. A mirrored room has no rigid pose, and tokens belong to the uncropped image: both
+raise.
 """
 
 import numpy as np

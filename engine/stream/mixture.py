@@ -1,15 +1,15 @@
-"""Several views as one, in proportion: how much of an epoch is of which space or role.
+"""Several views as one, in given proportions: the share of each space or role in an epoch.
 
     own = PretrainFrames(store, spaces=["flat-1"])
     others = TransferFrames(elsewhere, test_spaces=own.spaces)
     TicketReader(MixedFrames([own, others], [0.9, 0.1]), ["rgb", "depth"], batch_size=64)
 
-Each view keeps its own guard: what one of them must not show, the mixture cannot. Evaluation frames are not
-for mixing. An epoch has each view's share of its frames to within a chunk, however small the view: it is then
-sampled more than once.
+Each view keeps its guard: the mixture cannot return what one of them must not. Evaluation frames cannot be
+mixed. An epoch has each view's share of its frames to within a chunk; a small view is sampled more than once.
 
-A view may show some sensors alone, RGB say. What it hides, tokens of it too, is not read: its rows are zeros,
-whether its store holds more or not, and who makes batches leaves them out (`view_of` says which they are).
+A view may be limited to some modalities, such as RGB. The others, and their tokens, are not read: their rows
+are zeros, whether its store holds them or not, and whoever makes batches leaves them out (`view_of` gives the
+view of each frame).
 """
 
 import hashlib

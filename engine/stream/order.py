@@ -1,12 +1,12 @@
-"""Which frames, in which order: a pure function of (seed, epoch, world size, rank, batch size).
+"""The order of frames: a pure function of (seed, epoch, world size, rank, batch size).
 
-An epoch shuffles the store's chunks, lays their frames end to end and cuts the line into *tickets*, one rank
-after the other: a ticket is a fixed group of batches over many chunks, shuffled within. So every chunk is
-decoded about once per epoch, and a batch still mixes many places. Tickets name chunks, not pixels; who
-holds one can make its batches. Training repeats the line's head rather than give a short batch, and
-evaluation drops nothing.
+An epoch shuffles the store's chunks, concatenates their frames and cuts the sequence into *tickets*, one rank
+after the other. A ticket is a fixed group of batches over many chunks, shuffled within. So every chunk is
+decoded about once per epoch, and a batch still mixes many places. A ticket names chunks, not pixels, and is
+enough to make its batches. Training fills the last batch from the start of the sequence; evaluation keeps a
+short last batch, so no frame is dropped.
 
-Weights change how often a chunk stands in an epoch's line: in seven epochs of ten, or three times in each.
+Weights change how often a chunk occurs: in seven epochs of ten, or three times in each.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,12 +1,12 @@
-"""The same tickets through Ray Data: the driver ships tickets, the Ray Train worker decodes them.
+"""The same tickets through Ray Data: the driver sends tickets, the Ray Train worker decodes them.
 
     datasets = {"tickets": ticket_dataset(order, batches=1000)}           # driver
     TorchTrainer(loop, datasets=datasets, dataset_config=ticket_data_config(), ...)
     reader.decode(shard_tickets(get_dataset_shard("tickets"), [rank]))    # worker
 
-A ticket is a few hundred bytes, so every worker gets the tickets of all ranks and keeps its own: Ray's own
-splitting promises neither which worker gets what nor that nothing is dropped. Batches and their order are
-those of `TicketReader.batches`, to the byte.
+A ticket has a few hundred bytes, so every worker gets the tickets of all ranks and keeps its own: Ray's
+splitting guarantees neither the assignment nor that nothing is dropped. Batches and their order equal those
+of `TicketReader.batches` to the byte.
 """
 
 import warnings

@@ -1,5 +1,4 @@
-"""Batches: the frames of tickets, decoded in threads. Which frames, in which order:
-engine/stream/order.py."""
+"""Batches: the frames of tickets, decoded in threads. Their order: engine/stream/order.py."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Object stores, as far as a store needs them: names and bytes. Imports obstore when asked for one."""
+"""The operations on an object store that a store needs: names and bytes. Imports obstore on first use."""
 
 import importlib
 from contextlib import suppress

@@ -1,9 +1,9 @@
-"""Where a store may be: a folder, or an object store, named alike wherever a command asks for a store.
+"""Locations of stores: a folder or an object store, written the same way in every command.
 
     tst collect houses --store s3://bucket/flat ...        also gs://, az://, file:///; needs obstore
 
-Of a store in an object store this machine keeps, under `$TESTSPACE_CACHE` (~/.cache/testspace), the index and
-what was read. That folder can be deleted at any time; nothing is ever deleted from it by itself.
+For a store in an object store, the index and everything read are cached under `$TESTSPACE_CACHE`
+(~/.cache/testspace). That folder may be deleted at any time; nothing in it is deleted automatically.
 """
 
 import os

@@ -1,9 +1,9 @@
 """A store in an object store, read and written in place: `Store.open("s3://bucket/flat")`.
 
-Writing: a part is made in a folder, sent file by file, its manifest last and only where none is; then the
-folder is deleted. Reading: the files of a modality are fetched when it is first read, checked against the
-manifest, and kept (`engine/store/remote/places.py`). Credentials and endpoints are those of the environment,
-such as AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL: every machine that takes part needs them.
+Writing: a part is made in a folder and uploaded file by file, its manifest last and only if absent; then the
+folder is deleted. Reading: the files of a modality are fetched when it is first read, verified against the
+manifest, and cached (`engine/store/remote/places.py`). Credentials and endpoints come from the environment,
+such as AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL, on every machine that takes part.
 """
 
 import os

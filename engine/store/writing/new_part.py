@@ -1,6 +1,6 @@
 """The manifest of a part that is about to be written: every rule of the store that it must satisfy.
 
-Nothing is on disk yet, so what breaks a rule costs nothing. Files are filled in when they are written.
+It is checked before anything is written. The list of files is filled in when they are written.
 """
 
 from collections.abc import Mapping, Sequence

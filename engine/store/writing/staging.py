@@ -1,7 +1,7 @@
-"""Writing a part so that it is either there, whole, or not there.
+"""Writes a part atomically: it exists completely or not at all.
 
 Staging directory → files → fsync → manifest → fsync → rename → fsync of the parent. A crash leaves a
-`*.tmp-HOST-PID-RANDOM` directory, which readers ignore and the next collection clears away.
+`*.tmp-HOST-PID-RANDOM` directory, which readers ignore and the next collection removes.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a part must satisfy before a byte of it is written."""
+"""Validation of a part's arrays before any byte is written."""
 
 from collections.abc import Mapping, Sequence
 
