@@ -19,7 +19,7 @@ from scenes.generate.generate import GENERATOR, generate_house
 from scenes.generate.perturb.perturb import STRENGTH, perturb_house
 from scenes.generate.statistics.page import side_by_side
 from scenes.generate.statistics.statistics import measure, recorded
-from scenes.house.checks.check import Fault, check_house
+from scenes.house.checks.check import Fault, check_house, errors
 from scenes.house.references import each_house
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
@@ -42,14 +42,16 @@ class GenerateConfig(Config):
 
 
 class CheckConfig(Config):
-    """Say what is wrong with houses."""
+    """Say what is wrong with houses: errors, and notes on what is unlike a house of ours."""
 
     houses: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """House files, folders, JSON lines or parts of them (docs/house-format.md)."""
+    strict: bool = False
+    """Hold houses to what ours are held to: a note makes a house as invalid as an error does."""
     verbose: bool = False
-    """List each fault of many houses too; those of a single house always are."""
+    """List each finding of many houses too; those of a single house always are."""
     out: Path | None = None
-    """A text file to write each fault to, one a line."""
+    """A text file to write each finding to, one a line."""
     workers: int = Field(default=0, ge=0)
     """Processes; 0 = one a core."""
 
@@ -173,11 +175,11 @@ def stats(config: StatsConfig) -> None:
 
 
 def check(config: CheckConfig) -> int:
-    """Print how many houses break which rule and how many are valid; 1 if any house has a fault, else 0.
+    """Print how many houses break which rule and how many are valid; 1 if any has an error, else 0.
 
-    The faults themselves are printed for a single house or with `verbose`, and written to `out`. A file that
-    is no house is a fault of rule `file`, and the others are checked all the same.
-    Raises ValueError for a folder without any house.
+    With `strict`, a house with notes is not valid either. The findings themselves are printed for a single
+    house or with `verbose`, and written to `out`. A file that is no house is an error of rule `file`, and the
+    others are checked all the same. Raises ValueError for a folder without any house.
     """
     paths = list(_files(config.houses))
     found = spread(_check_file, paths, config.workers)
@@ -192,22 +194,34 @@ def check(config: CheckConfig) -> int:
         print("".join(f"{line}\n" for line in lines), end="")
     if lines and len(paths) > 1:
         print(_table(faults))
-    faulty = sum(map(bool, faults))
-    print(f"{len(paths) - faulty} of {len(paths)} houses are valid")
+    invalid = sum(bool(some if config.strict else errors(some)) for some in faults)
+    notes = sum(bool(some) and not errors(some) for some in faults)
+    print(
+        f"{len(paths) - invalid} of {len(paths)} houses are valid"
+        + (f", {notes} of them with notes" if notes and not config.strict else "")
+    )
     if config.out is not None:
-        print(f"{config.out}: {len(lines)} faults")
+        print(f"{config.out}: {len(lines)} findings")
     elif lines and not listed:
-        print("--verbose lists each fault, --out FILE writes them to a file")
-    return 1 if faulty else 0
+        print("--verbose lists each finding, --out FILE writes them to a file")
+    return 1 if invalid else 0
 
 
 def _table(faults: list[list[Fault]]) -> str:
-    """How many houses break each rule, and how often; the rule with most faults first."""
-    by_rule = Counter(fault.rule for some in faults for fault in some)
-    houses = Counter(rule for some in faults for rule in {fault.rule for fault in some})
-    width = max(map(len, ["rule", *by_rule]))
-    rows = [f"{rule:<{width}}  {houses[rule]:>6}  {count:>6}" for rule, count in by_rule.most_common()]
-    return "\n".join([f"{'rule':<{width}}  {'houses':>6}  {'faults':>6}", *rows])
+    """How many houses have errors and notes of each rule, and how many; the rule with most errors first."""
+    counts: dict[str, list[int]] = {}  # houses with errors, errors, houses with notes, notes
+    for some in faults:
+        for column, level in ((0, "error"), (2, "note")):
+            of_level = Counter(fault.rule for fault in some if fault.level == level)
+            for rule, count in of_level.items():
+                row = counts.setdefault(rule, [0, 0, 0, 0])
+                row[column] += 1
+                row[column + 1] += count
+    heads = ("houses", "errors", "houses", "notes")
+    width = max(map(len, ["rule", *counts]))
+    rows = sorted(counts.items(), key=lambda row: (-row[1][1], -row[1][3], row[0]))
+    lines = [("rule", heads), *((rule, tuple(map(str, row))) for rule, row in rows)]
+    return "\n".join(f"{rule:<{width}}" + "".join(f"  {cell:>6}" for cell in cells) for rule, cells in lines)
 
 
 def _files(houses: tuple[Path, ...]) -> Iterator[Path]:

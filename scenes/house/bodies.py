@@ -5,13 +5,13 @@ right angle. Placing may be that careful; who judges a house must not be.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from scenes.house.asset_table import Asset
-from scenes.house.boxes import Rect, asset_of, solid_parts
+from scenes.house.boxes import Box, Rect, asset_of, solid_parts
 from scenes.house.elements import HouseObject, Vec3
 
 
@@ -51,6 +51,14 @@ def upright_size(asset: Asset, rotation: Vec3) -> tuple[float, float, float]:
     return float(sx), float(sy), float(sz)
 
 
+UPRIGHT = 1.0  # degrees off the vertical up to which a thing stands
+
+
+def tilted(rotation: Vec3) -> bool:
+    """Whether a thing so turned leans or lies."""
+    return any(abs((angle + 180.0) % 360.0 - 180.0) > UPRIGHT for angle in (rotation.x, rotation.z))
+
+
 def to_local(item: HouseObject, x: float, z: float) -> tuple[float, float]:
     """A point (x, z) [m] of the house in an object's own coordinates: centre at the origin, front to +z."""
     c, s = math.cos(math.radians(item.rotation.y)), math.sin(math.radians(item.rotation.y))
@@ -64,8 +72,17 @@ def to_world(item: HouseObject, x: float, z: float) -> tuple[float, float]:
     return item.position.x + c * x + s * z, item.position.z - s * x + c * z
 
 
-def bodies_of(items: Sequence[HouseObject]) -> Bodies:
-    """The boxes of objects; those of unknown assets have none. An L-shaped counter has several."""
+def whole(asset: Asset) -> tuple[Box, ...]:
+    """All of an asset, in its own coordinates, from its bottom to its top; an L-shaped counter has two."""
+    return tuple(Box(part, 0.0, asset.size[1]) for part in solid_parts(asset))
+
+
+def bodies_of(items: Sequence[HouseObject], boxes: Callable[[Asset], tuple[Box, ...]] = whole) -> Bodies:
+    """The boxes of objects, as `boxes` gives them for an asset that stands; those of unknown assets have
+    none.
+
+    What lies on its side is the box around it.
+    """
     owner, rows = [], []
     for i, item in enumerate(items):
         asset = asset_of(item)
@@ -73,21 +90,22 @@ def bodies_of(items: Sequence[HouseObject]) -> Bodies:
             continue
         sx, sy, sz = upright_size(asset, item.rotation)
         upright = (sx, sy, sz) == asset.size
-        parts = solid_parts(asset) if upright else (Rect(-sx / 2, -sz / 2, sx / 2, sz / 2),)
+        parts = boxes(asset) if upright else (Box(Rect(-sx / 2, -sz / 2, sx / 2, sz / 2), 0.0, sy),)
         at = item.position
         for part in parts:
             owner.append(i)
-            middle = part.center
-            rows.append((at.x, at.z, item.rotation.y, *middle, part.width, part.depth, at.y, sy))
+            rect = part.rect
+            y0, y1 = at.y - sy / 2 + part.y0, at.y - sy / 2 + part.y1
+            rows.append((at.x, at.z, item.rotation.y, *rect.center, rect.width, rect.depth, y0, y1))
     table = np.array(rows, float).reshape(-1, 9)
-    x, z, yaw, mx, mz, width, depth, y, height = table.T
+    x, z, yaw, mx, mz, width, depth, y0, y1 = table.T
     c, s = _cos_sin(yaw)
     return Bodies(
         owner=np.array(owner, int),
         center=np.stack([x + c * mx + s * mz, z - s * mx + c * mz], axis=-1),
         half=np.stack([width / 2, depth / 2], axis=-1),
         axis=np.stack([c, s], axis=-1),
-        y=np.stack([y - height / 2, y + height / 2], axis=-1),
+        y=np.stack([y0, y1], axis=-1),
     )
 
 

@@ -1,20 +1,23 @@
-"""Where small objects rest on a receptacle: height of the surface, and its free part.
+"""Where small things rest on a receptacle: the heights of its boards and the parts of them that are free.
 
-A table's surface is its top. Beds, chairs and sofas are higher than the surface in use; since the asset table
-has only boxes, these heights are typical of such furniture and bounded by the box. Geometry of an asset
-should have its seat, mattress or desk top at `surface(asset).height`.
+`surfaces` has every board that public houses show an asset to have (`scenes/house/boards.py`). `surface` is
+the one board that is known without them: a table's is its top; a bed, a chair or a sofa is higher than what
+one puts things on, so that their heights are those of ordinary furniture, bounded by the box.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
 from scenes.house.asset_table import Asset
+from scenes.house.boards import Kind, SeenBoard, boards_seen_on
 from scenes.house.boxes import Rect, solid_parts
 
 TABLES = ("CoffeeTable", "CounterTop", "Desk", "DiningTable", "SideTable", "TVStand")
 FLAT_TOPS = frozenset((*TABLES, "Dresser", "Ottoman", "ShelvingUnit", "Stool"))
 HUTCH = 1.1  # m; a desk higher than this has shelves above its top
 MARGIN = 0.03  # m kept from the rim
+THICK = 0.02  # m, of a board
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Surface:
     height: float  # m above the asset's bottom
     rects: tuple[Rect, ...]  # where something may stand
     inside: bool = False  # within the asset, unseen while it is closed
+    kind: Kind = "top"
+    clear: float = math.inf  # m of free height above it
+    seen: int = 0  # small objects that public houses have on it
 
 
 @cache
@@ -36,12 +42,14 @@ def surface(asset: Asset) -> Surface | None:
     if asset.type in FLAT_TOPS:
         return Surface(sy, tuple(part.grown(-MARGIN) for part in solid_parts(asset)))
     if asset.type == "Bed":  # all but the headboard's end
-        return Surface(min(0.55, 0.65 * sy), (Rect(-0.42 * sx, -d + 0.15, 0.42 * sx, d - 0.15),))
+        mattress = Rect(-0.42 * sx, -d + 0.15, 0.42 * sx, d - 0.15)
+        return Surface(min(0.55, 0.65 * sy), (mattress,), kind="seat")
     if asset.type in ("Sofa", "ArmChair"):  # between the arms, before the back
         seat = Rect(-w + 0.2, -d + 0.28, w - 0.2, d - 0.05)
-        return Surface(min(0.42, 0.5 * sy), (seat,))
+        return Surface(min(0.42, 0.5 * sy), (seat,), kind="seat")
     if asset.type == "Chair":
-        return Surface(min(0.46, 0.53 * sy), (Rect(-0.36 * sx, -0.2 * sz, 0.36 * sx, 0.4 * sz),))
+        seat = Rect(-0.36 * sx, -0.2 * sz, 0.36 * sx, 0.4 * sz)
+        return Surface(min(0.46, 0.53 * sy), (seat,), kind="seat")
     if asset.type == "Toilet":  # the cistern's lid
         return Surface(sy, (Rect(-0.4 * sx, -d + 0.02, 0.4 * sx, -d + 0.22),))
     if asset.type == "Sink":  # the rim behind the bowl
@@ -51,3 +59,23 @@ def surface(asset: Asset) -> Surface | None:
     if asset.type == "Fridge":  # a shelf
         return Surface(0.5 * sy, (Rect(-w + 0.08, -d + 0.1, w - 0.08, d - 0.12),), inside=True)
     return None
+
+
+@cache
+def surfaces(asset: Asset) -> tuple[Surface, ...]:
+    """Every board of an asset, the lowest first; none for a type on which nothing is put."""
+    seen, single = boards_seen_on(asset), surface(asset)
+    if seen:
+        return tuple(_as_seen(asset, board, seen) for board in seen)
+    return () if single is None else (single,)
+
+
+def _as_seen(asset: Asset, board: SeenBoard, others: tuple[SeenBoard, ...]) -> Surface:
+    rects = (board.region,)
+    if board.kind == "top" and asset.type in FLAT_TOPS:
+        rects = tuple(part.grown(-MARGIN) for part in solid_parts(asset))
+    above = [b.height for b in others if b.height > board.height + THICK and b.region.overlaps(board.region)]
+    if board.kind in ("inside", "drawer"):
+        above.append(asset.size[1])
+    clear = min(above, default=math.inf) - THICK - board.height
+    return Surface(board.height, rects, board.kind in ("inside", "drawer"), board.kind, clear, board.seen)

@@ -157,6 +157,16 @@ def a_door_made_of_a_window(values):
     values["doors"][0]["assetId"] = values["windows"][0]["assetId"]
 
 
+@planted("openness")
+def a_door_open_the_wrong_way(values):
+    inner_door(values)["openness"] = -1.5
+
+
+@planted("openness")
+def a_fridge_more_than_open(values):
+    next(item for item in values["objects"] if kind(item) == "Fridge")["openness"] = 1.2
+
+
 @planted("rooms")
 def a_floor_above_zero(values):
     for vertex in values["rooms"][0]["floorPolygon"]:
@@ -414,6 +424,11 @@ def two_small_things_in_one_place(values):
 @planted("resting")
 def a_small_thing_that_floats(values):
     with_children(values)["children"][0]["position"]["y"] += 0.03
+
+
+@planted("resting")
+def a_small_thing_high_in_the_air(values):
+    with_children(values)["children"][0]["position"]["y"] += 1.0
 
 
 @planted("resting")

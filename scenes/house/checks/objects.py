@@ -2,30 +2,35 @@
 lists them."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import shapely
 
 from scenes.house.asset_table import Asset, asset_table
-from scenes.house.bodies import bodies_of, depths, near_pairs, to_local, upright_size
+from scenes.house.bodies import Bodies, bodies_of, depths, near_pairs, tilted, to_local, upright_size
 from scenes.house.boxes import Rect, asset_of, solid_parts, turned
-from scenes.house.checks.survey import TOLERANCE, Survey
+from scenes.house.checks.survey import TOLERANCE, Finding, Found, Survey, note
 from scenes.house.elements import HouseObject, Opening, Wall
+from scenes.house.resting import LIFT, ON, SHAPED, Rest, depth_allowed, rest
 from scenes.house.schema import House
-from scenes.house.surfaces import surface
 
-Found = Iterator[tuple[str, str]]
 HUNG = (
     *("HandTowelHolder", "LightSwitch", "Mirror", "Painting", "ShowerHead", "Television"),
     *("ToiletPaperHanger", "TowelHolder"),
 )
 AT_WALL = 0.05  # m between a wall and the back of what hangs on it
 CARRIED = 0.5  # of a small object's footprint, at least this share is over its receptacle
+RIM = 0.05  # m beyond its receptacle's box at which the middle of a small object is still on it
+CORES = 0.02  # m that the solid parts of two things may be in one another
+SAME = 0.25  # of a thing's least extent: two of a type whose middles are closer are in one place
+POKES = 0.1  # m that a thing may be in a wall, floor or ceiling of its room and still be seen where it is
 
 
 def inside(survey: Survey) -> Found:
-    """An object is in one room, the one in its id if that names one, between floor and ceiling."""
+    """An object is in one room, the one in its id if that names one, between floor and ceiling.
+
+    What only pokes into a wall, floor or ceiling is a note.
+    """
     for shape in survey.wide_rooms.values():
         shapely.prepare(shape)
     bodies = survey.bodies
@@ -38,10 +43,12 @@ def inside(survey: Survey) -> Found:
         homes = [name for name in survey.homes(item) if survey.wide_rooms[name].contains(outline)]
         if not homes:
             told.add(owner)
-            yield item.id, f"{item.asset_id} is not inside a room"
+            pokes = any(shape.buffer(POKES).contains(outline) for shape in survey.wide_rooms.values())
+            yield (note if pokes else Finding)(item.id, f"{item.asset_id} is not inside a room")
         elif y0 < -TOLERANCE or y1 > survey.tops[homes[0]] + TOLERANCE:
             told.add(owner)
-            yield item.id, f"{item.asset_id} is at {y0:.2f} to {y1:.2f} m"
+            pokes = y0 >= -POKES and y1 <= survey.tops[homes[0]] + POKES
+            yield (note if pokes else Finding)(item.id, f"{item.asset_id} is at {y0:.2f} to {y1:.2f} m")
 
 
 def standing(survey: Survey) -> Found:
@@ -49,7 +56,7 @@ def standing(survey: Survey) -> Found:
     for item in survey.house.objects:
         foot = _foot(item)
         if foot is not None and foot > TOLERANCE and asset_table()[item.asset_id].type not in HUNG:
-            yield item.id, f"{item.asset_id} floats {foot:.2f} m above the floor"
+            yield Finding(item.id, f"{item.asset_id} floats {foot:.2f} m above the floor")
 
 
 def hanging(survey: Survey) -> Found:
@@ -64,11 +71,11 @@ def hanging(survey: Survey) -> Found:
         back = _back(item, asset.size[0], asset.size[2])
         found = [[wall for wall in own if _distance(wall, point) <= AT_WALL] for point in back]
         if not all(found):
-            yield item.id, f"{item.asset_id} hangs in the air"
+            yield Finding(item.id, f"{item.asset_id} hangs in the air")
         for wall in dict.fromkeys(wall for at in found for wall in at):
             for opening in _openings(house, wall):
                 if _covers(item, asset.size, wall, opening):
-                    yield item.id, f"{item.asset_id} hangs over {opening.id}"
+                    yield note(item.id, f"{item.asset_id} hangs over {opening.id}")
 
 
 def _foot(item: HouseObject) -> float | None:
@@ -106,19 +113,50 @@ def _covers(item: HouseObject, size: tuple[float, float, float], wall: Wall, ope
 
 
 def overlaps(survey: Survey) -> Found:
-    """No two boxes are in one another, but for what is within its receptacle's box."""
-    bodies = survey.bodies
+    """No two boxes are in one another, but for what is within its receptacle's box.
+
+    It is an error if what is certainly solid of the two is, or if they are two of a type in one place, else
+    a note: boxes are full of air.
+    """
+    solid = _deepest(survey, survey.cores, CORES)
+    for pair, depth in solid.items():
+        yield Finding(_names(survey, pair), f"are {depth:.3f} m in one another, and both are solid there")
+    for pair, depth in _deepest(survey, survey.bodies, TOLERANCE).items():
+        if pair not in solid:
+            found = Finding if _in_one_place(survey, pair) else note
+            yield found(_names(survey, pair), f"are {depth:.3f} m in one another")
+
+
+def _in_one_place(survey: Survey, pair: tuple[int, int]) -> bool:
+    one, two = (survey.items[i][0] for i in pair)
+    asset, other = asset_of(one), asset_of(two)
+    if asset is None or other is None or asset.type != other.type:
+        return False
+    apart = math.dist(_point(one), _point(two))
+    return apart < SAME * min(*asset.size, *other.size)
+
+
+def _point(item: HouseObject) -> tuple[float, float, float]:
+    return item.position.x, item.position.y, item.position.z
+
+
+def _names(survey: Survey, pair: tuple[int, int]) -> str:
+    one, two = (survey.items[i][0] for i in pair)
+    return f"{one.id} and {two.id}"
+
+
+def _deepest(survey: Survey, bodies: Bodies, least: float) -> dict[tuple[int, int], float]:
+    """How deep two objects are in one another [m], if over `least`, by their positions in `survey.items`."""
     pairs = near_pairs(bodies)
     found = depths(bodies.take(pairs[:, 0]), bodies.take(pairs[:, 1]))
     holders = {id(item): parent for item, parent in survey.items}
     deepest: dict[tuple[int, int], float] = {}
     for (a, b), depth in zip(bodies.owner[pairs].tolist(), found.tolist(), strict=True):
-        if a != b and depth > TOLERANCE:
-            deepest[a, b] = max(depth, deepest.get((a, b), 0.0))
-    for (a, b), depth in deepest.items():
-        one, two = survey.items[a][0], survey.items[b][0]
-        if not (_holds(holders, one, two) or _holds(holders, two, one)):
-            yield f"{one.id} and {two.id}", f"are {depth:.3f} m in one another"
+        if a != b and depth > least:
+            one, two = survey.items[a][0], survey.items[b][0]
+            if not (_holds(holders, one, two) or _holds(holders, two, one)):
+                deepest[a, b] = max(depth, deepest.get((a, b), 0.0))
+    return deepest
 
 
 def _holds(holders: dict[int, HouseObject | None], outer: HouseObject, inner: HouseObject) -> bool:
@@ -130,31 +168,55 @@ def _holds(holders: dict[int, HouseObject | None], outer: HouseObject, inner: Ho
 
 
 def resting(survey: Survey) -> Found:
-    """A small object's foot is on its receptacle's surface, its middle over it, and most of it carried."""
+    """A small object's foot is on a board of its receptacle, its middle over it, and most of it carried.
+
+    It is an error if it floats above its receptacle, is deep in it, is beside it, or if nothing can rest
+    there. What comes to rest on a board of its own weight (`scenes/house/resting.py`) is a note.
+    """
     for item, parent in survey.items:
         asset, under = asset_of(item), None if parent is None else asset_of(parent)
         if parent is None or asset is None or under is None:
             continue
-        level = surface(under)
-        if level is None:
-            yield item.id, f"nothing rests on a {under.type}"
+        found = rest(item, parent)
+        if found is None:
+            yield Finding(item.id, f"nothing rests on a {under.type}")
             continue
+        level, off = found.board, found.off
         height = upright_size(asset, item.rotation)[1]
         foot, bottom = item.position.y - height / 2, parent.position.y - under.size[1] / 2
-        if abs(foot - bottom - level.height) > TOLERANCE:
-            yield item.id, f"is {foot - bottom - level.height:+.3f} m above its place on {parent.id}"
-        if level.inside and foot + height > bottom + under.size[1] + TOLERANCE:
-            yield item.id, f"sticks out of {parent.id}"
-        x, z = to_local(parent, item.position.x, item.position.z)
-        if not any(r.grown(TOLERANCE).contains(Rect(x, z, x, z)) for r in level.rects):
-            yield item.id, f"is not over {parent.id}"
+        if off < -ON and abs(foot) <= LIFT:
+            yield note(item.id, f"lies on the floor, and not on {parent.id}")
             continue
+        if abs(off) > ON:
+            error = _floats(item, asset, found, foot - bottom - under.size[1])
+            error = error and not tilted(item.rotation)  # what leans or rolls is not where it stays
+            yield (Finding if error else note)(item.id, f"is {off:+.3f} m above its place on {parent.id}")
+        out = level.height + height - under.size[1]
+        if level.inside and out > TOLERANCE:
+            shut = under.type == "Fridge" and out > POKES
+            yield (Finding if shut else note)(item.id, f"sticks out of {parent.id}")
+        x, z = to_local(parent, item.position.x, item.position.z)
+        middle = Rect(x, z, x, z)
+        if not any(part.grown(RIM).contains(middle) for part in solid_parts(under)):
+            yield (note if tilted(item.rotation) else Finding)(item.id, f"is not over {parent.id}")
+            continue
+        if not any(r.grown(TOLERANCE).contains(middle) for r in level.rects):
+            yield note(item.id, f"is beside its place on {parent.id}")
         around = _around(asset, item, parent)
         if any(part.contains(around) for part in solid_parts(under)):
             continue
         carried = _carried(item, parent)
         if carried < CARRIED:
-            yield item.id, f"hangs over the edge of {parent.id}: {carried:.0%} of it is carried"
+            yield note(item.id, f"hangs over the edge of {parent.id}: {carried:.0%} of it is carried")
+
+
+def _floats(item: HouseObject, asset: Asset, found: Rest, above: float) -> bool:
+    """Whether a thing stays in the air or in a solid; it is `above` [m] the whole of its receptacle."""
+    if item.kinematic:
+        return abs(found.off) > LIFT
+    if above > LIFT:
+        return True
+    return found.off < -depth_allowed(found.board) and asset.type not in SHAPED
 
 
 def _around(asset: Asset, item: HouseObject, parent: HouseObject) -> Rect:

@@ -11,10 +11,9 @@ from pydantic import BaseModel
 from shapely.geometry import LineString, Point, Polygon
 
 from scenes.house.asset_table import asset_table
-from scenes.house.checks.survey import TOLERANCE, Survey
+from scenes.house.checks.survey import TOLERANCE, Finding, Found, Survey, note
 from scenes.house.elements import Opening, Wall
 
-Found = Iterator[tuple[str, str]]
 SEAM = 0.05  # m of a room's outline that may lack a wall: rounding at corners
 FILLINGS = {"door": ("Doorway", "Doorframe"), "window": ("Window",)}
 
@@ -25,29 +24,29 @@ def structure(survey: Survey) -> Found:
     parts = (house.rooms, house.walls, house.doors, house.windows, house.procedural_parameters.lights)
     for part in itertools.chain(*parts, (item for item, _ in survey.items)):
         if not all(math.isfinite(number) for number in _numbers(part)):
-            yield part.id, "holds a number that is not finite"
+            yield Finding(part.id, "holds a number that is not finite")
             return
     if not house.rooms or not house.walls:
-        yield "house", "has no rooms or no walls"
+        yield Finding("house", "has no rooms or no walls")
     for room in house.rooms:
         ring = room.polygon
         if len(ring) < 3 or not Polygon(ring).is_valid or Polygon(ring).area < TOLERANCE:
-            yield room.id, "its floor is not a simple polygon"
+            yield Finding(room.id, "its floor is not a simple polygon")
     names = {room.id for room in house.rooms}
     for wall in house.walls:
         if len(wall.polygon) < 3 or wall.length < TOLERANCE or wall.height < TOLERANCE:
-            yield wall.id, "is a wall without length or height"
+            yield Finding(wall.id, "is a wall without length or height")
         if wall.room_id not in names:
-            yield wall.id, f"is of {wall.room_id}, which is not there"
+            yield Finding(wall.id, f"is of {wall.room_id}, which is not there")
     for opening in (*house.doors, *house.windows):
         for name in (opening.wall0, opening.wall1):
             if name not in survey.walls:
-                yield opening.id, f"is in {name}, which is not there"
+                yield Finding(opening.id, f"is in {name}, which is not there")
         for name in (opening.room0, opening.room1):
             if name not in names:
-                yield opening.id, f"leads to {name}, which is not there"
+                yield Finding(opening.id, f"leads to {name}, which is not there")
         if not opening.hole_polygon:
-            yield opening.id, "has no hole"
+            yield Finding(opening.id, "has no hole")
 
 
 def _numbers(value: Any) -> Iterator[float]:
@@ -71,7 +70,7 @@ def ids(survey: Survey) -> Found:
         seen: set[str] = set()
         for thing in kind:
             if thing.id in seen:
-                yield thing.id, "is the id of two things"
+                yield Finding(thing.id, "is the id of two things")
             seen.add(thing.id)
 
 
@@ -80,25 +79,32 @@ def assets(survey: Survey) -> Found:
     table, house = asset_table(), survey.house
     for owner in (*house.doors, *house.windows, *(item for item, _ in survey.items)):
         if owner.asset_id not in table:
-            yield owner.id, f"asset {owner.asset_id} is not in the asset table"
+            yield Finding(owner.id, f"asset {owner.asset_id} is not in the asset table")
     for kind, openings in (("door", house.doors), ("window", house.windows)):
         for opening in openings:
             asset = table.get(opening.asset_id)
             if asset is not None and asset.type not in FILLINGS[kind]:
-                yield opening.id, f"is a {kind} made of a {asset.type}"
+                yield Finding(opening.id, f"is a {kind} made of a {asset.type}")
+
+
+def openness(survey: Survey) -> Found:
+    """What opens is open by a share of its way."""
+    for one in (*survey.house.doors, *(item for item, _ in survey.items)):
+        if one.openness is not None and not 0.0 <= one.openness <= 1.0:
+            yield Finding(one.id, f"has openness {one.openness:g}: 0 is shut, 1 is open")
 
 
 def rooms(survey: Survey) -> Found:
     """Floors are level, at height 0, run clockwise, and no two lie in one another."""
     for room in survey.house.rooms:
         if any(abs(vertex.y) > TOLERANCE for vertex in room.floor_polygon):
-            yield room.id, "its floor is not at height 0"
+            yield Finding(room.id, "its floor is not at height 0")
         if survey.rooms[room.id].exterior.is_ccw:
-            yield room.id, "its floor runs counter-clockwise"
+            yield note(room.id, "its floor runs counter-clockwise")
     inner = {name: shape.buffer(-TOLERANCE / 2) for name, shape in survey.rooms.items()}
     for (one, a), (two, b) in itertools.combinations(inner.items(), 2):
         if a.intersects(b):
-            yield f"{one} and {two}", f"share {a.intersection(b).area:.3f} m² of floor"
+            yield Finding(f"{one} and {two}", f"share {a.intersection(b).area:.3f} m² of floor")
 
 
 def walls(survey: Survey) -> Found:
@@ -110,32 +116,32 @@ def walls(survey: Survey) -> Found:
     height = house.walls[0].height
     for wall in house.walls:
         if any(min(abs(v.y), abs(v.y - height)) > TOLERANCE for v in wall.polygon):
-            yield wall.id, f"does not reach from 0 to {height:.2f} m"
+            yield Finding(wall.id, f"does not reach from 0 to {height:.2f} m")
     for room in house.rooms:
         outline = survey.rooms[room.id].exterior
         band = shapely.buffer(outline, TOLERANCE)
         own = [wall for wall in house.walls if wall.room_id == room.id and not wall.exterior]
         for wall in own:
             if not band.contains(LineString(wall.ends)):
-                yield wall.id, f"does not stand on the edge of {room.id}"
+                yield Finding(wall.id, f"does not stand on the edge of {room.id}")
             elif not survey.rooms[room.id].contains(_beside(wall, 2 * TOLERANCE)):
-                yield wall.id, f"{room.id} is not to its right"
+                yield Finding(wall.id, f"{room.id} is not to its right")
         bare = _bare(outline, own)
         if bare > SEAM:
-            yield room.id, f"{bare:.2f} m of its edge have no wall"
+            yield Finding(room.id, f"{bare:.2f} m of its edge have no wall")
     whole = shapely.union_all(list(survey.wide_rooms.values())).buffer(-TOLERANCE, join_style="mitre")
     core = whole.buffer(-2 * TOLERANCE, join_style="mitre")
     outer = [wall for wall in house.walls if wall.exterior]
     bare = _bare(whole.boundary, outer)
     if bare > SEAM:
-        yield "house", f"{bare:.2f} m of its outline have no outer wall"
+        yield Finding("house", f"{bare:.2f} m of its outline have no outer wall")
     for wall in outer:
         if core.contains(Point(_middle(wall))):
-            yield wall.id, "is an outer wall between rooms"
+            yield Finding(wall.id, "is an outer wall between rooms")
     gone = [wall for wall in house.walls if wall.empty]
     for wall in gone:
         if not any(other is not wall and _same_place(wall, other) for other in gone):
-            yield wall.id, "is empty, the wall behind it is not"
+            yield Finding(wall.id, "is empty, the wall behind it is not")
 
 
 def _bare(outline: shapely.Geometry, lines: list[Wall]) -> float:
@@ -171,39 +177,39 @@ def holes(survey: Survey) -> Found:
         for wall in (survey.walls[opening.wall0], survey.walls[opening.wall1]):
             x0, y0, x1, y1 = opening.hole_on(wall)
             if min(x0, y0) < -TOLERANCE or x1 > wall.length + TOLERANCE or y1 > wall.height + TOLERANCE:
-                yield opening.id, f"reaches beyond {wall.id}"
+                yield Finding(opening.id, f"reaches beyond {wall.id}")
             (ax, az), (bx, bz) = wall.ends
             ends = [(ax + (bx - ax) * t / wall.length, az + (bz - az) * t / wall.length) for t in (x0, x1)]
             places.append(sorted(ends))
             if wall.id in used:
-                yield opening.id, f"shares {wall.id} with {used[wall.id]}"
+                yield Finding(opening.id, f"shares {wall.id} with {used[wall.id]}")
             if wall.empty:
-                yield opening.id, f"is in {wall.id}, which is empty"
+                yield Finding(opening.id, f"is in {wall.id}, which is empty")
             used[wall.id] = opening.id
         apart = max(abs(a - b) for p, q in zip(*places, strict=True) for a, b in zip(p, q, strict=True))
         if apart > TOLERANCE:
-            yield opening.id, f"the holes of its two walls are {apart:.3f} m apart"
+            yield Finding(opening.id, f"the holes of its two walls are {apart:.3f} m apart")
         yield from _filling(survey, opening)
 
 
 def _filling(survey: Survey, opening: Opening) -> Found:
     wall0, wall1 = survey.walls[opening.wall0], survey.walls[opening.wall1]
     if (wall0.room_id, wall1.room_id) != (opening.room0, opening.room1):
-        yield opening.id, f"its walls are of {wall0.room_id} and {wall1.room_id}, not its rooms"
+        yield Finding(opening.id, f"its walls are of {wall0.room_id} and {wall1.room_id}, not its rooms")
     x0, y0, x1, y1 = opening.hole
     if min(x1 - x0, y1 - y0) < TOLERANCE:
-        yield opening.id, "its hole has no size"
+        yield Finding(opening.id, "its hole has no size")
     at = opening.asset_position
     if not (x0 - TOLERANCE <= at.x <= x1 + TOLERANCE and y0 - TOLERANCE <= at.y <= y1 + TOLERANCE):
-        yield opening.id, "its asset is not in its hole"
+        yield note(opening.id, "its asset is not in its hole")
     is_door = opening in survey.house.doors
     if is_door and y0 > TOLERANCE:
-        yield opening.id, f"its threshold is {y0:.2f} m high"
+        yield Finding(opening.id, f"its threshold is {y0:.2f} m high")
     outside = wall0.exterior or wall1.exterior
     if outside != (opening.room0 == opening.room1):
-        yield opening.id, "leads outside on one count and not on the other"
+        yield Finding(opening.id, "leads outside on one count and not on the other")
     if not is_door and not outside:
-        yield opening.id, "is a window in an inner wall"
+        yield note(opening.id, "is a window in an inner wall")
 
 
 def lights(survey: Survey) -> Found:
@@ -211,15 +217,15 @@ def lights(survey: Survey) -> Found:
     all_lights = survey.house.procedural_parameters.lights
     suns = [light.id for light in all_lights if light.type == "directional"]
     if len(suns) > 1:
-        yield " and ".join(suns), "are several suns"
+        yield note(" and ".join(suns), "are several suns")
     if not any(light.intensity > 0 for light in all_lights):
-        yield "house", "has no light that shines"
+        yield Finding("house", "has no light that shines")
     for light in all_lights:
         if light.intensity < 0:
-            yield light.id, f"has intensity {light.intensity}"
+            yield Finding(light.id, f"has intensity {light.intensity}")
         if light.type == "directional":
             continue
         at = light.position
         homes = [name for name, shape in survey.wide_rooms.items() if shape.contains(Point(at.x, at.z))]
         if not any(0.0 <= at.y <= survey.tops[name] + TOLERANCE for name in homes):
-            yield light.id, "is not inside a room"
+            yield note(light.id, "is not inside a room")

@@ -1,16 +1,38 @@
 """A house as the checks see it: what several of them need, worked out once."""
 
+from collections.abc import Iterator
 from functools import cached_property
+from typing import Literal, NamedTuple
 
+import numpy as np
 import shapely
 from shapely.geometry import Polygon
 
-from scenes.house.bodies import Bodies, bodies_of
+from scenes.house.bodies import Bodies, bodies_of, tilted
 from scenes.house.elements import HouseObject
 from scenes.house.schema import House, walls_by_id
+from scenes.house.solids import solids
 from scenes.house.walkable import obstacles, walkable
 
 TOLERANCE = 0.01 + 1e-6  # m; a micron for rounding, so that exactly 1 cm is no fault
+
+Level = Literal["error", "note"]
+
+
+class Finding(NamedTuple):
+    """Something that a rule found."""
+
+    where: str  # the ids of who is concerned
+    what: str
+    level: Level = "error"
+
+
+Found = Iterator[Finding]
+
+
+def note(where: str, what: str) -> Finding:
+    """A finding that keeps nobody from using the house."""
+    return Finding(where, what, "note")
 
 
 class Survey:
@@ -46,6 +68,13 @@ class Survey:
         return bodies_of([item for item, _ in self.items])
 
     @cached_property
+    def cores(self) -> Bodies:
+        """What of each of `items` is certainly solid; of one that does not stand upright, nothing is."""
+        cores = bodies_of([item for item, _ in self.items], solids)
+        stands = np.array([not tilted(item.rotation) for item, _ in self.items], bool)
+        return cores.take(np.flatnonzero(stands[cores.owner]))
+
+    @cached_property
     def solids(self) -> shapely.Geometry:
         """What stands in a body's way, smaller by the tolerance."""
         return shapely.union_all(obstacles(self.house, -TOLERANCE))
@@ -54,6 +83,12 @@ class Survey:
     def floor(self) -> shapely.Geometry:
         """Where the centre of a body of radius 0.2 m can be."""
         return walkable(self.house)
+
+    @cached_property
+    def cleared_floor(self) -> shapely.Geometry:
+        """The same without what can be pushed aside."""
+        fixed = tuple(item for item in self.house.objects if item.kinematic)
+        return walkable(self.house.model_copy(update={"objects": fixed}))
 
     def homes(self, item: HouseObject) -> list[str]:
         """The rooms an object may be in: the one its id names, "2|0" or "small|2|0", else any."""
