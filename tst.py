@@ -97,6 +97,8 @@ def parse_command(name: str, args: list[str]) -> tuple[Callable[[Any], Any], Any
     """
     import tyro  # here, so that `tst --help` answers at once
 
+    from scenes.config import current_flags
+
     function, config_type = find_command(name)
     default = None
     if "(CONFIG.yaml)" in COMMANDS[name][1] and args and not args[0].startswith("-"):
@@ -104,6 +106,7 @@ def parse_command(name: str, args: list[str]) -> tuple[Callable[[Any], Any], Any
 
         path, args = Path(args[0]), args[1:]
         default = parse(config_type, load_yaml(path), str(path))
+    args = current_flags(config_type, args)
     prog, description = f"tst {name}", COMMANDS[name][1]
     if default is None:
         return function, tyro.cli(config_type, args=args, prog=prog, description=description)

@@ -81,7 +81,7 @@ def test_a_mixture_of_masks_passes_through_the_front_door(monkeypatch: pytest.Mo
     config = tmp_path / "pretrain.yaml"
     config.write_text(
         "store: a\nout: b\ntokenizers: {rgb: t}\n"
-        "pretrain: {masking: {mixture: [{inputs: 1.0, targets: 0.5}, {inputs: {rgb: 1000.0}}]}}\n"
+        "pretrain: {mm: {masking: {mixture: [{inputs: 1.0, targets: 0.5}, {inputs: {rgb: 1000.0}}]}}}\n"
     )
     seen = []
     import training.pretrain.launch
@@ -94,7 +94,7 @@ def test_a_mixture_of_masks_passes_through_the_front_door(monkeypatch: pytest.Mo
         tst.main(["pretrain", str(config), "--no-ray"])
     assert ended.value.code == 0
     assert seen[0].ray is False
-    assert [c.inputs for c in seen[0].pretrain.masking.mixture] == [1.0, {"rgb": 1000.0}]
+    assert [c.inputs for c in seen[0].pretrain.mm.masking.mixture] == [1.0, {"rgb": 1000.0}]
 
 
 def test_the_store_page_is_in_step_with_the_table_of_modalities():

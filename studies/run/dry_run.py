@@ -245,7 +245,7 @@ def rate(short: Trial, long: Trial) -> Rate:
 def small(config: RunConfig, steps: int) -> RunConfig:
     """The same run on one house of each set, a few frames and so many steps, in one thread."""
     data = config.resolved()
-    repeats = config.pretrain.masking.repeats
+    repeats = config.pretrain.mm.masking.repeats
     batch = min(_FEW, config.pretrain.batch) // repeats * repeats or repeats
     data["houses"] = {k: v | {"count": 1} for k, v in data["houses"].items()}
     frames = _FEW * steps

@@ -41,6 +41,7 @@ from studies.spec.run import Houses, Phase, Protocol, RunConfig, Sensing
 from studies.spec.yaml import merge, parse
 from training.pretrain.config import PretrainConfig
 from training.pretrain.launch import Source, launch_pretrain
+from training.pretrain.objectives import OBJECTIVES
 from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
@@ -78,7 +79,7 @@ def plan_run(run: Run, machine: MachineConfig) -> RunPlan:
     """One run as stages."""
     config = run.config
     learned = [_stores(config, name, phase, machine) for name, phase in config.learn.items()]
-    tokenizers = _tokenizers(config, learned[0]) if learned and config.objective == "mm" else {}
+    tokenizers = _tokenizers(config, learned[0]) if learned and OBJECTIVES[config.objective].tokenized else {}
     phases: list[Stage] = []
     for (name, phase), stores in zip(config.learn.items(), learned, strict=True):
         phases.append(_pretrain(config, name, phase, stores, tokenizers, phases[-1:], machine))
@@ -237,7 +238,7 @@ def _pretrain(
     shares = list(phase.houses.values())
     first, coded = len(stores), len(tokenizers)
     tokens = [
-        _tokens(m, store, t, own.crops)
+        _tokens(m, store, t, own.mm.crops)
         for name, store in stores.items()
         for m, t in tokenizers.items()
         if name in _sensing(phase, m)

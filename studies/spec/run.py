@@ -14,6 +14,7 @@ from agents.simulator import Quality, SimulatorName
 from scenes.config import Config
 from scenes.generate.family import load_family
 from training.pretrain.config import PretrainConfig
+from training.pretrain.objectives import OBJECTIVES, ObjectiveName
 from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig
@@ -111,7 +112,7 @@ class RunConfig(Config):
     """How frames are made."""
     frames: int = Field(default=3000, ge=1)
     """Unlabelled frames of a phase of pre-training."""
-    objective: Literal["mm", "mae", "dino"] = "mm"
+    objective: ObjectiveName = "mm"
     """What pre-training minimises."""
     modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
     """What mm sees and predicts, rgb first."""
@@ -191,7 +192,8 @@ class RunConfig(Config):
                     )
 
     def _senses(self, name: str, phase: Phase) -> None:
-        known = self.modalities if self.objective == "mm" else ("rgb",)
+        tokenized = OBJECTIVES[self.objective].tokenized
+        known = self.modalities if tokenized else ("rgb",)
         for houses, shown in phase.modalities.items():
             if houses not in phase.houses or not shown or not set(shown) <= set(self.modalities):
                 raise ValueError(
@@ -200,7 +202,7 @@ class RunConfig(Config):
                 )
         for modality in known:
             without = [h for h in phase.houses if modality not in phase.modalities.get(h, known)]
-            if len(without) == len(phase.houses) or (without and self.objective != "mm"):
+            if len(without) == len(phase.houses) or (without and not tokenized):
                 raise ValueError(
                     f"learn.{name}.modalities: {self.objective} needs {modality!r}, and "
                     f"{', '.join(without)} do not sense it: let them"

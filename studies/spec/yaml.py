@@ -1,10 +1,12 @@
 """YAML files into pydantic configs, with errors that name the place and the keys that exist there."""
 
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+from scenes.config import models_in
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -69,12 +71,6 @@ def _keys_at(config: type[BaseModel], loc: tuple[int | str, ...]) -> set[str]:
     models: list[type[BaseModel]] = [config]
     for part in loc:
         fields = [m.model_fields[part] for m in models if isinstance(part, str) and part in m.model_fields]
-        found = [inner for f in fields for inner in _models_in(f.annotation)]
+        found = [inner for f in fields for inner in models_in(f.annotation)]
         models = found or models  # a list index or a mapping's key stays at the same models
     return {name for model in models for name in model.model_fields}
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [inner for arg in get_args(annotation) for inner in _models_in(arg)]

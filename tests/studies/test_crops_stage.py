@@ -11,7 +11,7 @@ def mm(fields: dict) -> RunPlan:
 
 
 def test_tokens_are_of_the_crops_that_the_pretraining_is_on():
-    whole, cropped = mm({}), mm({"base.pretrain.crops.count": 3})
+    whole, cropped = mm({}), mm({"base.pretrain.mm.crops.count": 3})
     for stages in zip(whole.stages, cropped.stages, strict=True):
         kinds, keys = {s.kind for s in stages}, {s.key for s in stages}
         assert len(kinds) == 1
@@ -19,5 +19,5 @@ def test_tokens_are_of_the_crops_that_the_pretraining_is_on():
         assert len(keys) == 1 + changed, stages[0].label
     tokens = [s for s in cropped.stages if s.kind == "tokens"]
     assert {s.config["modality"] for s in tokens} == {"rgb", "depth", "normals", "edges"}
-    assert all(s.config["crops"] == cropped.phases[0].config["pretrain"]["crops"] for s in tokens)
+    assert all(s.config["crops"] == cropped.phases[0].config["pretrain"]["mm"]["crops"] for s in tokens)
     assert tokens[0].config["crops"]["count"] == 3

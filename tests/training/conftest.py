@@ -12,7 +12,8 @@ from engine.store.store import Store
 from tests.training.tiny_world import make_store
 from training.models.encoder import EncoderConfig
 from training.pretrain.config import PretrainConfig
-from training.pretrain.masking import Component, MaskingConfig
+from training.pretrain.multimodal.masking import Component, MaskingConfig
+from training.pretrain.multimodal.multimodal import MultimodalConfig
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
 from training.transfer.config import TransferConfig
@@ -68,8 +69,10 @@ TINY_ENCODER = EncoderConfig(dim=64, depth=2, patch=4)
 TINY_PRETRAIN = PretrainConfig(
     encoder=TINY_ENCODER,
     decoder_depth=1,
-    masking=MaskingConfig(
-        inputs=24, targets=32, mixture=(Component(inputs=1.0), Component(inputs={"rgb": 1.0}))
+    mm=MultimodalConfig(
+        masking=MaskingConfig(
+            inputs=24, targets=32, mixture=(Component(inputs=1.0), Component(inputs={"rgb": 1.0}))
+        )
     ),
     samples=96,
     batch=16,
@@ -77,6 +80,13 @@ TINY_PRETRAIN = PretrainConfig(
     threads=1,
     device="cpu",
 )
+
+
+def mm(**changes: object) -> dict[str, MultimodalConfig]:
+    """TINY_PRETRAIN's fields of objective mm with some changed, for its `model_copy(update=...)`."""
+    return {"mm": TINY_PRETRAIN.mm.model_copy(update=changes)}
+
+
 TINY_TRANSFER = TransferConfig(
     encoder=TINY_ENCODER, samples=96, batch=16, checkpoint_every=2, threads=1, device="cpu"
 )

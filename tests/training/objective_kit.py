@@ -19,7 +19,7 @@ from tests.training.conftest import World
 from tests.training.tiny_world import draw_frames
 from training.common.checkpoint import encoder_weights, load_tensors, save_model, save_tensors
 from training.models.encoder import EncoderConfig, build_encoder
-from training.pretrain.objectives import Objective
+from training.pretrain.objective import Objective
 
 IMAGE = 32
 ENCODER = EncoderConfig(dim=64, depth=2, patch=8)

@@ -19,7 +19,7 @@ from training.models.modality import TokenSpec
 from training.models.multimodal import Multimodal
 from training.pretrain.build import build_objective
 from training.pretrain.launch import PretrainCommand
-from training.pretrain.masking import FOURM21
+from training.pretrain.multimodal.masking import FOURM21
 from training.pretrain.pretrain import pretrain
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm"
@@ -112,9 +112,11 @@ def checkpoint(path: Path, **kwargs: Any) -> Multimodal:
 def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: World, tmp_path, capsys):
     source = checkpoint(tmp_path / "4m.safetensors")
     small = {"encoder": TINY_ENCODER, "decoder_depth": 1, "samples": 32, "batch": 16, "threads": 1}
-    small |= {"start": str(tmp_path / "4m.safetensors"), "device": "cpu"}
+    small |= {"warm_start": str(tmp_path / "4m.safetensors"), "device": "cpu"}
     # RGB has 64 patches of these 80, so its samples are padded, as at full size.
-    small["masking"] = PRESET.masking.model_copy(update={"inputs": 80, "targets": 64})
+    small["mm"] = PRESET.mm.model_copy(
+        update={"masking": PRESET.mm.masking.model_copy(update={"inputs": 80, "targets": 64})}
+    )
     config = PRESET.model_copy(update=small)
     metrics = pretrain(config, world.pretrain, world.tokenizers, tmp_path / "run")
     said = metrics["start"]
@@ -136,7 +138,7 @@ def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: Wor
 def test_the_preset_is_of_size_b_and_masks_as_4m21_does():
     assert PRESET.encoder.model_copy(update={"pixels": "plain"}) == SIZES["B"].encoder
     assert PRESET.decoder_depth == SIZES["B"].decoder_depth
-    assert PRESET.masking.mixture == FOURM21
+    assert PRESET.mm.masking.mixture == FOURM21
 
 
 def test_what_was_taken_is_in_the_model(world: World, tmp_path):
@@ -164,7 +166,7 @@ def test_what_does_not_fit_is_said(world: World, tmp_path):
     with pytest.raises(ValueError, match="no file and no folder"):
         read_4m(tmp_path / "nothing")
     config = TINY_PRETRAIN.model_copy(
-        update={"objective": "mae", "start": str(tmp_path / "bias.safetensors")}
+        update={"objective": "mae", "warm_start": str(tmp_path / "bias.safetensors")}
     )
-    with pytest.raises(ValueError, match="objective mm"):
+    with pytest.raises(ValueError, match="take mm"):
         pretrain(config, world.pretrain, {}, tmp_path / "run")

@@ -13,8 +13,8 @@ from torch import Tensor
 from training.fourm.checkpoints import entries, model_of, take
 from training.models.encoder import patchify
 from training.models.multimodal import Multimodal
-from training.pretrain.objectives import weigh
-from training.pretrain.packing import pack_samples
+from training.pretrain.multimodal.multimodal import weigh
+from training.pretrain.multimodal.packing import pack_samples
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm"
 CASES = {"swiglu_nobias": 1e-5, "gelu_bias_tied": 2e-5}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training.models.encoder import EncoderConfig
-from training.pretrain.objectives import MaskedAutoencoder
+from training.pretrain.mae import MaskedAutoencoder
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own
 transformers = pytest.importorskip("transformers")

@@ -9,10 +9,23 @@ import pytest
 import torch
 
 from training.models.modality import TokenSpec
-from training.pretrain.budgets import clamp_out, dirichlet, share_out
-from training.pretrain.masking import ALL_TO_ALL, FOURM21, RGB_TO_ALL, Component, Masker, MaskingConfig
-from training.pretrain.packing import pack_samples
-from training.pretrain.spans import FIRST_SENTINEL, SENTINELS, draw_spans, mask_spans, place_sequence
+from training.pretrain.multimodal.budgets import clamp_out, dirichlet, share_out
+from training.pretrain.multimodal.masking import (
+    ALL_TO_ALL,
+    FOURM21,
+    RGB_TO_ALL,
+    Component,
+    Masker,
+    MaskingConfig,
+)
+from training.pretrain.multimodal.packing import pack_samples
+from training.pretrain.multimodal.spans import (
+    FIRST_SENTINEL,
+    SENTINELS,
+    draw_spans,
+    mask_spans,
+    place_sequence,
+)
 
 NAMES = ("rgb", "depth", "normals", "edges")
 SLOTS = (64, 64, 16, 64)

@@ -14,9 +14,10 @@ from training.models.encoder import SIZES, EncoderConfig, build_encoder
 from training.models.modality import TokenSpec
 from training.models.multimodal import Multimodal
 from training.models.positions import sincos_1d, sincos_2d
-from training.pretrain.masking import Mask, MaskingConfig
-from training.pretrain.objectives import MaskedAutoencoder, MultimodalObjective
-from training.pretrain.packing import pack_frames
+from training.pretrain.mae import MaskedAutoencoder
+from training.pretrain.multimodal.masking import Mask, MaskingConfig
+from training.pretrain.multimodal.multimodal import MultimodalObjective
+from training.pretrain.multimodal.packing import pack_frames
 
 CONFIG = EncoderConfig(dim=64, depth=2, patch=8)
 SPECS = (

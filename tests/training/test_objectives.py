@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.conftest import TINY_PRETRAIN, TINY_TRANSFER, World
+from tests.training.conftest import TINY_PRETRAIN, TINY_TRANSFER, World, mm
 from tests.training.objective_kit import ENCODER, IMAGE, ObjectiveKit
 from training.models.encoder import EncoderConfig
 from training.models.modality import TokenSpec
@@ -15,8 +15,9 @@ from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dino.crops import MultiCropConfig
 from training.pretrain.dino.dino import Dino, DinoConfig
-from training.pretrain.masking import Component, MaskingConfig
-from training.pretrain.objectives import MaskedAutoencoder, MultimodalObjective
+from training.pretrain.mae import MaskedAutoencoder
+from training.pretrain.multimodal.masking import Component, MaskingConfig
+from training.pretrain.multimodal.multimodal import MultimodalObjective
 from training.pretrain.pretrain import pretrain
 from training.transfer.transfer import transfer
 
@@ -92,7 +93,7 @@ class TestDinoCentred(TestDino):
 CONFIGS: dict[str, dict[str, Any]] = {
     "mm of rgb": {
         "modalities": ("rgb",),
-        "masking": MaskingConfig(inputs=24, targets=32, mixture=(Component(),)),
+        **mm(masking=MaskingConfig(inputs=24, targets=32, mixture=(Component(),))),
     },
     "dino": {"objective": "dino", "dino": SMALL_DINO},
     "dino, centred": {
@@ -141,6 +142,6 @@ def test_transfer_takes_over(world: World, name: str, tmp_path: Path):
 
 def test_rgb_alone_with_budgets_that_it_has_no_room_for_is_said(world: World):
     """64 patches: 48 seen and 32 predicted would be more than there are."""
-    crowded = config("mm of rgb", masking=MaskingConfig(inputs=48, targets=32, mixture=(Component(),)))
+    crowded = config("mm of rgb", **mm(masking=MaskingConfig(inputs=48, targets=32, mixture=(Component(),))))
     with pytest.raises(ValueError, match="32 target tokens do not fit"):
         build_objective(crowded, world.pretrain, world.tokenizers)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.conftest import World
+from tests.training.conftest import World, mm
 from tests.training.two_workers import FP32, both, gradients, pretrain_until
 from training.common.checkpoint import load_tensors
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import Lanes, passes_of
-from training.pretrain.masking import Component, MaskingConfig
+from training.pretrain.multimodal.masking import Component, MaskingConfig
 from training.pretrain.pretrain import World as Place
 from training.pretrain.pretrain import pretrain
 
@@ -58,7 +58,7 @@ def test_losses_and_weights_of_two_workers_are_those_of_one(world: World, two: P
 @pytest.mark.parametrize("weighting", ["modality", "token"])
 def test_passes_of_any_size_make_the_same_step(world: World, objective: str, weighting: str):
     """Also where samples have unequal numbers of targets of each modality, and some a pass without any."""
-    changes = {"objective": objective, "weighting": weighting, "masking": UNEVEN, "lanes": 4}
+    changes = {"objective": objective, "lanes": 4, **mm(weighting=weighting, masking=UNEVEN)}
     config = FP32.model_copy(update=changes)
     whole, losses = gradients(config, world.pretrain, world.tokenizers, 0, 1)
     for micro in (1, 3):

@@ -26,8 +26,8 @@ from training.pretrain import pretrain as loop
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import Lanes
-from training.pretrain.masking import ALL_TO_ALL, Component, MaskingConfig
-from training.pretrain.objectives import MultimodalObjective
+from training.pretrain.multimodal.masking import ALL_TO_ALL, Component, MaskingConfig
+from training.pretrain.multimodal.multimodal import MultimodalConfig, MultimodalObjective
 from training.pretrain.pretrain import pretrain
 
 OBJECTIVES = ("mm", "mae")
@@ -226,12 +226,12 @@ def test_what_does_not_fit_is_said(world: World, tmp_path):
 
 
 def test_a_batch_counts_samples_and_lanes_read_frames():
-    masking = MaskingConfig(repeats=4)
-    assert PretrainConfig(batch=64, masking=masking).split == Lanes(8, 2, 0)
-    assert PretrainConfig(batch=64, masking=masking, objective="mae", draws=3).split == Lanes(8, 8, 3)
+    four = MultimodalConfig(masking=MaskingConfig(repeats=4))
+    assert PretrainConfig(batch=64, mm=four).split == Lanes(8, 2, 0)
+    assert PretrainConfig(batch=64, mm=four, objective="mae", draws=3).split == Lanes(8, 8, 3)
     assert PretrainConfig(batch=36, lanes=6).split == Lanes(6, 6, 0)
     with pytest.raises(ValueError, match="4 samples of each"):
-        PretrainConfig(batch=18, masking=masking).split  # noqa: B018
+        PretrainConfig(batch=18, mm=four).split  # noqa: B018
 
 
 def test_schedule_rises_linearly_and_ends_at_nothing():

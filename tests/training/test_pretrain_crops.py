@@ -6,21 +6,21 @@ import torch
 from jaxtyping import UInt8
 
 from engine.store.access import PretrainFrames
-from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World
+from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World, mm
 from tests.training.tiny_world import make_store
 from training.pretrain import pretrain as loop
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import steps
-from training.pretrain.masking import Component, MaskingConfig
-from training.pretrain.objectives import Objective
+from training.pretrain.multimodal.masking import Component, MaskingConfig
+from training.pretrain.objective import Objective
 from training.pretrain.pretrain import pretrain
 from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 CROPS = TokenCropConfig(count=3, scale=(0.3, 0.9), seed=5)
-CROPPED = TINY_PRETRAIN.model_copy(update={"crops": CROPS})
+CROPPED = TINY_PRETRAIN.model_copy(update=mm(crops=CROPS))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_pixels_that_are_seen_are_of_the_crop_whose_tokens_are_predicted(
     masking = MaskingConfig(
         inputs=64, targets=64, repeats=4, mixture=(Component(inputs={"rgb": 1.0}, targets={"depth": 1.0}),)
     )
-    objective = build(world, cropped, CROPPED.model_copy(update={"masking": masking}))
+    objective = build(world, cropped, CROPPED.model_copy(update=mm(crops=CROPS, masking=masking)))
     ids = np.arange(20)
     batch = objective.prepare(cropped.read(ids, objective.reads), np.random.default_rng(3))
     pictures = put_together(batch["content"]["rgb"], patch=4, side=32)
@@ -133,8 +133,6 @@ def test_tokens_that_are_not_of_these_crops_are_refused(world: World, cropped: P
         build(world, world.pretrain, CROPPED)
     with pytest.raises(ValueError, match=f"tokenize it first; .* of crops {CROPS.digest}"):
         build(world, cropped, TINY_PRETRAIN)
-    other = CROPPED.model_copy(update={"crops": CROPS.model_copy(update={"count": 2})})
+    other = CROPPED.model_copy(update=mm(crops=CROPS.model_copy(update={"count": 2})))
     with pytest.raises(ValueError, match=f"of crops {CROPS.digest}"):
         build(world, cropped, other)
-    with pytest.raises(ValueError, match="for objective mm; mae takes none"):
-        build(world, cropped, CROPPED.model_copy(update={"objective": "mae"}))

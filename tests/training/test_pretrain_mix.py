@@ -103,7 +103,7 @@ def test_going_on_from_a_finished_pretraining(world: World, tmp_path):
         ({"decoder_depth": 2}, "decoder_depth: 1 there, 2 here"),
         ({"modalities": ("rgb", "depth")}, "modalities: "),
         ({"objective": "mae"}, "objective: 'mm' there"),
-        ({"start": "somewhere"}, "not from both"),
+        ({"warm_start": "somewhere"}, "not from both"),
     ],
 )
 def test_what_differs_from_the_one_before_is_named(world: World, tmp_path, changes, named):

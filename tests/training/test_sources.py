@@ -10,14 +10,14 @@ import torch
 
 from engine.store.access import PretrainFrames
 from engine.stream.mixture import MixedFrames
-from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World
+from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World, mm
 from tests.training.tiny_world import make_store
 from training.models.modality import slot_modality_ids
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import SOURCE, passes_of, steps
 from training.pretrain.launch import Source, launch_pretrain
-from training.pretrain.masking import (
+from training.pretrain.multimodal.masking import (
     ALL_TO_ALL,
     RGB_TO_ALL,
     Component,
@@ -25,14 +25,14 @@ from training.pretrain.masking import (
     MaskingConfig,
     SourceModalities,
 )
-from training.pretrain.objectives import MultimodalObjective
+from training.pretrain.multimodal.multimodal import MultimodalObjective
 from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
 
 SLOTS = (64, 64, 16, 64)
 MIXED = SourceModalities((MODALITIES, ("rgb",), ("rgb", "edges")), (0.5, 0.25, 0.25))
 CONFIG = TINY_PRETRAIN.model_copy(
-    update={"masking": MaskingConfig(inputs=40, targets=56, repeats=2), "samples": 64, "lanes": 4}
+    update=mm(masking=MaskingConfig(inputs=40, targets=56, repeats=2)) | {"samples": 64, "lanes": 4}
 )
 
 
@@ -199,6 +199,6 @@ def test_crops_of_a_source_of_rgb_alone(world: World, tmp_path):
     sources = [
         Source(store=path, share=0.5, modalities=m) for path, m in zip(places, (None, ("rgb",)), strict=True)
     ]
-    config = CONFIG.model_copy(update={"crops": crops})
+    config = CONFIG.model_copy(update={"mm": CONFIG.mm.model_copy(update={"crops": crops})})
     metrics = launch_pretrain(config, sources, world.tokenizers, tmp_path / "out", use_ray=False)
     assert all(np.isfinite(v) for v in metrics["losses"].values())

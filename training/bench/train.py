@@ -36,8 +36,8 @@ from training.common.optimiser import (
 from training.models.encoder import SIZES
 from training.models.modality import TokenSpec
 from training.pretrain.dataloader import Lanes, Step, steps
-from training.pretrain.masking import Component, MaskingConfig
-from training.pretrain.objectives import MultimodalObjective
+from training.pretrain.multimodal.masking import Component, MaskingConfig
+from training.pretrain.multimodal.multimodal import MultimodalObjective
 from training.pretrain.pretrain import backward
 
 PAPER_TOKENS = (100e9, 500e9)

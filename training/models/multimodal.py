@@ -19,7 +19,8 @@ from training.models.modality import TokenSpec, slot_modality_ids
 from training.models.positions import sincos_1d, sincos_2d
 
 PackedBatch = dict[str, Any]
-"""What `Multimodal` takes; made by `training.pretrain.packing`. For b samples, i inputs and t targets each:
+"""What `Multimodal` takes; made by `training.pretrain.multimodal.packing`. For b samples, i inputs and t
+targets each:
 
 - inputs [b, i], targets [b, t]: slots, in any order within a sample; 0 where padded
 - content {modality: ids [k], patches [k, p] or vectors [k, w]}: of the inputs; `input_rows` [K]: their places

@@ -1,22 +1,33 @@
 """What a pre-training is: every field of `tst pretrain`."""
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, model_validator
 
 from training.common.config import LoopConfig
 from training.models.encoder import EncoderConfig
 from training.pretrain.dataloader import Lanes
 from training.pretrain.dino.dino import DinoConfig
-from training.pretrain.masking import MaskingConfig
-from training.pretrain.objectives import Weighting
+from training.pretrain.mae import MaskedAutoencoderConfig
+from training.pretrain.multimodal.multimodal import MultimodalConfig
+from training.pretrain.objective import ObjectiveConfig
+from training.pretrain.objectives import OBJECTIVES, ObjectiveName
 from training.pretrain.parallel import Parallel
-from training.tokenizers.token_crops import WHOLE, TokenCropConfig
 
 
 class PretrainConfig(LoopConfig):
-    objective: Literal["mm", "mae", "dino"] = "mm"
+    renamed: ClassVar[Mapping[str, str]] = {
+        "masking": "mm.masking",
+        "crops": "mm.crops",
+        "tied": "mm.tied",
+        "weighting": "mm.weighting",
+        "mae_masked": "mae.masked",
+        "start": "warm_start",
+    }
+
+    objective: ObjectiveName = "mm"
     """mm: TST-MM, masked tokens of several modalities, or of RGB alone; mae: TST-MAE, masked pixels of RGB;
     dino: DINOv2's, crops of RGB against each other."""
     modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
@@ -25,25 +36,22 @@ class PretrainConfig(LoopConfig):
     """The encoder that transfer will take over."""
     decoder_depth: int = Field(default=2, ge=1)
     """Blocks of the decoder (mm, mae)."""
-    masking: MaskingConfig = MaskingConfig()
-    """Token budgets and their mixture (mm)."""
-    crops: TokenCropConfig = WHOLE
-    """Crops that the store was tokenized with (mm): every sample is one of them; none: whole frames."""
-    tied: bool = False
-    """Heads are the tables that embed their modality's tokens in the decoder (mm)."""
-    weighting: Weighting = "modality"
-    """The loss: mean over modalities, or (token) weighted by targets times codes as 4M's loss per token."""
-    start: str | None = None
+    warm_start: str | None = None
     """A checkpoint of 4M's to start from (mm): safetensors file, folder or hub id. What fits of it is taken,
     and metrics say what that was; modalities are called as 4M-21 calls them."""
-    mae_masked: float = Field(default=0.75, gt=0, lt=1)
-    """Share of patches masked (mae)."""
+    mm: MultimodalConfig = MultimodalConfig()
+    """What is seen and what is predicted (mm)."""
+    mae: MaskedAutoencoderConfig = MaskedAutoencoderConfig()
+    """What is masked (mae)."""
     dino: DinoConfig = DinoConfig()
     """Crops, heads and schedules (dino)."""
+    others: dict[str, SerializeAsAny[ObjectiveConfig]] = {}
+    """Fields of objectives that were added to the table by others; in YAML under the objective's name, like
+    `mm` and `dino`."""
     samples: int = Field(default=32768, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
     tokens: float | None = Field(default=None, gt=0)
-    """Tokens seen and predicted in all, instead of samples (mm); a sample has masking.inputs + targets."""
+    """Tokens seen and predicted in all, instead of samples (mm); a sample has mm.masking.inputs + targets."""
     batch: int = Field(default=64, ge=1)
     """Samples per step, over all workers and forward passes."""
     lanes: int = Field(default=8, ge=1)
@@ -60,10 +68,28 @@ class PretrainConfig(LoopConfig):
     draws: int | None = None
     """Seed of masks and order; none: `seed`."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_others(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        others = dict(data.get("others", {}))
+        others |= {k: v for k, v in data.items() if k in OBJECTIVES and k not in cls.model_fields}
+        if not others:
+            return data
+        typed = {k: OBJECTIVES[k].model_validate(v) if k in OBJECTIVES else v for k, v in others.items()}
+        return {k: v for k, v in data.items() if k in cls.model_fields or k not in others} | {"others": typed}
+
+    @property
+    def own(self) -> ObjectiveConfig:
+        """The fields of the objective that is trained with."""
+        given = vars(self) | self.others
+        return given[self.objective] if self.objective in given else OBJECTIVES[self.objective]()
+
     @property
     def split(self) -> Lanes:
         """How a batch is made of lanes. Raises ValueError when it does not come out even."""
-        repeats = self.masking.repeats if self.objective == "mm" else 1
+        repeats = self.own.repeats
         if self.batch % repeats:
             raise ValueError(
                 f"a batch of {self.batch} is no whole number of frames, {repeats} samples of each"
@@ -76,9 +102,10 @@ class PretrainConfig(LoopConfig):
     def steps(self) -> int:
         if self.tokens is None:
             return super().steps
-        if self.objective != "mm":
-            raise ValueError(f"tokens are a length of objective mm; {self.objective} wants samples")
-        return math.ceil(self.tokens / ((self.masking.inputs + self.masking.targets) * self.batch))
+        each = self.own.tokens_per_sample
+        if each is None:
+            raise ValueError(f"tokens are no length for objective {self.objective}: give samples")
+        return math.ceil(self.tokens / (each * self.batch))
 
     @property
     def draw_seed(self) -> int:

@@ -18,7 +18,7 @@ from engine.stream.mixture import MixedFrames
 from engine.stream.order import Order, Ticket, View
 from engine.stream.stream import TicketReader
 from training.models.multimodal import PackedBatch
-from training.pretrain.objectives import Objective
+from training.pretrain.objective import Objective
 
 T = TypeVar("T")
 Tickets = Iterator[tuple[Ticket, range]]

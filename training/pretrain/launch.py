@@ -136,8 +136,8 @@ def launch_pretrain(
     if start_from is not None:
         start_from = Path(start_from).absolute()
         continue_from(config, objective, start_from)
-    if config.start is not None and Path(config.start).exists():  # else a hub id
-        config = config.model_copy(update={"start": str(Path(config.start).absolute())})
+    if config.warm_start is not None and Path(config.warm_start).exists():  # else a hub id
+        config = config.model_copy(update={"warm_start": str(Path(config.warm_start).absolute())})
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     (out / METRICS).unlink(missing_ok=True)

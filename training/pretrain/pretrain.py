@@ -50,12 +50,13 @@ from training.common.optimiser import (
 )
 from training.common.sharded_tensors import whole
 from training.models.blocks import parameter_counts
-from training.pretrain.build import build_objective, check_unlabelled
+from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import Step, Tickets, passes_of, prefetch, steps
 from training.pretrain.parallel import gathering, join, shard, summed
 from training.pretrain.tensorboard import TensorBoardWriter, ThroughputMeter
-from training.pretrain.warm_start import continue_from, start_from_4m, token_arrays
+from training.pretrain.views import check_unlabelled
+from training.pretrain.warm_start import continue_from
 
 STATE = "training.safetensors"
 
@@ -88,8 +89,8 @@ def pretrain(
     ValueError for what does not fit, LeakError for frames that could show labels, FloatingPointError naming
     the step when a loss is not finite."""
     check_unlabelled(frames)
-    if config.start is not None and start_from is not None:
-        raise ValueError(f"start from {config.start} or from {start_from}, not from both")
+    if config.warm_start is not None and start_from is not None:
+        raise ValueError(f"start from {config.warm_start} or from {start_from}, not from both")
     lanes = config.split
     lanes.check(world.size)
     out.mkdir(parents=True, exist_ok=True)
@@ -98,8 +99,8 @@ def pretrain(
     objective = build_objective(config, frames, tokenizers).to(device)
     resumed = (out / STATE).exists()
     start = None  # what was taken of a checkpoint
-    if not resumed and config.start is not None:
-        start = start_from_4m(objective, config.start)
+    if not resumed and config.warm_start is not None:
+        start = objective.load_4m(config.warm_start)
     elif not resumed and start_from is not None:
         start = continue_from(config, objective, start_from)
     shared_out = config.parallel == "fsdp" and world.size > 1
@@ -193,7 +194,11 @@ def pretrain(
     weights = whole_state(objective)  # where it is shared out, every worker has a part in it
     if world.rank == 0:
         size = frames.frame_shape("rgb")[0]
-        facts = {"pretrain": config.model_dump(mode="json"), "image": size, "tokens": token_arrays(objective)}
+        facts = {
+            "pretrain": config.model_dump(mode="json"),
+            "image": size,
+            "tokens": objective.token_arrays(),
+        }
         save_tensors(out / WEIGHTS, weights)
         write_json(out / CONFIG, facts)
         write_json(out / METRICS, metrics)

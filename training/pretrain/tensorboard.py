@@ -10,7 +10,7 @@ import torch
 from tensorboardX import SummaryWriter
 
 from training.common.optimiser import memory_mb, peak_flops
-from training.pretrain.objectives import Objective
+from training.pretrain.objective import Objective
 
 FOLDER = "tensorboard"
 

@@ -24,7 +24,6 @@ from jaxtyping import Bool, Float, Int, UInt8
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from scenes.config import Config
 from training.models.blocks import linear_flops
 from training.models.encoder import Encoder, EncoderConfig, build_around, patchify
 from training.models.multimodal import PackedBatch
@@ -39,11 +38,12 @@ from training.pretrain.dino.losses import (
     dino_loss,
     koleo_loss,
 )
-from training.pretrain.objectives import Draws, Objective
+from training.pretrain.objective import Arrays, Draws, Objective, ObjectiveConfig, Setting
 
 
-class DinoConfig(Config):
-    """Defaults are DINOv2's, but for heads and prototypes, which are for small encoders."""
+class DinoConfig(ObjectiveConfig):
+    """Fields of the objective `dino`. Defaults are DINOv2's, but for heads and prototypes, which are for
+    small encoders."""
 
     crops: MultiCropConfig = MultiCropConfig()
     """What is cropped, and how colours change."""
@@ -88,6 +88,9 @@ class DinoConfig(Config):
             raise ValueError(f"momentum is {self.momentum}: give shares between 0 and 1")
         return self
 
+    def build(self, setting: Setting) -> "Dino":
+        return Dino(setting.encoder, setting.image, self, setting.seed)
+
     def temperature_at(self, progress: float) -> float:
         """The teacher's, after a share `progress` of the steps."""
         first, last = self.teacher_temperature
@@ -129,7 +132,7 @@ class Dino(Objective):
             student.load_state_dict(teacher.state_dict())
         self.reads = ("rgb",)
 
-    def prepare(self, arrays: dict[str, np.ndarray], rng: np.random.Generator) -> PackedBatch:
+    def prepare(self, arrays: Arrays, rng: np.random.Generator) -> PackedBatch:
         return self.pack(arrays, self.draw(len(arrays["rgb"]), rng))
 
     def draw(
@@ -142,7 +145,7 @@ class Dino(Objective):
         drawn["hidden"] = hidden.reshape(2, frames, -1)
         return {k: v.swapaxes(0, 1) for k, v in drawn.items()}  # [frames, crops, ...]
 
-    def pack(self, arrays: dict[str, np.ndarray], draws: Draws) -> PackedBatch:
+    def pack(self, arrays: Arrays, draws: Draws) -> PackedBatch:
         if len(arrays["rgb"]) < 2:
             raise ValueError("dino tells frames apart, so each worker needs two a step: raise the batch")
         drawn = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in draws.items()}

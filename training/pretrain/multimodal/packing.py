@@ -1,8 +1,8 @@
 """Batches for the model out of frames and masks: what is seen and what is predicted, and nothing else.
 
-`pack_frames` takes arrays of a store and a mask drawn by `training.pretrain.masking`; `pack_samples` takes
-samples in the form that 4M's loaders give (Mizrahi et al., arXiv:2312.06647), sequences and all. Both run on
-the CPU in numpy and give torch tensors (`training.models.multimodal.PackedBatch`)."""
+`pack_frames` takes arrays of a store and a mask drawn by `training.pretrain.multimodal.masking`;
+`pack_samples` takes samples in the form that 4M's loaders give (Mizrahi et al., arXiv:2312.06647), sequences
+and all. Both run on the CPU in numpy and give torch tensors (`training.models.multimodal.PackedBatch`)."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from training.models.encoder import patchify
 from training.models.modality import TokenSpec, slot_modality_ids, starts_of
 from training.models.multimodal import PackedBatch
-from training.pretrain.masking import Mask
+from training.pretrain.multimodal.masking import Mask
 
 
 def pack_frames(

@@ -24,7 +24,7 @@ from jaxtyping import Bool, Int
 from pydantic import Field
 
 from scenes.config import Config
-from training.pretrain.budgets import clamp_out, share_out
+from training.pretrain.multimodal.budgets import clamp_out, share_out
 
 
 class Component(Config):

@@ -61,8 +61,8 @@ def draw_spans(
 
 
 def place_sequence(inputs: Sequence[int], targets: Sequence[int], length: int) -> dict[str, np.ndarray]:
-    """The fields of one sample of `training.pretrain.packing.pack_samples`, each [2·(length + 1)]: inputs
-    first, targets behind them, padded with id 0.
+    """The fields of one sample of `training.pretrain.multimodal.packing.pack_samples`, each
+    [2·(length + 1)]: inputs first, targets behind them, padded with id 0.
 
     Raises ValueError when they do not fit."""
     n, end = 2 * (length + 1), len(inputs) + len(targets)
