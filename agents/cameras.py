@@ -1,8 +1,8 @@
-"""Cameras: where a body's eye stands, and how it projects.
+"""Camera poses and intrinsics.
 
-A pose is camera to world: its columns are the camera's x (right), y (down) and z (forward) axes and its
-place, in the right-handed, y-up world of `scenes/meshes/geometry.py`. Pixel (row r, column c) is sampled at
-(c + 0.5, r + 0.5), so the principal point of a camera without offset is (width / 2, height / 2).
+A pose maps camera to world: its columns are the camera's x (right), y (down) and z (forward) axes and its
+position, in the right-handed, y-up world of `scenes/meshes/geometry.py`. Pixel (row r, column c) is sampled
+at (c + 0.5, r + 0.5), so the principal point of a camera without offset is (width / 2, height / 2).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""`tst houses show` and `tst bench render`: the commands that render a house or a scan."""
+"""`tst houses show` and `tst bench render`: commands on one space that need a renderer."""
 
 import json
 from pathlib import Path

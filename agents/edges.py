@@ -1,4 +1,4 @@
-"""Edges of a frame, as the paper has them: OpenCV's Canny detector (Canny, 1986) on the grey of rgb."""
+"""Edges of a frame: OpenCV's Canny detector (Canny, 1986) on the grey image of rgb, as in the paper."""
 
 import cv2
 import numpy as np

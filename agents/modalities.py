@@ -1,7 +1,7 @@
-"""The table of modalities: names, dtypes, shapes, units, meaning.
+"""The table of modalities that a frame has: names, dtypes, shapes, units, meaning.
 
-Every frame of every simulator is a dict of arrays that keep to this table, with a leading axis for the
-cameras of the batch. A test holds the table and the documentation of the store in step.
+Every frame of every simulator is a dict of arrays as this table describes them, with a leading axis for the
+cameras of the batch. A test keeps the table and docs/store.md equal.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`tst study run`, `tst study report`, `tst study compare`, `tst demo`."""
+"""`tst study run`, `tst study report`, `tst study compare` and `tst demo`."""
 
 from pathlib import Path
 from typing import Annotated, Any

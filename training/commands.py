@@ -1,7 +1,7 @@
-"""`tst tokenizer train | import | show`, `tst tokenize`, `tst transfer`, `tst propagate`, `tst evaluate`;
-`tst pretrain` is in launch.py.
+"""`tst tokenizer train | import | show`, `tst tokenize`, `tst transfer`, `tst propagate`
+and `tst evaluate`; `tst pretrain` is in training/pretrain/launch.py.
 
-Every stage opens the store through the view of its role, so none can be pointed at what it must not see.
+Every command opens stores through the guarded view of its role.
 """
 
 import json

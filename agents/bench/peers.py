@@ -1,11 +1,11 @@
-"""Other renderers on the same house and poses, where they are installed: `tst bench render --peers`.
+"""Other renderers on the same house and poses, where installed: `tst bench render --peers`.
 
     pip install embreex open3d pyrender moderngl        # Debian: libegl1 libgl1 libgl1-mesa-dri, libusb-1.0-0
 
-Each draws what it can: `embreex` and `open3d` cast a ray a pixel for depth, instance and the triangle's
-normal; `pyrender` and `moderngl` rasterise textured rgb and depth through EGL (Mesa's llvmpipe where there is
-no GPU), with one light and without shadows, every triangle of the house drawn once a frame. Setup is
-timed separately. A peer that is missing or fails is reported as failed, with its error.
+`embreex` and `open3d` cast one ray per pixel for depth, instance and the triangle's normal; `pyrender` and
+`moderngl` rasterise textured rgb and depth through EGL (Mesa's llvmpipe where there is no GPU), with one
+light and without shadows, every triangle of the house drawn once per frame. Set-up is timed separately. A
+peer that is missing or fails is reported as such.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Speed of the renderer on a space: `tst bench render`.
 
-Figures are of one process, after compilation and one warm-up frame. Poses are the dense sampler's with seed
-0, so that two machines draw the same images. On a CPU, seconds are of processor time over all threads, which
-other load on the machine changes little; on a CUDA device they are wall-clock time.
+Figures are of one process, after compilation and one warm-up frame; poses are the dense sampler's with seed
+0, so that two machines render the same images. On a CPU, seconds are processor time over all threads, so
+other work on the machine does not count. On a CUDA device they are by the clock.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Small parts of a self-contained HTML page: everything is inside it, nothing is fetched."""
+"""Elements of a self-contained HTML page, which loads nothing from elsewhere."""
 
 import base64
 import html

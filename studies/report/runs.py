@@ -1,4 +1,4 @@
-"""What a study's page says of its runs: what each cost, how it was configured, whose models were seen."""
+"""Runs on a study's page: cost, configuration, and credits of furniture models."""
 
 import json
 from collections import Counter

@@ -1,7 +1,6 @@
-"""Two run folders point by point: what was set otherwise, and what came out otherwise.
+"""Two run folders point by point: differences in configuration and in metrics.
 
-Points that both have (same arm, same levels) are compared, b less a, over the repeats that had the same seeds
-in both.
+Points that both have (same arm, same levels) are compared, b minus a, over the repeats with equal seeds.
 """
 
 import json

@@ -2,9 +2,10 @@
 
     tst bench tokenizers --store STORE --out OUT
 
-Each tokenizer gets a folder in OUT; those that are there already are not trained again. What is printed as a
-table, and left in OUT as `tokenizers.md` and `.json`, are means and standard deviations over seeds;
-`tokenizers.png` shows frames before and after those of the first seed."""
+Each tokenizer gets a folder in OUT; existing ones are not trained again. The printed table, also in OUT as
+`tokenizers.md` and `.json`, has means and standard deviations over seeds; `tokenizers.png` shows frames
+before and after the tokenizers of the first seed.
+"""
 
 from collections.abc import Sequence
 from itertools import product

@@ -1,11 +1,12 @@
-"""How fast a training step is: `tst bench train`, figures as JSON.
+"""Speed of a training step: `tst bench train`, figures as JSON.
 
-A step is forward, backward and optimiser on drawn frames; packing is timed beside it, since a thread does it
-meanwhile. `share` is the rate of a step by that of `torch.matmul` on all products of the step, operands laid
-out as it likes them best, timed in turn with steps in the same process. On a CPU rates are by the processor
-time of this process, divided by its threads, so that other work on the machine does not count;
-`wall_tokens_per_s` is by the clock. On a GPU both are by the clock, and `mfu` is by the card's own peak. Each
-row has a process of its own: `memory_mb` is the most that it held."""
+A step is forward, backward and optimiser on random frames; packing is timed separately, since a thread does
+it in parallel. `share` is the rate of a step over that of `torch.matmul` on all products of the step, with
+the faster operand layout, timed in turn with steps in the same process. On a CPU, rates are by processor time
+of this process divided by its threads, so that other work on the machine does not count; `wall_tokens_per_s`
+is by the clock. On a GPU both are by the clock, and `mfu` is relative to the card's peak. Each row runs in a
+process of its own; `memory_mb` is its peak.
+"""
 
 import json
 import statistics

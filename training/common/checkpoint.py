@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors for tensors, JSON for the rest, every file written whole or not at all."""
+"""Checkpoints: safetensors for tensors, JSON for the rest, every file written atomically."""
 
 import copy
 import json

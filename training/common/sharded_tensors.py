@@ -1,4 +1,4 @@
-"""Tensors that FSDP shares out among processes, put together and shared out again: checkpoints are whole."""
+"""Gathers tensors that FSDP shards over processes, and shards them again: checkpoints hold whole tensors."""
 
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor

@@ -1,7 +1,7 @@
-"""What a study's page compares, and what of it may be claimed.
+"""The comparisons of a study's page, and which of them are claims.
 
-`claims(table)` answers every comparison that the report asks for, on each of its metrics; which pairs these
-are when the file names none is said at `ReportConfig.claims`.
+`claims(table)` evaluates every comparison that the report asks for, on each of its metrics;
+`ReportConfig.claims` says which pairs are compared by default.
 """
 
 from collections.abc import Iterator, Sequence

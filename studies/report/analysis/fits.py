@@ -1,11 +1,10 @@
-"""Laws through measured curves, and what an arm without the axis is worth on it.
+"""Fits through measured curves, and the x at which a curve reaches the value of an arm without the axis.
 
-    log:    y = a + b · log10 x       b is what a tenfold brings
-    power:  y = a + b · x^-c          a is where it saturates (c > 0)
+    log:    y = a + b · log10 x       b is the gain of a tenfold
+    power:  y = a + b · x^-c          a is the limit (c > 0)
 
-Least squares over the means of all repeats; how far to trust it comes from repeats drawn anew (bootstrap)
-and from the law of each repeat by itself (Student's t). Nothing is read off beyond the measured levels
-unless it is called extrapolated.
+Least squares over the means of all repeats. Uncertainty comes from a bootstrap over repeats and from the fit
+of each repeat alone (Student's t). A value beyond the measured levels is always called extrapolated.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The laws through a study's curves, and what its reference arm is worth on them, in numbers and in words."""
+"""Fits through a study's curves, and what its reference arm is worth on them, as numbers and as text."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How a metric of the rows is written for a person: its name, its unit, its digits."""
+"""Names, units and digits of metrics, for text and tables."""
 
 from studies.report.analysis.statistics import Interval, Summary
 

@@ -1,6 +1,6 @@
-"""Rows of a study as a table: what ran (arm, point on the axes, repeat) and what came out.
+"""The rows of a study as a table: what ran (arm, point on the axes, repeat) and its metrics.
 
-Everything a report says comes from here. A metric that a row does not have stays missing.
+All that a report says is computed from here. A metric that a row lacks stays missing.
 """
 
 import json

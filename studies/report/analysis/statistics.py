@@ -1,13 +1,13 @@
-"""Statistics of a study: means with intervals, and paired differences that may or may not be claimed.
+"""Statistics of a study: means with intervals, and paired differences with the rule for claims.
 
-A study repeats each point a few times (three, often), and a bootstrap over three values is too sure of
-itself. So a difference is given several intervals, and it is a claim only where every one excludes zero:
+A study repeats each point a few times, often three, and a bootstrap over three values is overconfident. So a
+difference gets several intervals, and is a claim only where all of them exclude zero:
 
-- Student's t over repeats: honest with few repeats, blind to which houses were judged;
-- a bootstrap over repeats and over the judged houses at once, where scores of single houses are there;
-- Student's t over houses, where all repeats judged the same ones.
+- Student's t over repeats: valid with few repeats, ignores the choice of houses;
+- a bootstrap over repeats and evaluated houses together, where scores of single houses exist;
+- Student's t over houses, where all repeats evaluated the same ones.
 
-Where the last two hold zero and the repeats do not, the difference is shown for these houses and no others.
+Where the last two contain zero and the first does not, the difference is reported for these houses alone.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Pictures of a report beside its main figure, each as PNG bytes: how losses fell, what was predicted."""
+"""Figures of a report beside its main figure, as PNG bytes: loss curves and predictions."""
 
 import io
 from collections.abc import Mapping, Sequence

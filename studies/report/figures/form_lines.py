@@ -1,4 +1,4 @@
-"""Curves and paths: means over an axis as lines, with their bands, as PNG bytes."""
+"""The forms `curve` and `paths`: means over an axis as lines with bands, as PNG bytes."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,8 +1,8 @@
-"""The figure of a study in one of four forms, as PNG bytes, from its table of rows.
+"""The main figure of a study in one of four forms, as PNG bytes, from its table of rows.
 
-bars: an arm each. curve: a line an arm over an axis, with the fitted law dashed. heatmap: where it was
-learned against where it is judged. paths: all metrics of an arm over one axis. Whiskers and bands are the
-same everywhere: the 95 % interval of the mean, Student's t over repeats.
+bars: one per arm. curve: one line per arm over an axis, fits dashed. heatmap: training houses against
+evaluation houses. paths: all metrics of an arm over one axis. Whiskers and bands are the 95 % interval of the
+mean, Student's t over repeats.
 """
 
 from collections.abc import Sequence
