@@ -156,7 +156,7 @@ def show_tokenizers(config: ShowCommand) -> None:
 
 
 def transfer(config: TransferCommand) -> None:
-    """Tune a segmentation head, and the encoder with it, or probe it, on the transfer frames of a store."""
+    """Give an encoder a task, by fine-tuning or a probe, on the transfer frames of a store."""
     frames = TransferFrames(config.store, spaces_under_test(config.test_store))
     guessed = None if config.pseudo is None else PretrainFrames(config.test_store)
     metrics = run_transfer(

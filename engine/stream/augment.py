@@ -90,6 +90,19 @@ def crop_and_flip(batch: Batch, size: int, generator: np.random.Generator, *, fl
     return out
 
 
+def mirror(batch: Batch, mirrored: Bool[np.ndarray, " n"]) -> Batch:
+    """Images [n, height, width, ...] of the frames where `mirrored` is True, left to right; anything without
+    pixels stays. Raises ValueError for `pose` and `intrinsics`."""
+    if stray := {"pose", "intrinsics"} & batch.keys():
+        raise ValueError(f"no mirror of {', '.join(sorted(stray))}: use crop_and_flip, or leave it out")
+    out = dict(batch)
+    for name, values in batch.items():
+        if name != "id" and _has_pixels(name, values):
+            everything = (np.broadcast_to(np.arange(n), (len(values), n)) for n in values.shape[1:3])
+            out[name] = take_pixels(values, *everything, mirrored, normals=name.startswith("normals"))
+    return out
+
+
 def _has_pixels(name: str, values: Shaped[np.ndarray, "..."]) -> bool:
     # Told by shape and not by the table of agents/modalities.py, which training, who crops, must not reach.
     # The one array with two axes a frame that is no image is the camera's pose.

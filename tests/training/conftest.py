@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
+from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames
 from engine.store.store import Store
 from tests.training.tiny_world import make_store
 from training.models.encoder import EncoderConfig
@@ -16,7 +16,11 @@ from training.pretrain.multimodal.masking import Component, MaskingConfig
 from training.pretrain.multimodal.multimodal import MultimodalConfig
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
+from training.transfer.build import build_model
 from training.transfer.config import TransferConfig
+from training.transfer.data import LabelledFrames
+from training.transfer.model import TaskModel
+from training.transfer.tasks.segmentation.labels import ClassMapReader
 
 MODALITIES = ("rgb", "depth", "normals", "edges")
 
@@ -90,3 +94,13 @@ def mm(**changes: object) -> dict[str, MultimodalConfig]:
 TINY_TRANSFER = TransferConfig(
     encoder=TINY_ENCODER, samples=96, batch=16, checkpoint_every=2, threads=1, device="cpu"
 )
+
+
+def segmenter(config: TransferConfig) -> TaskModel:
+    """A fresh model of segmentation for the world's frames and classes."""
+    return build_model(config, config.own.build({"classes": ["wall", "floor", "bed", "seat"]}), 32)
+
+
+def with_classes(frames: Frames) -> LabelledFrames:
+    """Frames with the class of every pixel."""
+    return LabelledFrames(frames, ClassMapReader(frames.labels))

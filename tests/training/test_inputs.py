@@ -7,15 +7,16 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from tests.training.conftest import MODALITIES, TINY_PRETRAIN, TINY_TRANSFER, World
+from tests.training.conftest import MODALITIES, TINY_PRETRAIN, TINY_TRANSFER, World, segmenter, with_classes
 from training.common.checkpoint import encoder_weights
 from training.models.encoder import build_encoder
 from training.pretrain.pretrain import pretrain
-from training.transfer import transfer as loop
+from training.transfer import fit as loop
+from training.transfer.build import load_model
 from training.transfer.config import TransferConfig
+from training.transfer.data import image_batches
 from training.transfer.evaluate import EvaluateConfig, evaluate
-from training.transfer.labelled import Labelled, class_table, image_batches
-from training.transfer.transfer import build_segmenter, load_segmenter, transfer
+from training.transfer.transfer import transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=2)
 ALL = TINY_TRANSFER.model_copy(update={"inputs": MODALITIES})
@@ -29,14 +30,14 @@ def test_learns_from_all_modalities_and_is_judged_with_them(world: World, tmp_pa
     config = ALL.model_copy(update={"samples": 480, "lr": 2e-3, "crop": 0.8, "drop_path": 0.1})
     metrics = transfer(config, world.transfer, None, tmp_path / "tuned")
     assert metrics["curve"][-1][1] < metrics["curve"][0][1]
-    model, _, _ = load_segmenter(tmp_path / "tuned")
+    model = load_model(tmp_path / "tuned").model
     assert model.inputs == MODALITIES
     assert evaluate(CPU, world.eval, tmp_path / "tuned", tmp_path / "eval")["pixel_accuracy"] > 0.6
     assert json.loads((tmp_path / "tuned" / "config.json").read_text())["transfer"]["inputs"] == [*MODALITIES]
 
 
 def test_every_modality_has_a_say_at_every_patch(world: World):
-    model = build_segmenter(ALL, 32, 4).eval()
+    model = segmenter(ALL).eval()
     images = tensors(world, [0, 1])
     with torch.no_grad():
         before = model.features(images)
@@ -50,12 +51,12 @@ def test_every_modality_has_a_say_at_every_patch(world: World):
 
 
 def test_rgb_alone_is_the_encoder_itself(world: World):
-    model = build_segmenter(TINY_TRANSFER, 32, 4).eval()
+    model = segmenter(TINY_TRANSFER).eval()
     images = tensors(world, [0, 1])
     with torch.no_grad():
         assert torch.equal(model.features(images), model.encoder(images["rgb"]))
     # And more modalities change no weight of encoder and head.
-    more, fewer = build_segmenter(ALL, 32, 4).state_dict(), model.state_dict()
+    more, fewer = segmenter(ALL).state_dict(), model.state_dict()
     assert all(torch.equal(more[k], v) for k, v in fewer.items())
     fresh = build_encoder(ALL.encoder, 32, ALL.seed).state_dict()
     assert all(torch.equal(more[f"encoder.{k}"], v) for k, v in fresh.items())
@@ -67,16 +68,16 @@ def test_an_encoder_that_was_pretrained_takes_fresh_projections(world: World, tm
     monkeypatch.setattr(loop, "warmup_cosine", lambda *_: 0.0)
     still = ALL.model_copy(update={"samples": 16})
     transfer(still, world.transfer, tmp_path / "pre", tmp_path / "tuned")
-    model, _, _ = load_segmenter(tmp_path / "tuned")
+    model = load_model(tmp_path / "tuned").model
     trained, state = encoder_weights(tmp_path / "pre"), model.encoder.state_dict()
     assert all(torch.equal(state[k], trained[k]) for k in state)
-    assert loop._rate_scale(still)("further.depth.patches.weight") == 1.0  # as fresh as the head
+    assert loop.rate_scale(still)("further.depth.patches.weight") == 1.0  # as fresh as the head
 
 
 def test_a_mirrored_frame_has_mirrored_normals(world: World):
-    source = Labelled(world.transfer, class_table(world.transfer)[1])
-    (plain,), (mirrored,) = (
-        [next(image_batches([(source, 16)], MODALITIES, 1.0, flip, 3, 0))] for flip in (False, True)
+    source = with_classes(world.transfer)
+    plain, mirrored = (
+        next(image_batches([(source, 16)], MODALITIES, 1.0, flip, 3, 0)).images for flip in (False, True)
     )
     turned = [i for i in range(16) if not np.array_equal(plain["rgb"][i], mirrored["rgb"][i])]
     assert 2 < len(turned) < 14
@@ -88,7 +89,7 @@ def test_a_mirrored_frame_has_mirrored_normals(world: World):
 
 
 def test_depth_is_seen_at_its_scale_and_as_missing_where_it_is(world: World):
-    model = build_segmenter(ALL, 32, 4).eval()
+    model = segmenter(ALL).eval()
     depth = torch.full((1, 32, 32), 4000, dtype=torch.uint16)
     values = model.further["depth"].transform.to_input(depth)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
     assert values.abs().max() <= 1.0

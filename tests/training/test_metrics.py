@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.models.metrics import VOID, Confusion
+from training.transfer.tasks.segmentation.metrics import VOID, Confusion
 
 
 def test_scores_by_hand():

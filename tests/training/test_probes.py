@@ -6,20 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from engine.store.access import EvalFrames
-from engine.store.errors import LeakError
-from engine.store.store import FrameRange
-from tests.training.conftest import TINY_TRANSFER, World
-from tests.training.tiny_world import draw_frames, make_store
+from tests.training.conftest import TINY_TRANSFER, World, segmenter, with_classes
 from training.models.encoder import build_encoder
-from training.models.knn import NeighbourConfig, NeighbourHead, choose_entries, patch_classes
-from training.models.metrics import VOID
-from training.models.segmentation import LinearHead
-from training.transfer import transfer as loop
+from training.transfer import fit as loop
+from training.transfer.build import load_model
 from training.transfer.evaluate import EvaluateConfig, evaluate
-from training.transfer.frozen import Frozen, Kept
-from training.transfer.labelled import TRUTH, Labelled, class_table
-from training.transfer.transfer import build_segmenter, load_segmenter, transfer
+from training.transfer.probe_features import CachedFeatures, FeatureExtractor
+from training.transfer.task import FeatureShape
+from training.transfer.tasks.segmentation.heads import LinearHead
+from training.transfer.tasks.segmentation.knn import (
+    NeighbourConfig,
+    NeighbourHead,
+    choose_entries,
+    patch_classes,
+)
+from training.transfer.tasks.segmentation.labels import CLASS_MAP, class_table
+from training.transfer.tasks.segmentation.metrics import VOID
+from training.transfer.tasks.segmentation.segmentation import SegmentationConfig
+from training.transfer.transfer import transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=0)
 CONFIGS = {
@@ -35,50 +39,34 @@ def test_probes_tell_the_boxes_apart_and_leave_the_encoder_as_it_was(world: Worl
     metrics = transfer(config, world.transfer, None, tmp_path / "tuned")
     assert metrics["classes"] == ["wall", "floor", "bed", "seat"]
     assert evaluate(CPU, world.eval, tmp_path / "tuned", tmp_path / "eval")["pixel_accuracy"] > 0.7
-    model, _, _ = load_segmenter(tmp_path / "tuned")
+    model = load_model(tmp_path / "tuned").model
     fresh = build_encoder(config.encoder, 32, config.seed).state_dict()
     assert all(torch.equal(v, fresh[k]) for k, v in model.encoder.state_dict().items())
     assert isinstance(model.head, LinearHead if protocol == "linear" else NeighbourHead)
     assert not model.training
 
 
-@pytest.mark.parametrize("protocol", CONFIGS)
-def test_probes_are_not_judged_where_their_labels_are_from(tmp_path, protocol: str):
-    store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16)
-    frames = World(store, {}).transfer
-    arrays = draw_frames(16, 32, np.random.default_rng(5))
-    spaces = [s for s in frames.spaces if s.id == "o0"]
-    store.write_part(
-        "eval-1", arrays, [FrameRange("o0", "eval", "eval-1", 0, 16)], spaces, "0" * 8, [{"seed": 7}]
-    )
-    config = CONFIGS[protocol].model_copy(update={"samples": 16})
-    transfer(config, frames, None, tmp_path / "tuned")
-    with pytest.raises(LeakError, match="o0"):
-        evaluate(CPU, EvalFrames(store), tmp_path / "tuned", tmp_path / "eval")
-
-
 def test_kept_features_are_those_of_each_frame_and_its_mirror_image(world: World):
     config = CONFIGS["linear"]
-    model = build_segmenter(config, 32, 4)
-    frozen, source = (
-        Frozen(model, torch.device("cpu"), False),
-        Labelled(world.transfer, class_table(world.transfer)[1]),
-    )
-    kept = Kept(frozen, source, flip=True)
+    model = segmenter(config)
+    extractor, source = FeatureExtractor(model, torch.device("cpu"), False), with_classes(world.transfer)
+    kept = CachedFeatures(extractor, source, flip=True)
     assert kept.features.shape == (2, 64, 64, 64)
-    size = kept.features.numel() * 2 + kept.truth.numel()
-    assert Kept.gigabytes(model, source, True) == pytest.approx(size / 1e9)
+    size = kept.features.numel() * 2 + kept.labels[CLASS_MAP].size
+    assert CachedFeatures.gigabytes(model, source, True) == pytest.approx(size / 1e9)
     ids = np.array([5, 63, 5, 17, 40, 2, 9, 33])
-    features, truth = kept.take(ids, np.random.default_rng(0))
+    features, labels = kept.take(ids, np.random.default_rng(0))
+    truth = labels[CLASS_MAP]
+    table = class_table(world.transfer.labels)[1]
     arrays = world.transfer.read(ids, ["rgb", "semantic"])
     seen = set()
     for i in range(len(ids)):
-        mirrored = not np.array_equal(truth[i].numpy(), source.table[arrays["semantic"][i]])
+        mirrored = not np.array_equal(truth[i], table[arrays["semantic"][i]])
         seen.add(mirrored)
         step = -1 if mirrored else 1
-        np.testing.assert_array_equal(truth[i].numpy(), source.table[arrays["semantic"][i]][:, ::step])
+        np.testing.assert_array_equal(truth[i], table[arrays["semantic"][i]][:, ::step])
         image = np.ascontiguousarray(arrays["rgb"][i : i + 1, :, ::step])
-        torch.testing.assert_close(frozen.encode({"rgb": image})[0], features[i], atol=2e-3, rtol=2e-3)
+        torch.testing.assert_close(extractor.encode({"rgb": image})[0], features[i], atol=2e-3, rtol=2e-3)
     assert seen == {True, False}
 
 
@@ -87,13 +75,14 @@ def test_kept_or_encoded_anew_the_probe_is_nearly_the_same(world: World, tmp_pat
     weights = []
     for name, gigabytes in (("kept", 1.0), ("anew", 0.0)):
         transfer(config.model_copy(update={"keep_gb": gigabytes}), world.transfer, None, tmp_path / name)
-        weights.append(load_segmenter(tmp_path / name)[0].head.state_dict())
+        weights.append(load_model(tmp_path / name).model.head.state_dict())
     torch.testing.assert_close(*weights, atol=1e-3, rtol=1e-2)
 
 
-@pytest.mark.parametrize("crop", [1.0, 0.7])
-def test_a_linear_probe_killed_and_resumed_gives_the_same_bits(world: World, tmp_path, monkeypatch, crop):
-    config = CONFIGS["linear"].model_copy(update={"samples": 96, "crop": crop})
+def test_a_linear_probe_with_crops_killed_and_resumed_gives_the_same_bits(
+    world: World, tmp_path, monkeypatch
+):
+    config = CONFIGS["linear"].model_copy(update={"samples": 96, "crop": 0.7})
     transfer(config, world.transfer, None, tmp_path / "whole")
     rate = loop.warmup_cosine
 
@@ -117,9 +106,9 @@ def test_neighbours_vote_by_their_nearness():
     keys, queries = rng.normal(size=(40, 8)), rng.normal(size=(1, 4, 8))
     classes = rng.integers(0, 3, 40).astype(np.uint8)
     weight = np.array([1.0, 2.0, 0.5], dtype=np.float32)
-    head = NeighbourHead(NeighbourConfig(k=5, temperature=0.2), 8, 3, 40)
+    head = NeighbourHead(NeighbourConfig(k=5, temperature=0.2), FeatureShape(8, 2, 4), 3)
     head.fill(torch.from_numpy(keys), torch.from_numpy(classes), torch.from_numpy(weight))
-    shares = head(torch.from_numpy(queries), 2)
+    shares = head.scores(torch.from_numpy(queries))
     assert shares.shape == (1, 3, 2, 2)
     for i, query in enumerate(queries[0]):
         cosine = keys @ query / np.linalg.norm(keys, axis=1) / np.linalg.norm(query)
@@ -142,25 +131,37 @@ def test_the_bank_is_thinned_by_lot_and_holds_no_void(world: World, tmp_path):
     few = [tuple(choose_entries(classes, 2, np.random.default_rng(s))) for s in range(20)]
     assert len(set(few)) > 2
     assert all(len(set(f)) == 2 for f in few)
-    config = CONFIGS["knn"].model_copy(update={"knn": NeighbourConfig(entries=100)})
+    config = CONFIGS["knn"].model_copy(
+        update={"segmentation": SegmentationConfig(knn=NeighbourConfig(entries=100))}
+    )
     banks = []
     for name in ("a", "b"):
         assert transfer(config, world.transfer, None, tmp_path / name)["entries"] == 100
         banks.append((tmp_path / name / "model.safetensors").read_bytes())
     assert banks[0] == banks[1]
     # The classes kept are those of the patches kept.
-    model, _, _ = load_segmenter(tmp_path / "a")
+    model = load_model(tmp_path / "a").model
     assert isinstance(model.head, NeighbourHead)
     images = world.transfer.read(np.arange(64), ["rgb"])
-    features = Frozen(model, torch.device("cpu"), True).encode(images)
+    features = FeatureExtractor(model, torch.device("cpu"), True).encode(images)
     near = torch.nn.functional.normalize(features.float(), dim=-1).flatten(0, 1) @ model.head.keys.float().T
-    source = Labelled(world.transfer, class_table(world.transfer)[1])
-    labels = np.concatenate([patch_classes(t, 4, 4) for t in source.truths(64)]).ravel()
+    source = with_classes(world.transfer)
+    labels = np.concatenate([patch_classes(t[CLASS_MAP], 4, 4) for t in source.labels(64)]).ravel()
     agree = labels[near.argmax(0).numpy()] == model.head.values.numpy()
     assert agree.mean() > 0.97  # some patches look all alike
 
 
-def test_truth_is_an_array_of_its_own(world: World):
-    source = Labelled(world.transfer, class_table(world.transfer)[1])
-    batch = source.named({"id": np.arange(2), **world.transfer.read([0, 1], source.reads(("rgb",)))})
-    assert batch.keys() == {"rgb", TRUTH}
+def test_logits_of_neighbours_are_the_logarithms_of_interpolated_shares():
+    head = NeighbourHead(NeighbourConfig(k=2), FeatureShape(4, 2, 4), 2)
+    head.fill(torch.eye(4)[:3], torch.tensor([0, 1, 1], dtype=torch.uint8), torch.ones(2))
+    logits = head(torch.eye(4)[None])
+    assert logits.shape == (1, 2, 8, 8)
+    torch.testing.assert_close(logits.exp().sum(1), torch.ones(1, 8, 8), atol=1e-4, rtol=0)
+    torch.testing.assert_close(logits[0, :, 0, 0].exp(), head.scores(torch.eye(4)[None])[0, :, 0, 0])
+
+
+def test_labels_stand_apart_from_images(world: World):
+    source = with_classes(world.transfer)
+    read = {"id": np.arange(2), **world.transfer.read([0, 1], source.reads(("rgb",)))}
+    images, labels = source.split(read, ("rgb",))
+    assert (images.keys(), labels.keys()) == ({"rgb"}, {CLASS_MAP})

@@ -10,15 +10,17 @@ import torch
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
 from engine.store.errors import LeakError
 from engine.store.store import FrameRange, Store
-from tests.training.conftest import TINY_TRANSFER, World
+from tests.training.conftest import TINY_TRANSFER, World, with_classes
 from tests.training.tiny_world import draw_frames, make_store
-from training.models.metrics import VOID
-from training.transfer import transfer as loop
+from training.transfer import fit as loop
+from training.transfer.build import load_model
 from training.transfer.config import TransferConfig
+from training.transfer.data import image_batches, pseudo_labelled
 from training.transfer.evaluate import EvaluateConfig, evaluate
-from training.transfer.labelled import TRUTH, Labelled, class_table, image_batches, pseudo_labelled
 from training.transfer.propagate import PropagateConfig, propagate
-from training.transfer.transfer import load_segmenter, transfer
+from training.transfer.tasks.segmentation.labels import CLASS_MAP
+from training.transfer.tasks.segmentation.metrics import VOID
+from training.transfer.transfer import transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=0)
 GUESS = PropagateConfig(threads=1, device="cpu", batch=32)
@@ -38,7 +40,7 @@ def test_pseudo_labels_are_what_the_teacher_is_sure_of(world: World, teacher, tm
     )
     propagate(GUESS.model_copy(update={"confidence": 0.0}), teacher, world.pretrain, tmp_path / "all")
     sure, every = (np.load(tmp_path / name / "labels.npy") for name in ("sure", "all"))
-    model, classes, _ = load_segmenter(teacher)
+    model, task, _, _ = load_model(teacher)
     images = torch.from_numpy(world.pretrain.read(np.arange(96), ["rgb"])["rgb"])
     with torch.no_grad():
         chance, guess = model({"rgb": images}).softmax(1).max(1)
@@ -48,7 +50,7 @@ def test_pseudo_labels_are_what_the_teacher_is_sure_of(world: World, teacher, tm
     np.testing.assert_array_equal(sure[sure != VOID], every[sure != VOID])
     assert 0 < metrics["kept"] < 1
     assert metrics["kept"] == pytest.approx((sure != VOID).mean())
-    assert metrics["share"].keys() == set(classes)
+    assert list(metrics["share"]) == metrics["classes"] == task.summary()["classes"]
 
 
 def test_labels_of_the_space_take_no_part(world: World, teacher, tmp_path):
@@ -85,18 +87,18 @@ def test_a_student_learns_from_both_and_is_judged_in_the_space(world: World, tea
 
 def test_a_batch_is_of_both_kinds_and_each_image_has_its_own_labels(world: World, teacher, tmp_path):
     propagate(GUESS, teacher, world.pretrain, tmp_path / "guessed")
-    taught, _ = pseudo_labelled(tmp_path / "guessed", world.pretrain)
-    true = Labelled(world.transfer, class_table(world.transfer)[1])
+    true = with_classes(world.transfer)
+    taught, _ = pseudo_labelled(tmp_path / "guessed", world.pretrain, true.reader)
     batch = next(image_batches([(true, 12), (taught, 4)], ("rgb",), 1.0, False, 0, 0))
     labels = np.load(tmp_path / "guessed" / "labels.npy")
     for frames, truths, rows in (
-        (world.transfer, next(true.truths(64)), range(12)),
+        (world.transfer, next(true.labels(64))[CLASS_MAP], range(12)),
         (world.pretrain, labels, range(12, 16)),
     ):
         images = frames.read(np.arange(len(frames)), ["rgb"])["rgb"]
         for row in rows:
-            (found,) = np.flatnonzero((images == batch["rgb"][row]).all(axis=(1, 2, 3)))
-            np.testing.assert_array_equal(batch[TRUTH][row], truths[found])
+            (found,) = np.flatnonzero((images == batch.images["rgb"][row]).all(axis=(1, 2, 3)))
+            np.testing.assert_array_equal(batch.labels[CLASS_MAP][row], truths[found])
 
 
 def test_a_student_inherits_what_its_teacher_was_tuned_on(world: World, teacher, tmp_path):

@@ -1,7 +1,6 @@
 """Transfer and evaluation on a tiny store: learning, resuming, what is refused, what comes out."""
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,16 +9,18 @@ import torch
 from engine.store.access import EvalFrames, TransferFrames
 from engine.store.errors import LeakError
 from engine.store.store import FrameRange, Space, Store
-from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World
+from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World, segmenter
 from tests.training.tiny_world import draw_frames, make_store
 from training.models.encoder import EncoderConfig, build_encoder
-from training.models.metrics import VOID, Confusion
-from training.models.segmentation import drop_path
 from training.pretrain.pretrain import pretrain
-from training.transfer import transfer as loop
+from training.transfer import fit as loop
+from training.transfer.build import load_model
+from training.transfer.data import LabelledBatch, mirror_and_zoom
 from training.transfer.evaluate import EvaluateConfig, evaluate
-from training.transfer.labelled import TRUTH, class_table, mirror_and_zoom
-from training.transfer.transfer import build_segmenter, load_segmenter, transfer
+from training.transfer.model import drop_path
+from training.transfer.tasks.segmentation.labels import CLASS_MAP, class_table
+from training.transfer.tasks.segmentation.metrics import VOID, Confusion
+from training.transfer.transfer import transfer
 
 CPU = EvaluateConfig(threads=1, device="cpu", pictures=4)
 
@@ -37,7 +38,7 @@ def test_learns_the_boxes_and_says_how_well(world: World, tmp_path):
     saved = json.loads((tmp_path / "eval" / "confusion.json").read_text())
     assert saved["spaces"] == {"home": saved["matrix"]}
     assert metrics["space_miou"] == {"home": metrics["miou_truth"]}
-    truth = class_table(world.eval)[1][world.eval.read(np.arange(32), ["semantic"])["semantic"]]
+    truth = class_table(world.eval.labels)[1][world.eval.read(np.arange(32), ["semantic"])["semantic"]]
     np.testing.assert_array_equal(matrix.sum(1), np.bincount(truth[truth != VOID], minlength=4))
     with np.load(tmp_path / "eval" / "predictions.npz") as kept:
         assert kept["rgb"].shape == (4, 32, 32, 3)
@@ -56,7 +57,7 @@ def test_starts_from_the_pretrained_encoder(world: World, tmp_path, objective, m
     monkeypatch.setattr(loop, "warmup_cosine", lambda *_: 0.0)
     still = TINY_TRANSFER.model_copy(update={"samples": 16})
     transfer(still, world.transfer, tmp_path / "pre", tmp_path / "tuned")
-    model, _, _ = load_segmenter(tmp_path / "tuned")
+    model = load_model(tmp_path / "tuned").model
     from training.common.checkpoint import encoder_weights
 
     trained = encoder_weights(tmp_path / "pre")
@@ -65,36 +66,9 @@ def test_starts_from_the_pretrained_encoder(world: World, tmp_path, objective, m
     assert all(torch.equal(state[k], trained[k]) for k in state)
 
 
-def test_killed_and_resumed_gives_the_same_bits(world: World, tmp_path, monkeypatch):
-    config = TINY_TRANSFER.model_copy(update={"crop": 0.7, "drop_path": 0.3})
-    transfer(config, world.transfer, None, tmp_path / "whole")
-
-    class Killed(Exception):
-        pass
-
-    def die(logits_step: int, *rest: Any) -> float:
-        if logits_step == 3:
-            raise Killed
-        return loop_rate(logits_step, *rest)
-
-    loop_rate = loop.warmup_cosine
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "warmup_cosine", die)
-        with pytest.raises(Killed):
-            transfer(config, world.transfer, None, tmp_path / "cut")
-    transfer(config, world.transfer, None, tmp_path / "cut")
-    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
-    assert weights[0] == weights[1]
-
-
-def test_only_transfer_frames_and_not_of_the_test_space(world: World, tmp_path):
-    for frames in (world.pretrain, world.eval):
-        with pytest.raises(AssertionError, match="transfer spaces only"):
-            transfer(TINY_TRANSFER, frames, None, tmp_path)  # pyright: ignore[reportArgumentType]
+def test_transfer_frames_are_not_of_the_test_space(world: World):
     with pytest.raises(LeakError):
         TransferFrames(world.store, [world.transfer])
-    with pytest.raises(AssertionError, match="evaluation frames only"):
-        evaluate(CPU, world.transfer, tmp_path, tmp_path)  # pyright: ignore[reportArgumentType]
 
 
 def test_an_encoder_of_another_shape_is_refused(world: World, tmp_path):
@@ -106,7 +80,7 @@ def test_an_encoder_of_another_shape_is_refused(world: World, tmp_path):
 
 
 def test_labels_become_groups_and_void_is_left_out(world: World):
-    names, table = class_table(world.transfer)
+    names, table = class_table(world.transfer.labels)
     assert names == ["wall", "floor", "bed", "seat"]
     assert table[:6].tolist() == [VOID, 0, 1, 2, 3, 3]
     assert (table[6:] == VOID).all()
@@ -115,11 +89,12 @@ def test_labels_become_groups_and_void_is_left_out(world: World):
 def test_mirrors_move_image_and_classes_alike():
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (32, 8, 8, 3)).astype(np.uint8)
-    batch = {"rgb": rgb, TRUTH: rgb[..., 0] % 5}
-    out = mirror_and_zoom(batch, 1.0, True, np.random.default_rng(1))
-    np.testing.assert_array_equal(out["rgb"][..., 0] % 5, out[TRUTH])
-    mirrored = [bool((out["rgb"][i] == rgb[i, :, ::-1]).all()) for i in range(32)]
-    same = [bool((out["rgb"][i] == rgb[i]).all()) for i in range(32)]
+    batch = LabelledBatch({"rgb": rgb}, {CLASS_MAP: rgb[..., 0] % 5, "count": np.arange(32)})
+    images, labels = mirror_and_zoom(batch, 1.0, True, np.random.default_rng(1))
+    np.testing.assert_array_equal(images["rgb"][..., 0] % 5, labels[CLASS_MAP])
+    np.testing.assert_array_equal(labels["count"], np.arange(32))
+    mirrored = [bool((images["rgb"][i] == rgb[i, :, ::-1]).all()) for i in range(32)]
+    same = [bool((images["rgb"][i] == rgb[i]).all()) for i in range(32)]
     assert all(m != s for m, s in zip(mirrored, same, strict=True))
     assert 8 < sum(mirrored) < 24
 
@@ -127,24 +102,28 @@ def test_mirrors_move_image_and_classes_alike():
 def test_crops_zoom_into_image_and_classes_alike():
     columns = np.broadcast_to(np.arange(64, dtype=np.uint8), (16, 64, 64))
     rgb = np.repeat((columns * 3)[..., None], 3, axis=-1)
-    batch = {"rgb": rgb, "depth": columns.astype(np.uint16), TRUTH: columns}
-    out = mirror_and_zoom(batch, 0.4, False, np.random.default_rng(2))
-    assert {name: (v.shape, v.dtype) for name, v in out.items()} == {
-        name: (v.shape, v.dtype) for name, v in batch.items()
-    }
-    classes = out[TRUTH].astype(int)
+    batch = LabelledBatch(
+        {"rgb": rgb, "depth": columns.astype(np.uint16)}, {CLASS_MAP: columns, "count": np.arange(16)}
+    )
+    images, labels = out = mirror_and_zoom(batch, 0.4, False, np.random.default_rng(2))
+    for given, made in zip(batch, out, strict=True):
+        assert {k: (v.shape, v.dtype) for k, v in made.items()} == {
+            k: (v.shape, v.dtype) for k, v in given.items()
+        }
+    np.testing.assert_array_equal(labels["count"], np.arange(16))
+    classes = labels[CLASS_MAP].astype(int)
     spans = classes[:, 0, -1] - classes[:, 0, 0]
     assert spans.min() >= 0.35 * 64
     assert spans.max() < 64
     assert len(np.unique(spans)) > 4  # every frame has a scale of its own
-    assert np.abs(out["rgb"][..., 0] / 3 - classes).max() <= 1.5
-    np.testing.assert_array_equal(out["depth"], out[TRUTH])  # to the nearest pixel, nothing in between
+    assert np.abs(images["rgb"][..., 0] / 3 - classes).max() <= 1.5
+    np.testing.assert_array_equal(images["depth"], classes)  # to the nearest pixel, nothing in between
     assert set(np.unique(classes)) <= set(range(64))
 
 
 def test_layer_decay_scales_the_rate_from_the_top():
     config = TINY_TRANSFER.model_copy(update={"layer_decay": 0.5, "encoder": TINY_ENCODER})
-    scale = loop._rate_scale(config)
+    scale = loop.rate_scale(config)
     assert (
         scale("head.unfold.weight")
         == scale("encoder.norm.weight")
@@ -170,7 +149,7 @@ def test_confusion_is_kept_per_space(tmp_path):
     transfer(TINY_TRANSFER, learned, None, tmp_path / "tuned")
     metrics = evaluate(CPU, frames, tmp_path / "tuned", tmp_path / "eval")
     saved = json.loads((tmp_path / "eval" / "confusion.json").read_text())
-    _, table = class_table(frames)
+    _, table = class_table(frames.labels)
     for space, matrix in saved["spaces"].items():
         own = EvalFrames(frames.store_path, spaces=[space])
         truth = table[own.read(np.arange(16), ["semantic"])["semantic"]]
@@ -216,7 +195,7 @@ def test_drop_path_is_of_each_sample_and_changes_nothing_at_rate_0_or_in_evaluat
     drop_path_scale[:, :, 0] = 0.0
     assert torch.equal(encoder.run(x, drop_path_scale=drop_path_scale)[0], encoder.norm(x)[0])
     # A model draws nothing by itself, in training or not.
-    model = build_segmenter(TINY_TRANSFER.model_copy(update={"drop_path": 0.9}), 32, 4)
+    model = segmenter(TINY_TRANSFER.model_copy(update={"drop_path": 0.9}))
     images = {"rgb": torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)}
     assert torch.equal(model.train()(images), model.eval()(images))
 

@@ -1,12 +1,15 @@
 """Checkpoints: safetensors for tensors, JSON for the rest, every file written atomically."""
 
 import copy
+import io
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Shaped
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -28,6 +31,13 @@ def read_json(path: Path) -> Any:
     if not path.exists():
         raise ValueError(f"{path} is not there: is {path.parent} the folder of a finished stage?")
     return json.loads(path.read_text())
+
+
+def save_arrays(path: Path, arrays: dict[str, Shaped[np.ndarray, "..."]]) -> None:
+    """Arrays by name as a compressed .npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomically(path, buffer.getvalue())
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:

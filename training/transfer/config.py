@@ -1,31 +1,42 @@
 """What a transfer is: every field of `tst transfer`."""
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from training.common.config import LoopConfig
 from training.models.encoder import EncoderConfig
-from training.models.knn import NeighbourConfig
 from training.models.modality_transforms import MODALITY_TRANSFORMS
-from training.models.segmentation import HeadConfig
+from training.transfer.task import TaskConfig, TrainingProtocol
+from training.transfer.tasks.registry import TASKS, TaskName
+from training.transfer.tasks.segmentation.segmentation import SegmentationConfig
 
 
 class TransferConfig(LoopConfig):
-    protocol: Literal["finetune", "linear", "knn"] = "finetune"
+    renamed: ClassVar[Mapping[str, str]] = {
+        "head": "segmentation.head",
+        "knn": "segmentation.knn",
+        "balance": "segmentation.balance",
+    }
+
+    task: TaskName = "segmentation"
+    """segmentation: a class for every pixel."""
+    protocol: TrainingProtocol = "finetune"
     """finetune: encoder and head are tuned. linear: the encoder stays as it is, and one linear layer on its
     patches is trained. knn: nothing is trained, patches take the class of the labelled patches that look most
-    like them; of the fields below only encoder, knn, balance and seed count, and those of the machine."""
+    like them; of the fields below only encoder, the task's own, draws and those of the machine count."""
     encoder: EncoderConfig = EncoderConfig()
     """The encoder; must be that of the pre-training where there is one."""
     inputs: tuple[str, ...] = ("rgb",)
     """What the model sees, rgb first, then any of depth, normals and edges; evaluation reads them too. Each
     enters the encoder through a projection of its own, which starts from random weights (finetune)."""
-    head: HeadConfig = HeadConfig()
-    """The segmentation head (finetune)."""
-    knn: NeighbourConfig = NeighbourConfig()
-    """The vote of the nearest neighbours (knn)."""
+    segmentation: SegmentationConfig = SegmentationConfig()
+    """What the task segmentation has for itself."""
+    others: dict[str, SerializeAsAny[TaskConfig]] = {}
+    """Fields of tasks that were added to the table by others; in YAML under the task's name, like
+    `segmentation`."""
     samples: int = Field(default=16384, ge=1)
     """Images seen in all, repeats counted; steps = samples / batch, rounded up."""
     epochs: float | None = Field(default=None, gt=0)
@@ -41,9 +52,6 @@ class TransferConfig(LoopConfig):
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     """Probability that a sample skips a branch of the encoder's last block, falling linearly to 0 in the
     first (finetune); in training only."""
-    balance: float = Field(default=0.0, ge=0, le=1)
-    """Exponent of the inverse frequency by which a class's pixels weigh in the loss (knn: its votes); 0: all
-    alike, 0.5: a class a hundred times rarer weighs ten times as much."""
     flip: bool = True
     """Mirror half of the images left to right."""
     crop: float = Field(default=1.0, gt=0, le=1)
@@ -60,6 +68,26 @@ class TransferConfig(LoopConfig):
     draws: int | None = None
     """Of augmentation, drop path and order, and of which patches the bank of knn has; none: as seed."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_others(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        others = dict(data.get("others", {}))
+        others |= {k: v for k, v in data.items() if k in TASKS and k not in cls.model_fields}
+        if not others:
+            return data
+        typed = {k: TASKS[k].model_validate(v) if k in TASKS else v for k, v in others.items()}
+        return {k: v for k, v in data.items() if k in cls.model_fields or k not in others} | {"others": typed}
+
+    @model_validator(mode="after")
+    def _protocol_is_the_tasks(self) -> "TransferConfig":
+        if self.protocol not in self.own.protocols:
+            raise ValueError(
+                f"task {self.task} has no protocol {self.protocol}; it has: {', '.join(self.own.protocols)}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _inputs_fit(self) -> "TransferConfig":
         unknown = [name for name in self.inputs if name not in MODALITY_TRANSFORMS]
@@ -74,6 +102,12 @@ class TransferConfig(LoopConfig):
                 "must be rgb alone, or the protocol finetune"
             )
         return self
+
+    @property
+    def own(self) -> TaskConfig:
+        """The fields of the task that is learned."""
+        given = vars(self) | self.others
+        return given[self.task] if self.task in given else TASKS[self.task]()
 
     @property
     def draw_seed(self) -> int:

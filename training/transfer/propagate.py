@@ -2,11 +2,11 @@
 
     tst propagate propagate.yaml
 
-What the teacher thinks of the frames of role `pretrain`, pixel by pixel, becomes what a student is tuned on
-beside the true labels of other houses (`pseudo` of a transfer). No true label of the test space takes part:
-`PretrainFrames` show none, and a teacher that was tuned on labels of the space is refused. In `out`: the
-classes as labels.npy, uint8 [frames, height, width] in the order of the view, VOID where the teacher was not
-sure; config.json, written last, says what they are of. They are never put into a store."""
+What the teacher predicts on the frames of role `pretrain` becomes what a student is tuned on beside the true
+labels of other houses (`pseudo` of a transfer). No true label of the test space takes part: `PretrainFrames`
+show none, and a teacher that was tuned on labels of the space is refused. In `out`: label arrays with a row a
+frame of the view, NAME.npy each (for segmentation labels.npy, uint8 [frames, height, width], VOID where the
+teacher was not sure); config.json, written last, says what they are of. They are never put into a store."""
 
 import os
 import time
@@ -14,80 +14,62 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import Field
-from tqdm import tqdm
 
 from engine.store.access import PretrainFrames, check_never_labelled
-from engine.stream.stream import TicketReader
 from scenes.config import Config
-from training.common.checkpoint import CONFIG, METRICS, read_json, write_json
-from training.common.optimiser import pick_device, precision, use_threads
-from training.models.metrics import VOID
-from training.transfer.labelled import PSEUDO_LABELS, class_table, facts_of_spaces
-from training.transfer.transfer import load_segmenter
+from training.common.checkpoint import CONFIG, METRICS, write_json
+from training.common.optimiser import pick_device, use_threads
+from training.transfer.build import facts_of, load_model
+from training.transfer.data import facts_of_spaces
+from training.transfer.evaluate import outputs
 
 
 class PropagateConfig(Config):
     confidence: float = Field(default=0.5, ge=0, lt=1)
-    """Least probability that the teacher gives the class it takes a pixel for; pixels below it are void. 0:
-    every pixel keeps its class."""
+    """Least probability of a prediction that becomes a label (segmentation: of a pixel's class; pixels below
+    it are void). 0: all do."""
     batch: int = Field(default=64, ge=1)
     """Images at a time."""
     bf16: bool = False
-    """Matrix products in bfloat16: faster, and a few pixels differ."""
+    """Matrix products in bfloat16: faster, and a few labels differ."""
     threads: int = Field(default=0, ge=0)
     """CPU threads; 0: all cores."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
 
-@torch.no_grad()
 def propagate(config: PropagateConfig, teacher: Path, frames: PretrainFrames, out: Path) -> dict[str, Any]:
     """Label `frames` with the finished transfer in `teacher`; writes into `out`, and returns metrics.
 
-    Raises LeakError when the teacher has seen labels of a space of `frames`, ValueError when classes or image
-    size are not those it was tuned on."""
+    Raises LeakError when the teacher has seen labels of a space of `frames`, ValueError when label table or
+    image size are not those it was tuned on, or its task has no pseudo-labels."""
     assert isinstance(frames, PretrainFrames), "only unlabelled pre-training frames get pseudo-labels"
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     use_threads(config.threads)
     device = pick_device(config.device)
-    facts = read_json(teacher / CONFIG)
+    facts = facts_of(teacher)
     check_never_labelled(frames, facts["labelled_spaces"])
-    model, classes, image = load_segmenter(teacher)
-    if class_table(frames)[0] != classes:
-        raise ValueError(
-            f"{teacher} knows the classes {classes}, the frames' store has {class_table(frames)[0]}: use "
-            "stores of one label table"
-        )
-    if frames.frame_shape("rgb")[0] != image:
-        raise ValueError(
-            f"{teacher} was tuned on {image} px, the frames have {frames.frame_shape('rgb')[0]} px"
-        )
+    model, task, settings, image = loaded = load_model(teacher)
+    loaded.check(frames, teacher)
     model.to(device)
-    path, growing = out / PSEUDO_LABELS, out / f"{PSEUDO_LABELS}.tmp"
-    labels = np.lib.format.open_memmap(growing, mode="w+", dtype=np.uint8, shape=(len(frames), image, image))
-    counts = np.zeros(256, dtype=np.int64)
-    bar = tqdm(total=len(frames), desc="propagate", unit="frame", mininterval=1.0)
-    for batch in TicketReader(frames, model.inputs, config.batch).evaluation():
-        with precision(device, config.bf16):
-            logits = model({name: torch.from_numpy(batch[name]).to(device) for name in model.inputs})
-        sure, guess = logits.float().softmax(1).max(1)
-        kept = torch.where(sure >= config.confidence, guess, VOID).byte().cpu().numpy()
-        labels[batch["id"]] = kept
-        counts += np.bincount(kept.ravel(), minlength=256)
-        bar.update(len(kept))
-    bar.close()
-    labels.flush()
-    del labels
-    os.replace(growing, path)
+    labeller = task.pseudo_labeller(config.confidence, model.shape)
+    growing = {name: out / f"{name}.npy.tmp" for name in labeller.arrays}
+    arrays = {
+        name: np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(len(frames), *shape))
+        for (name, path), (shape, dtype) in zip(growing.items(), labeller.arrays.values(), strict=True)
+    }
+    reads = list(model.inputs)
+    for batch, output in outputs(model, frames, reads, config.batch, device, config.bf16, desc="propagate"):
+        for name, values in labeller.add(output).items():
+            arrays[name][batch["id"]] = values
+    for name, path in growing.items():
+        arrays.pop(name).flush()
+        os.replace(path, out / f"{name}.npy")
     seconds = time.monotonic() - started
-    metrics = {
-        "classes": classes,
+    metrics = labeller.metrics() | {
         "frames": len(frames),
-        "kept": float(counts[: len(classes)].sum() / counts.sum()),  # share of pixels with a class
-        "share": dict(zip(classes, (counts[: len(classes)] / counts.sum()).tolist(), strict=True)),
         "from": str(teacher),
         "wall_seconds": seconds,
         "samples_per_second": len(frames) / seconds,
@@ -96,7 +78,9 @@ def propagate(config: PropagateConfig, teacher: Path, frames: PretrainFrames, ou
     write_json(out / METRICS, metrics)
     about = {
         "propagate": config.model_dump(mode="json"),
-        "classes": classes,
+        "task": settings.task,
+        "facts": task.facts,
+        "arrays": list(labeller.arrays),
         "image": image,
         "frames_digest": frames.digest(),
         # What the teacher knows, its student learns at second hand.

@@ -4,17 +4,20 @@ The weighted vote of Wu et al. (arXiv:1805.01978) as DINO evaluates with it (Car
 of patches instead of images: cosine similarity s, and each of the k nearest votes for its class with
 exp(s / temperature). Nothing is learned; the bank of labelled patches is the model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 
 from scenes.config import Config
-from training.models.metrics import VOID
+from training.transfer.task import FeatureShape, Targets
+from training.transfer.tasks.segmentation.heads import PixelHead
+from training.transfer.tasks.segmentation.metrics import VOID
 
 QUERIES = 1024  # compared with the bank at a time: 200 MB of similarities at the default size of the bank
 
@@ -28,19 +31,20 @@ class NeighbourConfig(Config):
     """Largest number of patches in the bank; more are thinned out by lot."""
 
 
-class NeighbourHead(nn.Module):
-    """Features of patches to the share of the votes that each class has. `entries`: patches in the bank."""
+class NeighbourHead(PixelHead):
+    """Features of patches to the share of the votes that each class has; logarithms of shares are logits."""
 
-    def __init__(self, config: NeighbourConfig, dim: int, classes: int, entries: int):
-        super().__init__()
+    def __init__(self, config: NeighbourConfig, shape: FeatureShape, classes: int):
+        super().__init__(shape)
         self.config = config
         self.keys: Tensor
         self.values: Tensor
         self.weight: Tensor
         # Normalised to length 1; half precision costs a similarity 1e-4.
-        self.register_buffer("keys", torch.zeros(entries, dim, dtype=torch.float16))
-        self.register_buffer("values", torch.zeros(entries, dtype=torch.uint8))
+        self.register_buffer("keys", torch.zeros(0, shape.dim, dtype=torch.float16))
+        self.register_buffer("values", torch.zeros(0, dtype=torch.uint8))
         self.register_buffer("weight", torch.ones(classes))
+        self.register_load_state_dict_pre_hook(_make_room)
 
     def fill(
         self,
@@ -49,16 +53,27 @@ class NeighbourHead(nn.Module):
         weight: Float[Tensor, " k"],
     ) -> None:
         """Make these the bank. `weight`: of a vote for each class."""
-        self.keys.copy_(F.normalize(features.float(), dim=-1))
-        self.values.copy_(classes)
+        device = self.keys.device
+        self.keys = F.normalize(features.float(), dim=-1).to(device, torch.float16)
+        self.values = classes.to(device)
         self.weight.copy_(weight)
 
-    def forward(self, features: Float[Tensor, "b n d"], grid: int) -> Float[Tensor, "b k h w"]:
+    def forward(
+        self, features: Float[Tensor, "b n d"], targets: Targets | None = None
+    ) -> Float[Tensor, "b k h w"]:
+        """Logits [classes] of every pixel. Votes are mixed as the shares that they are."""
+        return super().forward(features).clamp_min(1e-6).log()
+
+    def scores(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b k g g"]:
+        """Shares of the votes, which sum to 1 over the classes."""
         queries = F.normalize(features.float().flatten(0, 1), dim=-1)
         with torch.autocast(queries.device.type, enabled=False):
             bank = self.keys.float().T
             shares = torch.cat([self._vote(some @ bank) for some in queries.split(QUERIES)])
-        return shares.view(len(features), grid, grid, -1).permute(0, 3, 1, 2)
+        return shares.view(len(features), self.shape.grid, self.shape.grid, -1).permute(0, 3, 1, 2)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Nothing is drawn: the bank is filled."""
 
     def _vote(self, similarity: Float[Tensor, "q entries"]) -> Float[Tensor, "q k"]:
         near, index = similarity.topk(min(self.config.k, similarity.shape[1]), dim=1)
@@ -67,6 +82,13 @@ class NeighbourHead(nn.Module):
         votes = ((near - near[:, :1]) / self.config.temperature).exp() * self.weight[classes]
         shares = votes.new_zeros(len(votes), len(self.weight)).scatter_add_(1, classes, votes)
         return shares / shares.sum(1, keepdim=True)
+
+
+def _make_room(head: nn.Module, state: Mapping[str, Tensor], prefix: str, *_: object) -> None:
+    """Before weights are loaded: a bank of the size that they have."""
+    for name in ("keys", "values"):
+        here = head.get_buffer(name)
+        setattr(head, name, here.new_zeros(state[prefix + name].shape))
 
 
 def patch_classes(truth: UInt8[np.ndarray, "b h w"], patch: int, classes: int) -> UInt8[np.ndarray, "b n"]:
@@ -78,7 +100,9 @@ def patch_classes(truth: UInt8[np.ndarray, "b h w"], patch: int, classes: int) -
     return np.where(most == classes, VOID, most).astype(np.uint8).reshape(b, -1)
 
 
-def choose_entries(classes: UInt8[np.ndarray, "frames n"], most: int, rng: np.random.Generator) -> np.ndarray:
+def choose_entries(
+    classes: UInt8[np.ndarray, "frames n"], most: int, rng: np.random.Generator
+) -> Int64[np.ndarray, " entries"]:
     """Indices, rising, into all patches laid end to end: at most `most`, drawn evenly from those with a
     class."""
     known = np.flatnonzero(classes.ravel() != VOID)

@@ -1,0 +1,134 @@
+"""The loop that trains a task's head, and the encoder with it where the protocol tunes both."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from training.common.checkpoint import load_training, save_training
+from training.common.optimiser import (
+    check_finite,
+    clip,
+    make_adamw,
+    precision,
+    set_rate,
+    to_device,
+    warmup_cosine,
+)
+from training.transfer.config import TransferConfig
+from training.transfer.data import Sources, image_batches
+from training.transfer.model import TaskModel, drop_path
+from training.transfer.probe_features import FeatureExtractor
+from training.transfer.task import Targets, Task
+
+STATE = "training.safetensors"
+
+
+def fit(
+    config: TransferConfig,
+    task: Task,
+    model: TaskModel,
+    criterion: nn.Module,
+    sources: Sources,
+    out: Path,
+    started: float,
+) -> dict[str, Any]:
+    """Train what the protocol trains, or go on with it; returns metrics of the training.
+
+    `started`: when the stage began, by `time.monotonic` [s]. Raises FloatingPointError where the loss is no
+    number any more."""
+    device = next(model.parameters()).device
+    # What is tuned, and what is run on a batch of `_batches`.
+    tuned, forward = (model, model) if config.protocol == "finetune" else (model.head, model.decode)
+    optimiser = make_adamw(tuned, config.weight_decay, rate_scale(config))
+    done, curve, recent, seconds = 0, [], [], 0.0
+    if (out / STATE).exists():
+        facts = load_training(out / STATE, tuned, optimiser)
+        done, curve, recent, seconds = (facts[k] for k in ("step", "curve", "recent", "seconds"))
+    run = torch.compile(forward) if config.compile else forward
+    parameters = list(tuned.parameters())
+    batches = _batches(config, task, model, sources, device, done)
+    every = max(1, config.steps // 100)
+    fresh_start, waited = time.monotonic(), 0.0
+    bar = tqdm(
+        range(done, config.steps),
+        initial=done,
+        total=config.steps,
+        desc=f"transfer {config.protocol}",
+        unit="step",
+        mininterval=1.0,
+    )
+    for step in bar:
+        asked = time.monotonic()
+        inputs, targets = next(batches)
+        waited += time.monotonic() - asked
+        set_rate(optimiser, warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.lr))
+        with precision(device, config.bf16):
+            output = run(*inputs, targets=targets)
+        loss = criterion(output, targets)
+        optimiser.zero_grad()
+        loss.backward()
+        norm = clip(parameters, config.clip)
+        recent.append(loss.item())
+        check_finite(recent[-1], norm.item(), step, "transfer")
+        optimiser.step()
+        if (step + 1) % every == 0 or step + 1 == config.steps:
+            curve.append([step + 1, float(np.mean(recent))])
+            bar.set_postfix(loss=f"{curve[-1][1]:.3f}", refresh=False)
+            recent = []
+        if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
+            spent = seconds + time.monotonic() - started
+            facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent}
+            save_training(out / STATE, tuned, optimiser, facts)
+    this_time = time.monotonic() - fresh_start
+    return {
+        "loss": curve[-1][1],
+        "curve": curve,
+        "steps": config.steps,
+        "wall_seconds": seconds + time.monotonic() - started,
+        "samples_per_second": (config.steps - done) * config.batch / this_time,
+        "data_wait_seconds": waited,  # with linear probes, what encoding takes
+        "tuned_parameters": sum(p.numel() for p in parameters),
+    }
+
+
+def _batches(
+    config: TransferConfig, task: Task, model: TaskModel, sources: Sources, device: torch.device, done: int
+) -> Iterator[tuple[tuple[Any, ...], Targets]]:
+    """From the `done`-th batch on: what the model takes (images, and what drop path keeps; or features of an
+    encoder that is not trained), and targets. What is random is a function of (draws, step)."""
+    if config.protocol == "finetune":
+        batches = image_batches(sources, model.inputs, config.crop, config.flip, config.draw_seed, done)
+        for step, batch in enumerate(batches, done):
+            targets = to_device(task.targets(batch.labels), device)
+            rng = np.random.default_rng((config.draw_seed, step, 1))
+            drop_path_scale = drop_path(config.drop_path, config.encoder.depth, len(batch.images["rgb"]), rng)
+            images = {name: torch.from_numpy(v).to(device) for name, v in batch.images.items()}
+            yield (
+                (images, drop_path_scale if drop_path_scale is None else drop_path_scale.to(device)),
+                targets,
+            )
+    extractor = FeatureExtractor(model, device, config.bf16)
+    batches = extractor.batches(sources, config.crop, config.flip, config.draw_seed, done, config.keep_gb)
+    for features, labels in batches:
+        yield (features.to(device).float(),), to_device(task.targets(labels), device)
+
+
+def rate_scale(config: TransferConfig) -> Callable[[str], float]:
+    """Factor of a parameter's learning rate by its name: layer decay as in BEiT. Block i of n gets
+    decay^(n-1-i), patches and embeddings below them decay^n, anything outside the encoder 1."""
+    depth = config.encoder.depth
+
+    def scale(name: str) -> float:
+        if not name.startswith("encoder.") or name.startswith("encoder.norm"):
+            return 1.0
+        if name.startswith("encoder.blocks."):
+            return config.layer_decay ** (depth - 1 - int(name.split(".")[2]))
+        return config.layer_decay**depth
+
+    return scale
