@@ -14,10 +14,11 @@ from pydantic import Field
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
 from scenes.config import Config
 from training.fourm.images import FourMConfig, import_4m
+from training.tokenizers.registry import load_tokenizer
 from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize
-from training.tokenizers.tokenizer import TokenizerConfig, load_tokenizer
+from training.tokenizers.tokenizer import TokenizerConfig
 from training.tokenizers.tokenizer import train_tokenizer as run_tokenizer
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig

@@ -18,8 +18,9 @@ from training.commands import (
     train_tokenizer,
     transfer,
 )
+from training.tokenizers.registry import token_array
 from training.tokenizers.token_crops import TokenCropConfig
-from training.tokenizers.tokenizer import TokenizerConfig, token_array
+from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.evaluate import EvaluateConfig
 
 

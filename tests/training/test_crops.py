@@ -7,9 +7,9 @@ from engine.store.access import PretrainFrames
 from engine.store.store import Store
 from tests.training.conftest import MODALITIES, World
 from tests.training.tiny_world import draw_frames, make_store
+from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_crops import TokenCropConfig, choose_crops, crop, draw_boxes
 from training.tokenizers.tokenize_store import tokenize
-from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 CROPS = TokenCropConfig(count=3, seed=5)
 

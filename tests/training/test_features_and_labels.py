@@ -13,9 +13,9 @@ from tests.training.tiny_world import draw_frames, make_store
 from tests.training.tokenizer_kit import TokenizerKit
 from training.tokenizers.feature_codebook import FeatureConfig, fit_features
 from training.tokenizers.label_map import LabelMap, make_label_map
+from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
-from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 
 def with_features(path: Path, size: int = 32) -> Store:

@@ -12,7 +12,7 @@ from tests.training.tokenizer_kit import TokenizerKit
 from training.commands import ImportCommand, import_tokenizer
 from training.common.checkpoint import save_tensors
 from training.fourm.images import FourMConfig, FourMImages, import_4m
-from training.tokenizers.tokenizer import load_tokenizer, token_array
+from training.tokenizers.registry import load_tokenizer, token_array
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm" / "tokenizers"
 RGB = load_file(GOLDEN / "rgb_vit.weights.safetensors")

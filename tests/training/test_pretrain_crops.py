@@ -15,9 +15,9 @@ from training.pretrain.dataloader import steps
 from training.pretrain.multimodal.masking import Component, MaskingConfig
 from training.pretrain.objective import Objective
 from training.pretrain.pretrain import pretrain
+from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
-from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 CROPS = TokenCropConfig(count=3, scale=(0.3, 0.9), seed=5)
 CROPPED = TINY_PRETRAIN.model_copy(update=mm(crops=CROPS))

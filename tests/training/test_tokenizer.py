@@ -17,9 +17,10 @@ from tests.training.tiny_world import make_store
 from tests.training.tokenizer_kit import TokenizerKit
 from training.commands import ShowCommand, show_tokenizers
 from training.models.modality_transforms import MODALITY_TRANSFORMS
+from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize
-from training.tokenizers.tokenizer import TokenizerConfig, load_tokenizer, token_array, train_tokenizer
+from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
 
 SMALL = TokenizerConfig(patch=4, codes=16, width=16, depth=1, steps=4, batch=16, threads=1, device="cpu")
 

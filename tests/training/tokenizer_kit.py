@@ -9,8 +9,8 @@ import torch
 from engine.store.access import PretrainFrames
 from tests.training.tiny_world import make_store
 from training.tokenizers.image_tokenizer import ImageTokenizer
+from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.tokenize_store import tokenize
-from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 
 class TokenizerKit:

@@ -19,8 +19,9 @@ from engine.store.access import PretrainFrames
 from scenes.config import Config
 from training.common.checkpoint import CONFIG, METRICS, read_json, write_json
 from training.tokenizers.autoencoder import TokenizerConfig
+from training.tokenizers.registry import load_tokenizer
 from training.tokenizers.token_pictures import compare
-from training.tokenizers.tokenizer import load_tokenizer, train_tokenizer
+from training.tokenizers.tokenizer import train_tokenizer
 
 MEASURED = ("reconstruction_error", "usage", "perplexity", "cpu_seconds", "wall_seconds")
 

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from engine.store.access import PretrainFrames
 from engine.stream.mixture import MixedFrames
 from scenes.config import Config
-from training.common.checkpoint import METRICS, save_model, write_json
+from training.common.checkpoint import METRICS, write_json
+from training.tokenizers.image_tokenizer import save_tokenizer
 from training.tokenizers.quantiser import usage
 from training.tokenizers.vq import CosineVQ
 
@@ -94,8 +95,7 @@ def fit_features(
         "places": len(features),
         "wall_seconds": time.monotonic() - started,
     }
-    out.mkdir(parents=True, exist_ok=True)
     facts = {"codes": config.codes, "dim": shape[2], "dtype": model.dtype}
-    save_model(out, model, {"modality": modality, "features": facts})
+    save_tokenizer(out, "features", modality, facts, model.state_dict())
     write_json(out / METRICS, metrics)
     return metrics

@@ -1,13 +1,17 @@
-"""What every tokenizer of a store's images is to those who use it: ours
-(`training.tokenizers.autoencoder.Tokenizer`) and 4M's (`training.fourm.images.FourMImages`).
-`tests/training/tokenizer_kit.py` says by test what they promise."""
+"""What every tokenizer of a store's images does (`ImageTokenizer`), and how it is kept in a folder.
 
+To add a kind, write a class that fulfils the protocol and add a line to
+`training.tokenizers.registry.TOKENIZERS`."""
+
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
+
+from training.common.checkpoint import CONFIG, WEIGHTS, save_tensors, write_json
 
 
 class ImageTokenizer(Protocol):
@@ -42,3 +46,13 @@ class ImageTokenizer(Protocol):
     def decode(self, tokens: Int[Tensor, "b gh gw"]) -> np.ndarray:
         """Images of the stored dtype and shape from tokens."""
         ...
+
+
+def save_tokenizer(
+    folder: Path, kind: str, modality: str, fields: dict[str, Any], tensors: dict[str, Tensor]
+) -> None:
+    """Write a tokenizer into a folder, from which
+    `training.tokenizers.registry.load_tokenizer` makes it again. `fields`: JSON values."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / WEIGHTS, tensors)
+    write_json(folder / CONFIG, {"modality": modality, kind: fields})

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from training.common.checkpoint import CONFIG, WEIGHTS, save_tensors, write_json
+from training.tokenizers.image_tokenizer import save_tokenizer
 
 
 class LabelMap(nn.Module):
@@ -47,8 +47,6 @@ class LabelMap(nn.Module):
 
 def make_label_map(modality: str, codes: int, patch: int, out: Path, dtype: str = "uint8") -> LabelMap:
     """A tokenizer in the folder `out`, like those that are learned."""
-    out.mkdir(parents=True, exist_ok=True)
-    save_tensors(out / WEIGHTS, {})
     facts = {"codes": codes, "patch": patch, "dtype": dtype}
-    write_json(out / CONFIG, {"modality": modality, "labels": facts})
+    save_tokenizer(out, "labels", modality, facts, {})
     return LabelMap(modality, **facts)

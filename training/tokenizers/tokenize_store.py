@@ -23,8 +23,8 @@ from engine.store.store import ModalitySpec, Store
 from training.common.optimiser import pick_device, use_threads
 from training.models.modality_transforms import MODALITY_TRANSFORMS
 from training.tokenizers.image_tokenizer import ImageTokenizer
+from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_crops import WHOLE, TokenCropConfig, crop, draw_boxes
-from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 
 def tokenize(

@@ -1,4 +1,4 @@
-"""Tokenizers trained on the store alone, one per modality, and tokenizers in folders, whoever trained them.
+"""Tokenizers trained on the store alone, one per modality.
 
     tst tokenizer train tokenizer.yaml      (fields: `TokenizerConfig`, and where the store is)
 
@@ -6,8 +6,6 @@ On 2 CPU cores, 64×64 images, the default takes about a minute. No other data c
 these tokens has "no external access". A tenth of the frames, whole chunks of the store, is kept from training
 to measure on: error, usage and perplexity stand in `metrics.json`, and `pictures.png` shows what is lost."""
 
-import hashlib
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +19,7 @@ from tqdm import tqdm
 from engine.store.access import PretrainFrames
 from engine.stream.mixture import MixedFrames
 from engine.stream.stream import TicketReader
-from training.common.checkpoint import (
-    CONFIG,
-    METRICS,
-    WEIGHTS,
-    load_tensors,
-    read_json,
-    save_model,
-    write_json,
-)
+from training.common.checkpoint import METRICS, write_json
 from training.common.optimiser import (
     check_finite,
     clip,
@@ -40,17 +30,13 @@ from training.common.optimiser import (
     use_threads,
     warmup_cosine,
 )
-from training.fourm.images import FourMConfig, FourMImages
 from training.models.modality_transforms import modality_transform
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
-from training.tokenizers.feature_codebook import FeatureCodebook
-from training.tokenizers.image_tokenizer import ImageTokenizer
-from training.tokenizers.label_map import LabelMap
+from training.tokenizers.image_tokenizer import ImageTokenizer, save_tokenizer
 from training.tokenizers.quantiser import usage
-from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.token_pictures import compare
 
-__all__ = ["Tokenizer", "TokenizerConfig", "load_tokenizer", "measure", "token_array", "train_tokenizer"]
+__all__ = ["Tokenizer", "TokenizerConfig", "measure", "train_tokenizer"]
 
 PICTURES = "pictures.png"
 Unlabelled = PretrainFrames | MixedFrames
@@ -104,7 +90,7 @@ def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, 
     }
     out.mkdir(parents=True, exist_ok=True)
     compare(frames, _evenly(unseen, 8), [(config.quantiser, model)]).save(out / PICTURES)
-    save_model(out, model, {"modality": modality, "tokenizer": config.model_dump(mode="json")})
+    save_tokenizer(out, "tokenizer", modality, config.model_dump(mode="json"), model.state_dict())
     write_json(out / METRICS, metrics)
     return metrics
 
@@ -173,40 +159,3 @@ def measure(model: ImageTokenizer, frames: Unlabelled, ids: Int64[np.ndarray, " 
         found["reconstruction_error"] = kind.error(np.concatenate(decoded), np.concatenate(truth))
         found["error_unit"] = kind.error_unit
     return found
-
-
-def load_tokenizer(folder: Path) -> ImageTokenizer:
-    """A tokenizer in a folder, of any kind, on the CPU. Raises ValueError where there is none."""
-    config = read_json(folder / CONFIG)
-    tensors, _ = load_tensors(folder / WEIGHTS)
-    if "fourm" in config:
-        fourm = FourMConfig.model_validate(config["fourm"])
-        return FourMImages(config["modality"], fourm, tensors, str(folder))
-    if "labels" in config:
-        return LabelMap(config["modality"], **config["labels"])
-    if "features" in config:
-        model = FeatureCodebook(config["modality"], **config["features"])
-    elif "tokenizer" in config:
-        model = Tokenizer(config["modality"], TokenizerConfig.model_validate(config["tokenizer"]))
-    else:
-        raise ValueError(
-            f"{folder} is not the folder of a tokenizer of ours; one of 4M's: tst tokenizer import"
-        )
-    model.load_state_dict(tensors)
-    return model.eval()
-
-
-def token_array(folder: Path, crops: TokenCropConfig | None = None) -> str:
-    """Name in a store of the tokens that the tokenizer in `folder` makes: `tok_<modality>_<digest>`, and the
-    digest of the crops behind it where there are random ones.
-
-    The digest is of its weights and of what else decides its tokens (what one of 4M's is fed, the patch of
-    label maps), so tokens of two tokenizers can never be taken for each other.
-    """
-    config = read_json(folder / CONFIG)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
-    for kind in ("fourm", "labels"):
-        if kind in config:
-            digest.update(json.dumps(config[kind], sort_keys=True).encode())
-    name = f"tok_{config['modality']}_{digest.hexdigest()[:8]}"
-    return f"{name}_{crops.digest}" if crops is not None and crops.count else name

@@ -17,9 +17,9 @@ from training.pretrain.multimodal.masking import Mask, Masker, MaskingConfig, So
 from training.pretrain.multimodal.packing import pack_frames
 from training.pretrain.objective import Arrays, Draws, Objective, ObjectiveConfig, Setting
 from training.pretrain.views import views_of
+from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_crops import WHOLE, TokenCropConfig, choose_crops
 from training.tokenizers.tokenize_store import check_tokens
-from training.tokenizers.tokenizer import load_tokenizer, token_array
 
 Weighting = Literal["modality", "token"]
 
