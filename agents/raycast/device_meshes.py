@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import cv2
 import numpy as np
 import warp as wp
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from agents.raycast import kernel_types as kt
 from agents.srgb import SRGB_TO_LINEAR, to_srgb8
@@ -37,7 +37,7 @@ _NO_COLORS = np.zeros((0, 3), np.uint8)
 class DeviceTexture:
     """A texture and its mip levels on a device."""
 
-    def __init__(self, image: np.ndarray, device: str) -> None:
+    def __init__(self, image: UInt8[np.ndarray, "h w 3"], device: str) -> None:
         levels = mip_levels(image)
         packed = [_packed(level) for level in levels]
         row = kt.Texture()
@@ -79,7 +79,9 @@ def _packed(image: np.ndarray) -> np.ndarray:
 class SubMesh:
     """The opaque or the glass faces of a mesh, with a BVH of their own."""
 
-    def __init__(self, mesh: Mesh, faces: np.ndarray, arrays: tuple[wp.array, ...], device: str) -> None:
+    def __init__(
+        self, mesh: Mesh, faces: Int64[np.ndarray, " k"], arrays: tuple[wp.array, ...], device: str
+    ) -> None:
         points, normals, uvs, colors = arrays
         corners = mesh.faces[faces]
         indices = wp.array(np.ascontiguousarray(corners, np.int32).ravel(), dtype=wp.int32, device=device)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from jaxtyping import Shaped
 from pydantic import Field
 
 from agents.edges import canny_edges
@@ -36,7 +37,7 @@ class Derivation:
 
     inputs: tuple[str, ...]
     like: str  # the modality of the store that it looks like: dtype, shape, unit, kind
-    compute: Callable[..., np.ndarray]
+    compute: Callable[..., Shaped[np.ndarray, "frames ..."]]
 
 
 DERIVATIONS: Mapping[str, Derivation] = {

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from scipy.spatial import KDTree
 
 from engine.store.errors import LeakError, MissingModalityError
@@ -147,8 +147,8 @@ class Frames:
 
     def read(
         self, ids: Sequence[int] | Int64[np.ndarray, " n"], modalities: Sequence[str]
-    ) -> dict[str, np.ndarray]:
-        """Frames by id, in any order, repeats too: `{modality: [n, ...]}`, rows in the order of `ids`.
+    ) -> dict[str, Shaped[np.ndarray, "n ..."]]:
+        """Frames by id, in any order, repeats too, by modality, rows in the order of `ids`.
 
         Raises LeakError, IndexError, MissingModalityError, DamagedPartError.
         """

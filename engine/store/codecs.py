@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorstore as ts
 import zarr
+from jaxtyping import Shaped
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from engine.store.schema import ModalitySpec
@@ -41,7 +42,10 @@ def create_root(path: Path, attributes: dict[str, Any]) -> None:
 
 
 def write_arrays(
-    group_path: Path, arrays: dict[str, np.ndarray], specs: dict[str, ModalitySpec], chunk_frames: int
+    group_path: Path,
+    arrays: dict[str, Shaped[np.ndarray, "frames ..."]],
+    specs: dict[str, ModalitySpec],
+    chunk_frames: int,
 ) -> None:
     """Writes a group with one array per modality, each in one shard of `chunk_frames`-long chunks."""
     group = zarr.open_group(str(group_path), mode="w", zarr_format=3)

@@ -59,9 +59,11 @@ class Folder:
         self._parts_dir = parts_dir
 
     def stamps(self) -> tuple[dict[str, list[Any]], set[str]]:
+        """Size [bytes] and time [ns] of every manifest, by part; and parts that lost theirs."""
         return _stamps(self._parts_dir)
 
     def load(self, name: str) -> Manifest:
+        """A part's manifest. Raises DamagedPartError."""
         return load_manifest(self._parts_dir / name)
 
 

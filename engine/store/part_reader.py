@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64, Shaped
 
 from engine.store import codecs
 from engine.store.errors import DamagedPartError, MissingModalityError
 from engine.store.manifest import FileFacts, Manifest, crc32c_text, fix, refetch, spaces_text
 
+Rows = slice | Int64[np.ndarray, " n"]
+"""Frames of a part: from one to another, or by number."""
 _SUM_WHOLE_BELOW = 1 << 20  # bytes; summing a file of this size takes a fraction of a millisecond
 
 
@@ -36,10 +39,10 @@ class PartReader:
         self._stamps: dict[str, tuple[int, int, int]] = {}
         self._lock = threading.Lock()
 
-    def start(self, modality: str, rows: slice | np.ndarray) -> Callable[[], np.ndarray]:
-        """Begins to read frames of a modality; the returned function waits for them.
+    def start(self, modality: str, rows: Rows) -> Callable[[], Shaped[np.ndarray, "n ..."]]:
+        """Begins to read frames of a modality; the returned function waits for them, [n, ...] in their order.
 
-        `rows` is a slice or an int64 array of frame numbers, any order. Both steps raise DamagedPartError.
+        `rows` is a slice or frame numbers in any order. Both steps raise DamagedPartError.
         """
         future = self._open(modality, rows)[rows].read()
 
@@ -51,7 +54,7 @@ class PartReader:
 
         return wait
 
-    def _open(self, modality: str, rows: slice | np.ndarray) -> Any:
+    def _open(self, modality: str, rows: Rows) -> Any:
         if self.manifest.modality(modality) is None:
             held = ", ".join(m.name for m in self.manifest.modalities)
             raise MissingModalityError(
@@ -98,13 +101,13 @@ class PartReader:
         if not same:
             raise self._damaged(name, "its content is not what was written (crc32c differs)")
 
-    def _damaged(self, file: str, problem: str, rows: slice | np.ndarray | None = None) -> DamagedPartError:
+    def _damaged(self, file: str, problem: str, rows: Rows | None = None) -> DamagedPartError:
         return DamagedPartError(
             f"{spaces_text(self._spaces(rows))}part {self.manifest.part!r}, file {self.directory / file}: "
             f"{problem}. {fix(self.directory) if self._fetch is None else refetch(self.directory)}"
         )
 
-    def _spaces(self, rows: slice | np.ndarray | None) -> list[str]:
+    def _spaces(self, rows: Rows | None) -> list[str]:
         """Spaces that frames belong to."""
         runs = self.manifest.runs
         if rows is not None:

@@ -7,6 +7,7 @@ import colorsys
 
 import matplotlib
 import numpy as np
+from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from engine.store.schema import FrameRange, ModalitySpec, Role
@@ -60,8 +61,8 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
     return _with_legend(sheet, store, used)
 
 
-def picture(spec: ModalitySpec, value: np.ndarray) -> np.ndarray:
-    """A frame's modality as an RGB image, uint8 [height, width, 3]."""
+def picture(spec: ModalitySpec, value: Shaped[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w 3"]:
+    """A frame's modality as an sRGB image."""
     if spec.kind == "label":
         return palette()[value.astype(np.int64) % 256]
     if spec.name == "depth":
@@ -91,8 +92,8 @@ def _evenly(runs: list[FrameRange], count: int) -> list[tuple[FrameRange, int]]:
     return found
 
 
-def palette() -> np.ndarray:
-    """256 colours, uint8 [256, 3]: 0 is black, neighbours differ by the golden angle of hue."""
+def palette() -> UInt8[np.ndarray, "256 3"]:
+    """256 sRGB colours: 0 is black, neighbours differ by the golden angle of hue."""
     colours = [(0.0, 0.0, 0.0)]
     for i in range(1, 256):
         colours.append(

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from engine.store import codecs
 from engine.store.check import Problem, verify_store
@@ -208,7 +209,7 @@ class Store:
     def write_part(
         self,
         name: str,
-        arrays: Mapping[str, np.ndarray],
+        arrays: Mapping[str, Shaped[np.ndarray, "_ ..."]],
         runs: Sequence[FrameRange],
         spaces: Sequence[Space],
         config_hash: str,
@@ -227,7 +228,7 @@ class Store:
         self,
         part: str,
         name: str,
-        arrays: Mapping[str, np.ndarray],
+        arrays: Mapping[str, Shaped[np.ndarray, "_ ..."]],
         specs: Sequence[ModalitySpec],
         config_hash: str = "",
     ) -> Manifest:
@@ -254,7 +255,7 @@ class Store:
             self._readers.pop(victim, None)
         forget(self.path, {name})
 
-    def _commit(self, manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> Manifest:
+    def _commit(self, manifest: Manifest, arrays: Mapping[str, Shaped[np.ndarray, "_ ..."]]) -> Manifest:
         if self._remote and manifest.part in self._manifests:
             raise PartExistsError(f"part {manifest.part!r} is already at {self.place}: never overwritten")
         put = self._remote.publish if self._remote else publish
@@ -264,8 +265,13 @@ class Store:
 
     # Reading.
 
-    def read(self, part: str, start: int, count: int, modalities: Sequence[str]) -> dict[str, np.ndarray]:
-        """Frames `start` to `start + count` of a part. Raises StoreErrors that name space, part and file."""
+    def read(
+        self, part: str, start: int, count: int, modalities: Sequence[str]
+    ) -> dict[str, Shaped[np.ndarray, "frames ..."]]:
+        """Frames `start` to `start + count` of a part, by modality.
+
+        Raises StoreErrors that name space, part and file.
+        """
         frames = self.part(part).frames
         if start < 0 or count < 0 or start + count > frames:
             raise ValueError(f"frames {start} to {start + count} of part {part!r}, which has {frames}")

@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 
 from engine.store.access import Chunk, EvalFrames, Frames
 from engine.store.errors import LeakError
@@ -125,8 +125,8 @@ class MixedFrames:
 
     def read(
         self, ids: Sequence[int] | Int64[np.ndarray, " n"], modalities: Sequence[str]
-    ) -> dict[str, np.ndarray]:
-        """Frames by id, rows in their order: `{modality: [n, ...]}`. Raises what the views raise, IndexError,
+    ) -> dict[str, Shaped[np.ndarray, "n ..."]]:
+        """Frames by id and modality, rows in the order of `ids`. Raises what the views raise, IndexError,
         ValueError where they hold frames of different sizes."""
         wanted = np.asarray(ids, dtype=np.int64)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 
 from engine.stream.order import Order, Ticket, View, since
 
 __all__ = ["Batch", "Order", "Ticket", "TicketReader"]
 
-Batch = dict[str, np.ndarray]
-"""Modalities, each [batch, ...], and `id`: int64 [batch], the ids of the frames in their view."""
+Batch = dict[str, Shaped[np.ndarray, "batch ..."]]
+"""Modalities, and `id`: int64, the ids of the frames in their view."""
 
 
 class TicketReader:

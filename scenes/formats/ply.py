@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Float32, Int, Int64, Shaped, UInt8
 
 from scenes.meshes.libraries.obj import fans
 
@@ -30,12 +31,12 @@ _CORNERS = ("vertex_indices", "vertex_index")
 class PlyMesh:
     """What a PLY file holds, its polygons cut into fans of triangles."""
 
-    points: np.ndarray  # float32 [v, 3], in the file's axes
-    faces: np.ndarray  # int64 [f, 3]
-    polygon: np.ndarray  # int64 [f], the polygon that each triangle is of
-    normals: np.ndarray | None = None  # float32 [v, 3]
-    colors: np.ndarray | None = None  # uint8 [v, 4], sRGB and opacity
-    of_polygon: dict[str, np.ndarray] = field(default_factory=dict)  # other properties, [p] each
+    points: Float32[np.ndarray, "v 3"]  # in the file's axes
+    faces: Int64[np.ndarray, "f 3"]
+    polygon: Int64[np.ndarray, " f"]  # the polygon that each triangle is of
+    normals: Float32[np.ndarray, "v 3"] | None = None
+    colors: UInt8[np.ndarray, "v 4"] | None = None  # sRGB and opacity
+    of_polygon: dict[str, Shaped[np.ndarray, " p"]] = field(default_factory=dict)  # other properties
 
 
 def read_ply(path: Path) -> PlyMesh:
@@ -67,14 +68,14 @@ def read_ply(path: Path) -> PlyMesh:
 
 def write_ply(
     path: Path,
-    points: np.ndarray,
-    normals: np.ndarray,
-    colors: np.ndarray,
-    quads: np.ndarray,
-    object_ids: np.ndarray | None = None,
+    points: Float[np.ndarray, "v 3"],
+    normals: Float[np.ndarray, "v 3"],
+    colors: UInt8[np.ndarray, "v c"],
+    quads: Int[np.ndarray, "q 4"],
+    object_ids: Int[np.ndarray, " q"] | None = None,
 ) -> None:
-    """Writes quads [q, 4] over vertices [v]: float points and normals [v, 3], uint8 colors [v, 3 or 4], and
-    where given the object that each quad is of, uint16 [q]."""
+    """Writes quads over vertices with normals and colours (c = 3, or 4 with opacity), and where given the
+    object that each quad is of, up to 65,535."""
     channels = ("red", "green", "blue", "alpha")[: colors.shape[1]]
     axes = ("x", "y", "z", "nx", "ny", "nz")
     rows = np.zeros(len(points), [(a, "<f4") for a in axes] + [(c, "u1") for c in channels])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float32
 from scipy.spatial import KDTree
 
 from scenes.digests import digest_of_files
@@ -131,7 +132,7 @@ def _object_classes(path: Path) -> dict[int, str]:
         ) from error
 
 
-def z_up_to_y_up(vectors: np.ndarray) -> np.ndarray:
+def z_up_to_y_up(vectors: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
     """From Replica's world, z up, to ours."""
     x, y, z = vectors.T
     return np.stack([x, z, -y], 1).astype(np.float32)

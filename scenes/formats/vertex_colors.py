@@ -2,6 +2,7 @@
 each corner."""
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
 
 from scenes.meshes.geometry import Material, Mesh
@@ -10,9 +11,11 @@ from scenes.srgb import to_linear, to_srgb
 _PARTS = 1 << 16  # triangles that one may become: a wall of 100 m² at 6 cm
 
 
-def bake_colors(mesh: Mesh, points: np.ndarray, normals: np.ndarray, edge: float) -> np.ndarray:
-    """Corners [f, 3, 10] of a mesh whose vertices stand at `points` [v, 3], metres: position, normal, then
-    red, green, blue and opacity in [0, 255].
+def bake_colors(
+    mesh: Mesh, points: Float[np.ndarray, "v 3"], normals: Float[np.ndarray, "v 3"], edge: float
+) -> Float[np.ndarray, "f 3 10"]:
+    """Corners of the faces of a mesh whose vertices stand at `points` [m]: position, normal, then red, green,
+    blue and opacity in [0, 255].
 
     Only faces whose colour varies are cut, until no edge is longer than `edge` [m].
     """

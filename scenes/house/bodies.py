@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int, Int64
 
 from scenes.house.asset_table import Asset
 from scenes.house.boxes import Box, Rect, asset_of, solid_parts
@@ -19,23 +20,23 @@ from scenes.house.elements import HouseObject, Vec3
 class Bodies:
     """n boxes that stand upright, each turned about the vertical."""
 
-    owner: np.ndarray  # int [n]: position of its object in the list these were made from
-    center: np.ndarray  # float [n, 2]: x, z [m]
-    half: np.ndarray  # float [n, 2]: half extents along its own x and z [m]
-    axis: np.ndarray  # float [n, 2]: cosine and sine of its yaw
-    y: np.ndarray  # float [n, 2]: foot and top [m]
+    owner: Int64[np.ndarray, " n"]  # position of its object in the list these were made from
+    center: Float64[np.ndarray, "n 2"]  # x, z [m]
+    half: Float64[np.ndarray, "n 2"]  # half extents along its own x and z [m]
+    axis: Float64[np.ndarray, "n 2"]  # cosine and sine of its yaw
+    y: Float64[np.ndarray, "n 2"]  # foot and top [m]
 
     def __len__(self) -> int:
         return len(self.owner)
 
-    def corners(self) -> np.ndarray:
-        """x, z of each box's corners, in a loop [n, 4, 2] [m]."""
+    def corners(self) -> Float64[np.ndarray, "n 4 2"]:
+        """x, z of each box's corners, in a loop [m]."""
         c, s = self.axis[:, :1], self.axis[:, 1:]
         lx = self.half[:, :1] * np.array([-1.0, 1.0, 1.0, -1.0])
         lz = self.half[:, 1:] * np.array([-1.0, -1.0, 1.0, 1.0])
         return self.center[:, None] + np.stack([c * lx + s * lz, c * lz - s * lx], axis=-1)
 
-    def take(self, rows: np.ndarray) -> "Bodies":
+    def take(self, rows: Int[np.ndarray, " k"] | Bool[np.ndarray, " n"]) -> "Bodies":
         """Those rows alone."""
         return Bodies(self.owner[rows], self.center[rows], self.half[rows], self.axis[rows], self.y[rows])
 
@@ -109,13 +110,13 @@ def bodies_of(items: Sequence[HouseObject], boxes: Callable[[Asset], tuple[Box, 
     )
 
 
-def _cos_sin(yaw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cos_sin(yaw: Float64[np.ndarray, " n"]) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
     angle = np.radians(yaw)
     return np.cos(angle), np.sin(angle)
 
 
-def depths(a: Bodies, b: Bodies) -> np.ndarray:
-    """How deep box i of `a` is in box i of `b` [n] [m]: the shortest way out; not above 0 if apart."""
+def depths(a: Bodies, b: Bodies) -> Float64[np.ndarray, " n"]:
+    """How deep box i of `a` is in box i of `b` [m]: the shortest way out; not above 0 if apart."""
     between = b.center - a.center
     dot = np.abs(a.axis[:, 0] * b.axis[:, 0] + a.axis[:, 1] * b.axis[:, 1])
     cross = np.abs(a.axis[:, 0] * b.axis[:, 1] - a.axis[:, 1] * b.axis[:, 0])
@@ -133,8 +134,8 @@ def depths(a: Bodies, b: Bodies) -> np.ndarray:
     return found
 
 
-def near_pairs(boxes: Bodies, slack: float = 0.0) -> np.ndarray:
-    """Pairs (i, j), i < j, whose bounding boxes come closer than `slack` [m], in order [m, 2]."""
+def near_pairs(boxes: Bodies, slack: float = 0.0) -> Int64[np.ndarray, "pairs 2"]:
+    """Pairs (i, j), i < j, whose bounding boxes come closer than `slack` [m], in order."""
     corners = boxes.corners()
     low = np.concatenate([corners.min(axis=1), boxes.y[:, :1]], axis=1)
     high = np.concatenate([corners.max(axis=1), boxes.y[:, 1:]], axis=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float32, Float64, Int32, UInt8
 
 from scenes.house.schema import House
 
@@ -19,7 +20,7 @@ class Material:
 
     name: str
     color: tuple[float, float, float] = (1.0, 1.0, 1.0)  # sRGB, each in [0, 1]
-    texture: np.ndarray | None = None  # uint8 [h, w, 3], sRGB; row 0 is the top, v = 0 the bottom; it repeats
+    texture: UInt8[np.ndarray, "h w 3"] | None = None  # sRGB; row 0 is the top, v = 0 the bottom; it repeats
     # Linear radiance added to what is reflected; it, too, is multiplied by the texture.
     emission: tuple[float, float, float] = (0.0, 0.0, 0.0)
     opacity: float = 1.0  # below 1: glass, which a ray passes with the rest tinted by `color`
@@ -31,13 +32,13 @@ class Mesh:
     """Triangles in their own coordinates, shared by every instance and, by `key`, by a process's spaces."""
 
     key: str  # equal keys promise equal content
-    vertices: np.ndarray  # float32 [v, 3], metres
-    faces: np.ndarray  # int32 [f, 3], counter-clockwise seen from outside
-    normals: np.ndarray  # float32 [v, 3], unit; vertices are split where a surface has a crease
-    uvs: np.ndarray  # float32 [v, 2]
-    material_ids: np.ndarray  # int32 [f], index into `materials`
+    vertices: Float32[np.ndarray, "v 3"]  # metres
+    faces: Int32[np.ndarray, "f 3"]  # counter-clockwise seen from outside
+    normals: Float32[np.ndarray, "v 3"]  # unit; vertices are split where a surface has a crease
+    uvs: Float32[np.ndarray, "v 2"]
+    material_ids: Int32[np.ndarray, " f"]  # index into `materials`
     materials: tuple[Material, ...]
-    colors: np.ndarray | None = None  # uint8 [v, 3], sRGB, multiplied with the material's; scans have them
+    colors: UInt8[np.ndarray, "v 3"] | None = None  # sRGB, multiplied with the material's; scans have them
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Instance:
 
     name: str  # the house's own id of the object, wall, door ...
     mesh: int  # index into SceneGeometry.meshes
-    transform: np.ndarray  # float64 [4, 4], mesh to world; may scale, never mirrors
+    transform: Float64[np.ndarray, "4 4"]  # mesh to world; may scale, never mirrors
     class_id: int  # Label.id
     instance_id: int  # 1 and up, unique in the space
 
@@ -81,7 +82,7 @@ class FloorRegion:
 
     room_id: str
     room_type: str
-    polygon: np.ndarray  # float64 [n, 2], world (x, z), metres, open ring
+    polygon: Float64[np.ndarray, "n 2"]  # world (x, z), metres, open ring
     floor_y: float  # metres
     ceiling_y: float  # metres
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from jaxtyping import Float, Float64, Int, Int64, Real
 
 from scenes.meshes.geometry import Material, Mesh
 from scenes.meshes.meshing import assemble, face_normals
@@ -33,10 +34,14 @@ class MeshBuilder:
         self._materials: dict[int, Material] = {}
 
     def part(
-        self, points: np.ndarray, faces: np.ndarray, finish: Finish, uvs: np.ndarray | None = None
+        self,
+        points: Real[np.ndarray, "v 3"],
+        faces: Int[np.ndarray, "f 3"],
+        finish: Finish,
+        uvs: Real[np.ndarray, "f 3 2"] | None = None,
     ) -> None:
-        """Any triangles: points [v, 3], faces [f, 3], uvs per corner [f, 3, 2] in repeats; without, laid on
-        flat."""
+        """Any triangles over points [m]; `uvs` of each corner in repeats of the texture, without them laid
+        on flat."""
         points = np.asarray(points, np.float64)
         faces = np.asarray(faces, np.int64).reshape(-1, 3)
         if uvs is None:
@@ -113,8 +118,8 @@ class MeshBuilder:
         uv[..., 0] += seam * repeats
         self.part(points + np.asarray(centre), faces, finish, uv)
 
-    def loft(self, rings: np.ndarray, finish: Finish, closed: bool = False) -> None:
-        """A skin over rings of points [rows, n, 3]: each runs counter-clockwise as seen from the last.
+    def loft(self, rings: Float[np.ndarray, "rows n 3"], finish: Finish, closed: bool = False) -> None:
+        """A skin over rings of points [m]: each runs counter-clockwise as seen from the last.
 
         `closed` joins the last ring to the first instead of closing the two ends.
         """
@@ -202,8 +207,8 @@ class MeshBuilder:
         """Adds the parts of another builder as they are."""
         self.take(other, np.eye(4))
 
-    def take(self, other: "MeshBuilder", transform: np.ndarray) -> None:
-        """Adds the parts of another builder, moved by a 4x4 matrix; one that mirrors turns the faces'
+    def take(self, other: "MeshBuilder", transform: Float[np.ndarray, "4 4"]) -> None:
+        """Adds the parts of another builder, moved by a matrix; one that mirrors turns the faces'
         winding."""
         mirrors = np.linalg.det(transform[:3, :3]) < 0
         finishes = [Finish(m) for m in other._materials.values()]
@@ -227,8 +232,8 @@ class MeshBuilder:
     def __len__(self) -> int:
         return len(self._parts)
 
-    def bounds(self) -> np.ndarray:
-        """Lowest and highest corner, [2, 3]."""
+    def bounds(self) -> Float64[np.ndarray, "2 3"]:
+        """Lowest and highest corner [m]."""
         points = np.concatenate([p for p, *_ in self._parts])
         return np.stack([points.min(0), points.max(0)])
 
@@ -254,8 +259,8 @@ class MeshBuilder:
         )
 
 
-def rotation_matrix(axis: str, degrees: float) -> np.ndarray:
-    """3x3 matrix that turns column vectors about one of the axes x, y, z."""
+def rotation_matrix(axis: str, degrees: float) -> Float64[np.ndarray, "3 3"]:
+    """The matrix that turns column vectors about one of the axes x, y, z."""
     i = "xyz".index(axis)
     j, k = (i + 1) % 3, (i + 2) % 3
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -264,8 +269,8 @@ def rotation_matrix(axis: str, degrees: float) -> np.ndarray:
     return matrix
 
 
-def triangulate(outline: shapely.Polygon) -> tuple[np.ndarray, np.ndarray]:
-    """Points [v, 2] and counter-clockwise triangles [f, 3] that fill a polygon, holes and concave corners
+def triangulate(outline: shapely.Polygon) -> tuple[Float64[np.ndarray, "v 2"], Int64[np.ndarray, "f 3"]]:
+    """Points and counter-clockwise triangles that fill a polygon, holes and concave corners
     included."""
     triangles = shapely.constrained_delaunay_triangles(outline).geoms
     corners = np.array([shapely.get_coordinates(t)[:3] for t in triangles])

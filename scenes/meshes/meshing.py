@@ -4,7 +4,7 @@ faces."""
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 
 from scenes.meshes.geometry import Material, Mesh
 
@@ -131,7 +131,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, length, out=np.zeros_like(vectors, dtype=np.float64), where=length > 1e-12)
 
 
-def together(rows: np.ndarray) -> np.ndarray:
+def together(rows: Int[np.ndarray, "n k"]) -> Int64[np.ndarray, " n"]:
     """One number for each different row of integers, counted from 0. Far faster than np.unique over rows."""
     number = np.zeros(len(rows), np.int64)
     for column in rows.T:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from scenes.meshes.geometry import Light, Material, Mesh
 from scenes.meshes.pictures import SCREEN_OFF, broadcast
@@ -56,7 +57,7 @@ def _switched(mesh: Mesh, screen: bool, on: bool, picture: int) -> Mesh:
     return replace(mesh, **changes)
 
 
-def lamp_light(mesh: Mesh, kind: str, transform: np.ndarray, name: str) -> Light | None:
+def lamp_light(mesh: Mesh, kind: str, transform: Float64[np.ndarray, "4 4"], name: str) -> Light | None:
     """The light of a lamp that is on, in the middle of what shines; None for what is no lamp."""
     marked = np.isin(mesh.material_ids, [i for i, m in enumerate(mesh.materials) if m.switched])
     if kind not in LAMPS or not marked.any():

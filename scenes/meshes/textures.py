@@ -8,6 +8,7 @@ number of times.
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float64, UInt8
 
 Rgb = tuple[float, float, float]
 SIZE = 256  # pixels of one repeat
@@ -15,8 +16,8 @@ SIZE = 256  # pixels of one repeat
 
 def noise(
     rng: np.random.Generator, size: int = SIZE, power: float = 1.5, stretch: tuple[float, float] = (1, 1)
-) -> np.ndarray:
-    """Periodic noise [size, size], mean 0, deviation 1, amplitude falling as frequency^-power.
+) -> Float64[np.ndarray, "size size"]:
+    """Periodic noise, mean 0, deviation 1, amplitude falling as frequency^-power.
 
     `stretch` (vertical, horizontal) above 1 draws features out along that axis.
     """
@@ -53,7 +54,7 @@ def _edge(place: np.ndarray, width: float) -> np.ndarray:
     return np.clip(np.minimum(place, 1 - place) / width, 0, 1)
 
 
-def wood(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def wood(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """One board without joints: for furniture. The grain runs along u."""
     warp = noise(rng, power=2.0, stretch=(1, 3))
     y = np.arange(SIZE)[:, None] / SIZE
@@ -62,7 +63,9 @@ def wood(rng: np.random.Generator, color: Rgb) -> np.ndarray:
     return _image(color, 1 + 0.055 * rings + 0.045 * pores + 0.03 * warp)
 
 
-def planks(rng: np.random.Generator, color: Rgb, rows: int = 8, columns: int = 1) -> np.ndarray:
+def planks(
+    rng: np.random.Generator, color: Rgb, rows: int = 8, columns: int = 1
+) -> UInt8[np.ndarray, "n n 3"]:
     """A floor of boards with staggered joints."""
     row, column, across, along = _cells(SIZE * 2, rows, columns, rng.random(rows))
     tone = (1 + 0.11 * rng.standard_normal((rows, columns)))[row, column]
@@ -74,7 +77,9 @@ def planks(rng: np.random.Generator, color: Rgb, rows: int = 8, columns: int = 1
     return _image(color, (tone + grain) * gap)
 
 
-def tiles(rng: np.random.Generator, color: Rgb, count: int = 4, veins: float = 0.0) -> np.ndarray:
+def tiles(
+    rng: np.random.Generator, color: Rgb, count: int = 4, veins: float = 0.0
+) -> UInt8[np.ndarray, "n n 3"]:
     """Square tiles with grout; `veins` above 0 makes them stone."""
     row, column, across, along = _cells(SIZE, count, count)
     tone = (1 + 0.035 * rng.standard_normal((count, count)))[row, column]
@@ -87,7 +92,7 @@ def tiles(rng: np.random.Generator, color: Rgb, count: int = 4, veins: float = 0
     return np.clip((body * inside + grout * (1 - inside)) * 255, 0, 255).astype(np.uint8)
 
 
-def checker(rng: np.random.Generator, color: Rgb, count: int = 4) -> np.ndarray:
+def checker(rng: np.random.Generator, color: Rgb, count: int = 4) -> UInt8[np.ndarray, "n n 3"]:
     """Tiles in two tones by turns."""
     row, column, *_ = _cells(SIZE, count, count)
     image = tiles(rng, color, count).astype(float)
@@ -95,7 +100,7 @@ def checker(rng: np.random.Generator, color: Rgb, count: int = 4) -> np.ndarray:
     return np.clip(image * np.where(dark == 1, 0.35, 1.0), 0, 255).astype(np.uint8)
 
 
-def bricks(rng: np.random.Generator, color: Rgb, rows: int = 12) -> np.ndarray:
+def bricks(rng: np.random.Generator, color: Rgb, rows: int = 12) -> UInt8[np.ndarray, "n n 3"]:
     """Running bond with mortar."""
     columns = rows // 3
     row, column, across, along = _cells(SIZE, rows, columns, np.arange(rows) % 2 * 0.5)
@@ -112,34 +117,34 @@ def _veins(rng: np.random.Generator) -> np.ndarray:
     return -np.exp(-lines * 9) * (0.6 + 0.4 * np.clip(noise(rng, power=1.5), -1, 1)) + 0.12 * warp
 
 
-def marble(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def marble(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """Polished stone with veins."""
     return _image(color, 0.97 + 0.3 * _veins(rng) + 0.015 * noise(rng, power=0.6))
 
 
-def granite(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def granite(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """Speckled stone."""
     speck = noise(rng, power=0.35)
     return _image(color, 1 + 0.13 * speck + 0.25 * (speck > 1.6) - 0.25 * (speck < -1.6))
 
 
-def carpet(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def carpet(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """Short pile."""
     return _image(color, 0.95 + 0.15 * noise(rng, power=0.25) + 0.05 * noise(rng, power=1.6))
 
 
-def concrete(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def concrete(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """Cast, with clouds and pores."""
     pores = noise(rng, power=0.5)
     return _image(color, 1 + 0.06 * noise(rng, power=1.7) + 0.03 * pores - 0.2 * (pores > 2.7))
 
 
-def plaster(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def plaster(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """A painted wall: almost even, the roller's grain on it."""
     return _image(color, 0.985 + 0.012 * noise(rng, power=0.5) + 0.01 * noise(rng, power=1.8))
 
 
-def fabric(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def fabric(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """A plain weave."""
     y, x = np.mgrid[:SIZE, :SIZE] / SIZE * 2 * np.pi
     threads = np.sin(48 * x) * np.sin(48 * y)
@@ -148,30 +153,30 @@ def fabric(rng: np.random.Generator, color: Rgb) -> np.ndarray:
 
 def stripes(
     rng: np.random.Generator, color: Rgb, other: Rgb = (0.95, 0.94, 0.9), count: int = 6
-) -> np.ndarray:
+) -> UInt8[np.ndarray, "n n 3"]:
     """Woven stripes of two colours along v."""
     band = (np.arange(SIZE) * count * 2 // SIZE) % 2
     body = np.where(band[None, :, None] == 1, np.asarray(color), np.asarray(other))
     return _image(np.broadcast_to(body, (SIZE, SIZE, 3)), 0.97 + 0.05 * noise(rng, power=0.4))
 
 
-def leather(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def leather(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """Fine wrinkles."""
     wrinkles = np.abs(noise(rng, power=1.0))
     return _image(color, 1.0 - 0.09 * np.exp(-wrinkles * 5) + 0.035 * noise(rng, power=1.5))
 
 
-def metal(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def metal(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """Brushed along u."""
     return _image(color, 0.98 + 0.025 * noise(rng, power=0.5, stretch=(0.4, 25)))
 
 
-def leaf(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def leaf(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """Plant matter: blotches of two greens."""
     return _image(color, 1 + 0.16 * noise(rng, power=1.2) + 0.08 * noise(rng, power=0.5))
 
 
-def skin(rng: np.random.Generator, color: Rgb) -> np.ndarray:
+def skin(rng: np.random.Generator, color: Rgb) -> UInt8[np.ndarray, "n n 3"]:
     """Fruit, bread, clay: soft spots."""
     return _image(color, 0.98 + 0.06 * noise(rng, power=1.5) + 0.03 * noise(rng, power=0.4))
 

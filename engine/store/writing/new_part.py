@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from engine.store.errors import SpaceConflictError
 from engine.store.manifest import Manifest
@@ -18,7 +19,7 @@ def frames_part(
     facts: StoreFacts,
     known: Sequence[Space],
     name: str,
-    arrays: Mapping[str, np.ndarray],
+    arrays: Mapping[str, Shaped[np.ndarray, "_ ..."]],
     runs: Sequence[FrameRange],
     spaces: Sequence[Space],
     config_hash: str,
@@ -59,7 +60,7 @@ def derived_part(
     others: Sequence[Manifest],
     kinds: Mapping[str, str],
     name: str,
-    arrays: Mapping[str, np.ndarray],
+    arrays: Mapping[str, Shaped[np.ndarray, "_ ..."]],
     specs: Sequence[ModalitySpec],
     config_hash: str,
 ) -> Manifest:

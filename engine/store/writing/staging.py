@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 
 from engine.store import codecs
 from engine.store.errors import PartExistsError
@@ -57,7 +58,7 @@ def publish(staging: Path, target: Path) -> None:
 def commit_part(
     parts_dir: Path,
     manifest: Manifest,
-    arrays: dict[str, np.ndarray],
+    arrays: dict[str, Shaped[np.ndarray, "frames ..."]],
     chunk_frames: int,
     put: Callable[[Path, Path], None] = publish,
 ) -> Manifest:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Shaped
 
 from engine.store.schema import FrameRange, ModalitySpec, Role, Space
 
@@ -13,7 +14,7 @@ def check_name(name: str) -> None:
         raise ValueError(f"part name {name!r}: use letters, digits, '-' and '_'")
 
 
-def check_arrays(arrays: Mapping[str, np.ndarray], specs: Sequence[ModalitySpec]) -> int:
+def check_arrays(arrays: Mapping[str, Shaped[np.ndarray, "_ ..."]], specs: Sequence[ModalitySpec]) -> int:
     """Number of frames of arrays that fit their specs. Raises ValueError."""
     if set(arrays) != {s.name for s in specs} or not arrays:
         raise ValueError(f"arrays {sorted(arrays)} do not match modalities {sorted(s.name for s in specs)}")

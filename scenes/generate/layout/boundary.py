@@ -3,12 +3,13 @@
 import math
 
 import numpy as np
+from jaxtyping import Bool
 
 from scenes.generate.family import Family
 
 
-def draw_boundary(cells: float, family: Family, rng: np.random.Generator) -> np.ndarray:
-    """bool [w, h], True inside: about that many cells, in one piece."""
+def draw_boundary(cells: float, family: Family, rng: np.random.Generator) -> Bool[np.ndarray, "w h"]:
+    """The grid, True inside: about that many cells, in one piece."""
     chances = np.array(family.notches)
     notches = int(rng.choice(len(chances), p=chances / chances.sum()))
     aspect = rng.uniform(*family.aspect)

@@ -7,10 +7,11 @@ neighbours of every cell have bits too, and a set is shifted as a whole.
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Bool
 
 
-def to_bits(cells: np.ndarray) -> tuple[int, int]:
-    """The set of a bool array [w, h], and its stride."""
+def to_bits(cells: Bool[np.ndarray, "w h"]) -> tuple[int, int]:
+    """The set of the cells that are True, and its stride."""
     stride = cells.shape[1] + 2
     return sum(1 << ((int(x) + 1) * stride + int(z) + 1) for x, z in np.argwhere(cells)), stride
 

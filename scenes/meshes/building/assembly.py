@@ -1,6 +1,7 @@
 """What the compiler writes into while it walks through a house: meshes by key, instances by number."""
 
 import numpy as np
+from jaxtyping import Float64
 
 from scenes.house.elements import Vec3
 from scenes.house.labels import class_id
@@ -20,7 +21,9 @@ class Assembly:
         self.instances: list[Instance] = []
         self._index: dict[str, int] = {}
 
-    def add(self, name: str, label: str, mesh: Mesh, transform: np.ndarray | None = None) -> None:
+    def add(
+        self, name: str, label: str, mesh: Mesh, transform: Float64[np.ndarray, "4 4"] | None = None
+    ) -> None:
         """One more thing in the space; without a transform its mesh is in world coordinates already."""
         if mesh.key not in self._index:
             self._index[mesh.key] = len(self.meshes)
@@ -35,13 +38,13 @@ class Assembly:
         return f"{self.space}/{name}"
 
 
-def world_point(p: Vec3) -> np.ndarray:
+def world_point(p: Vec3) -> Float64[np.ndarray, "3"]:
     """A point of the house in the world [m]."""
     return np.array([p.x, p.y, -p.z], np.float64)
 
 
-def world_rotation(r: Vec3) -> np.ndarray:
-    """R = Ry · Rx · Rz of the house, seen in the right-handed world: 3x3."""
+def world_rotation(r: Vec3) -> Float64[np.ndarray, "3 3"]:
+    """R = Ry · Rx · Rz of the house, seen in the right-handed world."""
     return (
         MIRROR_Z
         @ rotation_matrix("y", r.y)
@@ -51,8 +54,8 @@ def world_rotation(r: Vec3) -> np.ndarray:
     )
 
 
-def place(position: Vec3, rotation: Vec3) -> np.ndarray:
-    """Mesh to world, 4x4, of a thing that is centred on its box and whose front looks along +z.
+def place(position: Vec3, rotation: Vec3) -> Float64[np.ndarray, "4 4"]:
+    """Mesh to world of a thing that is centred on its box and whose front looks along +z.
 
     At rotation 0 a front faces the house's +z, which is -z of the world: hence the half turn.
     """

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from jaxtyping import Float64
 
 from scenes.house.elements import Opening, Room, Wall
 from scenes.house.schema import House
@@ -27,9 +28,9 @@ class Side:
     """One side of a wall in the world: its frame, and its holes (s0, y0, s1, y1), s along p0 to p1 [m]."""
 
     wall: Wall
-    start: np.ndarray  # p0 in world (x, z)
-    along: np.ndarray  # unit, p0 to p1
-    normal: np.ndarray  # unit, towards whoever looks at this side
+    start: Float64[np.ndarray, "2"]  # p0 in world (x, z)
+    along: Float64[np.ndarray, "2"]  # unit, p0 to p1
+    normal: Float64[np.ndarray, "2"]  # unit, towards whoever looks at this side
     length: float
     depth: float  # how far this side stands from the plane, along the normal
     overlap: tuple[float, float]  # how far to go on beyond p0 and p1, 1 or 0 times the depth
@@ -144,9 +145,13 @@ def levels(room: Room, sides: dict[str, Side]) -> tuple[float, float]:
 
 
 def facing(
-    builder: MeshBuilder, quad: list[list[float]], normal: np.ndarray, look: Finish, uv: np.ndarray
+    builder: MeshBuilder,
+    quad: list[list[float]],
+    normal: Float64[np.ndarray, "3"],
+    look: Finish,
+    uv: Float64[np.ndarray, "4 2"],
 ) -> None:
-    """A quad, wound so that it looks along the world (x, y, z) `normal`."""
+    """A quad of corners [m] with texture coordinates [m], wound so that it looks along the world `normal`."""
     corners = np.array(quad)
     if np.dot(np.cross(corners[1] - corners[0], corners[2] - corners[0]), normal) < 0:
         corners, uv = corners[::-1], uv[::-1]
@@ -209,8 +214,8 @@ def block(
     builder.take(part, frame(side))
 
 
-def frame(side: Side) -> np.ndarray:
-    """4x4, from (s, y, depth) of a wall side to the world; it mirrors where the room lies to the left."""
+def frame(side: Side) -> Float64[np.ndarray, "4 4"]:
+    """From (s, y, depth) of a wall side to the world; it mirrors where the room lies to the left."""
     matrix = np.eye(4)
     matrix[:3, 0] = side.along[0], 0, side.along[1]
     matrix[:3, 2] = side.normal[0], 0, side.normal[1]

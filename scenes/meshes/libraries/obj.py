@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,11 @@ class ObjMaterial:
 class ObjModel:
     """A model's triangles; uvs and normals belong to corners, and are zero where the file has none."""
 
-    positions: np.ndarray  # float64 [v, 3], in the file's unit
-    faces: np.ndarray  # int64 [f, 3]
-    uvs: np.ndarray  # float64 [f, 3, 2]
-    normals: np.ndarray  # float64 [f, 3, 3]
-    material_ids: np.ndarray  # int64 [f]
+    positions: Float64[np.ndarray, "v 3"]  # in the file's unit
+    faces: Int64[np.ndarray, "f 3"]
+    uvs: Float64[np.ndarray, "f 3 2"]
+    normals: Float64[np.ndarray, "f 3 3"]
+    material_ids: Int64[np.ndarray, " f"]
     materials: tuple[ObjMaterial, ...]
 
 
@@ -119,8 +120,8 @@ def _corner_indices(corners: list[str], sizes: list[int]) -> np.ndarray:
     return index
 
 
-def fans(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corner numbers [f, 3] of all faces cut into triangles, and the face that each came from."""
+def fans(counts: Int64[np.ndarray, " n"]) -> tuple[Int64[np.ndarray, "f 3"], Int64[np.ndarray, " f"]]:
+    """Corner numbers of n faces of `counts` corners cut into triangles, and the face that each came from."""
     start = np.cumsum(counts) - counts
     face = np.repeat(np.arange(len(counts)), counts - 2)
     step = np.arange(len(face)) - np.repeat(np.cumsum(counts - 2) - (counts - 2), counts - 2)
