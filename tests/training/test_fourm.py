@@ -12,11 +12,12 @@ from torch import Tensor
 
 from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, World
 from training.common.checkpoint import save_tensors
-from training.fourm.checkpoints import STORE_NAMES, entries, model_of, read_4m, specs_of, take, to_4m
+from training.fourm.checkpoints import STORE_NAMES, entries, take, to_4m
+from training.fourm.load import load_4m, model_of, read_4m, specs_of
 from training.models.blocks import initialise
-from training.models.encoder import SIZES
+from training.models.encoder import SIZES, EncoderConfig
 from training.models.modality import TokenSpec
-from training.models.multimodal import Multimodal
+from training.models.multimodal import DecoderAttention, Multimodal
 from training.pretrain.build import build_objective
 from training.pretrain.launch import PretrainCommand
 from training.pretrain.multimodal.masking import FOURM21
@@ -159,14 +160,102 @@ def test_what_does_not_fit_is_said(world: World, tmp_path):
     checkpoint(tmp_path / "wide.safetensors", dim=128)
     with pytest.raises(ValueError, match=r"set encoder\.dim"):
         take(model, read_4m(tmp_path / "wide.safetensors"), STORE_NAMES)
-    checkpoint(tmp_path / "bias.safetensors", bias=True)
-    report = take(model, read_4m(tmp_path / "bias.safetensors"), STORE_NAMES)
-    assert "encoder_norm.bias" in report.reshaped
-    assert "encoder.0.attn.qkv.bias" in report.extra
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    for fields, named in (
+        ({"bias": True}, r"encoder\.0\.attn\.proj\.bias \(no place here\)"),
+        ({"bias": True}, r"encoder_norm\.bias \(a bias"),
+        ({"qk_norm": True}, r"decoder\.0\.cross_attn\.k_norm\.weight \(no place here\)"),
+        ({"registers": 2}, r"register_tokens \(no place here\)"),
+        ({"depth": 3}, r"encoder\.2\.attn\.qkv\.weight \(no place here\)"),
+    ):
+        checkpoint(tmp_path / "other.safetensors", **fields)
+        with pytest.raises(ValueError, match=named):
+            take(model, read_4m(tmp_path / "other.safetensors"), STORE_NAMES)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items()), "it was left as it was"
     with pytest.raises(ValueError, match="no file and no folder"):
         read_4m(tmp_path / "nothing")
     config = TINY_PRETRAIN.model_copy(
-        update={"objective": "mae", "warm_start": str(tmp_path / "bias.safetensors")}
+        update={"objective": "mae", "warm_start": str(tmp_path / "wide.safetensors")}
     )
     with pytest.raises(ValueError, match="take mm"):
         pretrain(config, world.pretrain, {}, tmp_path / "run")
+
+
+def variant(**fields: Any) -> Multimodal:
+    """A small model of all kinds of modalities: a grid that is not square, a learned place, sequences."""
+    specs = (
+        TokenSpec("rgb@64", "rgb@64", 4, pixels=True),
+        TokenSpec("tok_wide", "tok_wide", (2, 4), 20),
+        TokenSpec("caption", "caption", 512, 30, kind="sequence"),
+        TokenSpec("tok_global", "tok_global", 4, 10, learned=True),
+        TokenSpec("t5", "t5", 512, kind="vectors", width=24),
+    )
+    of_encoder = {k: fields.pop(k) for k in ("qk_norm", "registers", "heads", "mlp", "bias") if k in fields}
+    config = EncoderConfig(dim=64, depth=2, patch=16, pixels="imagenet", **of_encoder)
+    return random_model(Multimodal(config, 64, specs, 2, **fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"qk_norm": True, "registers": 3, "heads": 4},
+        {"shared": False},
+        {"tied": True, "mlp": "gelu", "bias": True, "qk_norm": True},
+        {"decoder_attention": DecoderAttention(separate=False)},
+        {"decoder_attention": DecoderAttention(causal=True), "heads": 2},
+        {"decoder_attention": DecoderAttention(separate=False, causal=True), "registers": 1},
+    ],
+    ids=str,
+)
+def test_a_variant_is_loaded_as_what_it_is_from_its_folder(tmp_path, capsys, fields: dict[str, Any]):
+    model = variant(**fields)
+    save_tensors(tmp_path / "model.safetensors", to_4m(model))
+    encoder, (separate, causal) = model.encoder.config, model.decoder_attention
+    said = {"num_heads": encoder.style.heads, "gated_mlp": encoder.mlp == "swiglu"}
+    said |= {"domains_in": [s.name for s in model.specs], "domains_out": [s.name for s in model.targets]}
+    (tmp_path / "config.json").write_text(
+        json.dumps(said | {"decoder_sep_mask": separate, "decoder_causal_mask": causal})
+    )
+    loaded = load_4m(tmp_path)
+    assert capsys.readouterr().out == ""
+    assert (loaded.specs, loaded.tied, loaded.shared) == (model.specs, model.tied, model.shared)
+    assert loaded.encoder.config.style == encoder.style
+    assert loaded.decoder_attention == model.decoder_attention
+    state = loaded.state_dict()
+    assert state.keys() == model.state_dict().keys()
+    assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+
+
+def test_without_a_config_a_line_says_what_is_assumed_and_arguments_go_first(tmp_path, capsys):
+    save_tensors(tmp_path / "model.safetensors", to_4m(variant()))
+    model = load_4m(tmp_path, causal=True)
+    assert model.decoder_attention == DecoderAttention(separate=True, causal=True)
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "heads of 64 channels, decoder_sep_mask true and decoder_causal_mask true" in said
+    assert load_4m(tmp_path, heads=4, separate=False, causal=True).encoder.config.heads == 4
+    assert capsys.readouterr().out == "", "nothing is assumed"
+    (tmp_path / "config.json").write_text('{"gated_mlp": true, "act_layer": "ReLU"}')
+    with pytest.raises(ValueError, match="act_layer ReLU"):
+        load_4m(tmp_path)
+
+
+def test_a_tensor_that_no_model_here_has_is_an_error_that_names_it(tmp_path):
+    tensors = to_4m(variant())
+    for name in ("encoder.0.attn.gate.weight", "encoder_embeddings.caption.scale", "logit_scale"):
+        save_tensors(tmp_path / "model.safetensors", tensors | {name: torch.ones(3)})
+        with pytest.raises(ValueError, match=rf"1 tensors .*: {name} \(no place here\)"):
+            load_4m(tmp_path)
+    save_tensors(
+        tmp_path / "model.safetensors", {k: v for k, v in tensors.items() if k != "decoder.1.mlp.fc2.weight"}
+    )
+    with pytest.raises(ValueError, match=r"blocks\.1\.mlp\.out\.weight"):
+        load_4m(tmp_path)
+
+
+def test_a_start_from_another_decoder_is_refused(world: World, tmp_path):
+    checkpoint(tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"gated_mlp": true, "decoder_causal_mask": true}')
+    objective = build_objective(TINY_PRETRAIN, world.pretrain, world.tokenizers)
+    with pytest.raises(ValueError, match="causal: True there, False here"):
+        objective.load_4m(str(tmp_path))

@@ -5,20 +5,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.fourm.checkpoints import entries, model_of, take
+from tests.training.fourm_in_numpy import forward
+from training.fourm.checkpoints import entries, take
+from training.fourm.load import model_of, settings_of
 from training.models.encoder import patchify
-from training.models.multimodal import Multimodal
+from training.models.multimodal import DecoderAttention, Multimodal
 from training.pretrain.multimodal.multimodal import weigh
 from training.pretrain.multimodal.packing import pack_samples
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm"
-CASES = {"swiglu_nobias": 1e-5, "gelu_bias_tied": 2e-5}
-GRIDS = {"tok_wide@32x64": (2, 4)}
+CASES = {"swiglu_nobias": 1e-5, "gelu_bias_tied": 2e-5, "swiglu_qknorm_reg": 1e-5}
 
 
 @cache
@@ -26,8 +29,10 @@ def case(name: str) -> tuple[Multimodal, dict[str, Any], dict[str, Tensor], dict
     """(model with the case's weights, its facts, expected tensors, samples by modality)."""
     config = json.loads((GOLDEN / name / "config.json").read_text())
     tensors = load_file(GOLDEN / name / "weights.safetensors")
-    in_order = {k: v for m in config["modalities"] for k, v in tensors.items() if f"_embeddings.{m}." in k}
-    model = model_of(in_order | tensors, config["model"]["num_heads"], GRIDS).eval()
+    settings = settings_of(config["model"])
+    model = model_of(
+        tensors, settings.heads, decoder_attention=settings.decoder_attention, order=[*config["modalities"]]
+    ).eval()
     report = take(model, tensors)
     assert (report.missing, report.reshaped, report.remade, report.extra) == ([], {}, [], [])
     assert [s.name for s in model.specs] == config["encoder_modality_order"]
@@ -51,17 +56,22 @@ def test_every_tensor(name: str):
     model, config, expected, _ = case(name)
     batch = batch_of(name)
     number = torch.tensor([config["modalities"][s.name]["id"] for s in model.specs])
+    registers = model.encoder.config.registers
     with torch.no_grad():
         content, places = model.input_content(batch), model.input_places(batch)
         valid = batch["input_valid"]
-        features = model.encoder.run(content + places, valid[:, None, None])
+        attn_mask = model.attn_mask(batch)
+        assert attn_mask is not None
+        features = model.encoder.run(content + places, valid[:, None, None], return_registers=True)
         context = model.context_of(batch)
         y = model.decode(context, batch)
         ours = {
-            "encoder_tokens": content,
-            "encoder_emb": places,
-            "encoder_mask": ~valid[:, None],
-            "encoder_mod_mask": torch.where(valid, number[model.modality_ids[batch["inputs"]]], -1),
+            "encoder_tokens": torch.cat([_registers(model, len(content)), content], dim=1),
+            "encoder_emb": F.pad(places, (0, 0, registers, 0)),
+            "encoder_mask": F.pad(~valid, (registers, 0))[:, None],
+            "encoder_mod_mask": F.pad(
+                torch.where(valid, number[model.modality_ids[batch["inputs"]]], -1), (registers, 0), value=-1
+            ),
             "encoder_out": features,
             "context": context,
             "decoder_tokens": model.target_content(batch),
@@ -70,7 +80,7 @@ def test_every_tensor(name: str):
             "decoder_mod_mask": torch.where(
                 batch["target_valid"], number[model.modality_ids[batch["targets"]]], -1
             ),
-            "decoder_attention_mask": ~batch["attn_mask"],
+            "decoder_attention_mask": ~attn_mask,
             "decoder_out": y,
             "target_ids": _scatter(batch, y.shape[:2]),
         }
@@ -157,7 +167,7 @@ def test_who_looks_at_whom_follows_from_the_slots():
     batch = batch_of("swiglu_nobias")
     valid = batch["target_valid"]
     both = valid[:, :, None] & valid[:, None, :]
-    attn_mask = model.attn_mask(batch["targets"])
+    attn_mask = model.attn_mask({"targets": batch["targets"]})
     assert attn_mask is not None
     assert torch.equal(attn_mask[both], ~expected["decoder_attention_mask"].bool()[both])
 
@@ -169,6 +179,68 @@ def test_the_encoder_alone_is_a_vit():
         patches = patchify(expected["input"].permute(0, 2, 3, 1), 16)
         features = encoder.run(encoder.embed(patches))
     torch.testing.assert_close(features, expected["features"], rtol=1e-5, atol=1e-5)
+
+
+def restated(name: str, budget: int, separate: bool = True, causal: bool = False) -> dict[str, np.ndarray]:
+    """tests/training/fourm_in_numpy.py on a recorded case."""
+    _, config, _, samples = case(name)
+    tensors = {k: v.double().numpy() for k, v in load_file(GOLDEN / name / "weights.safetensors").items()}
+    arrays = {m: {k: v.numpy() for k, v in fields.items()} for m, fields in samples.items()}
+    return forward(tensors, config, arrays, budget, separate, causal)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_restatement_in_numpy_is_what_was_recorded(name: str):
+    _, _, expected, _ = case(name)
+    for key, value in restated(name, 40).items():
+        if value.dtype == bool:
+            np.testing.assert_array_equal(value, expected[key].bool().numpy(), err_msg=key)
+        else:
+            np.testing.assert_allclose(value, expected[key].numpy(), rtol=2e-5, atol=2e-5, err_msg=key)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("budget", [40, 200])
+@pytest.mark.parametrize("name", ["swiglu_nobias", "swiglu_qknorm_reg"])
+def test_causal_and_unseparated_decoders_are_what_the_description_says(
+    name: str, budget: int, causal: bool, separate: bool
+):
+    """Padded and cut batches, every target's features, logits and losses."""
+    recorded = case(name)[0]
+    weights = load_file(GOLDEN / name / "weights.safetensors")
+    attention = DecoderAttention(separate, causal)
+    model = model_of(weights, recorded.encoder.config.heads, {}, attention, [s.name for s in recorded.specs])
+    take(model.eval(), weights)
+    batch = batch_of(name, budget)
+    expected = restated(name, budget, separate, causal)
+    with torch.no_grad():
+        attn_mask = model.attn_mask(batch)
+        assert attn_mask is not None
+        ours = {
+            "decoder_attention_mask": ~attn_mask,
+            "decoder_out": model.decode(model.context_of(batch), batch),
+        }
+        losses = model(batch)
+        for m, logits in model.logits(batch).items():
+            ours |= {f"logits_sel/{m}": logits, f"mod_loss/{m}": losses[m].reshape(1)}
+        ours["loss_mod"] = weigh(losses, batch, "modality", model.codes).reshape(1)
+        # The same from the slots alone, as batches of a store have it.
+        by_slots = model.attn_mask({k: batch[k] for k in ("targets", "target_valid")})
+    assert ours.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(ours[key].numpy(), value, rtol=1e-5, atol=1e-5, err_msg=key)
+    assert by_slots is not None
+    valid = batch["target_valid"]
+    both = valid[:, :, None] & valid[:, None, :]
+    assert torch.equal(by_slots[both], attn_mask[both])
+    assert not by_slots[valid[:, :, None] & ~valid[:, None, :]].any()
+
+
+def _registers(model: Multimodal, samples: int) -> Tensor:
+    found = model.encoder.register_embedding
+    dim = model.encoder.config.dim
+    return torch.zeros(samples, 0, dim) if found is None else found.expand(samples, -1, -1)
 
 
 def _scatter(batch: dict[str, Any], shape: tuple[int, ...]) -> Tensor:

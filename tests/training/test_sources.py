@@ -152,7 +152,7 @@ def test_no_token_that_a_source_hides_enters_a_batch(world: World, frames: Mixed
         # Zeros stand for what is hidden; none of them is content or truth.
         rows = np.unique(np.concatenate([v.numpy() for k, v in batch["target_rows"].items() if k != "rgb"]))
         assert set(source[rows // batch["targets"].shape[1]]) == {0}
-        assert batch["attn_mask"].shape == (len(source), 56, 56)
+        assert batch["target_valid"].shape == (len(source), 56)
     assert found[1] == {("inputs", 0), ("targets", 0)}
     assert len(found[0]) == 8
     # Two workers draw what one does, to the bit.

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from scenes.config import Config
 from training.common.checkpoint import CONFIG, WEIGHTS, save_tensors, write_json
-from training.fourm.checkpoints import read_4m
+from training.fourm.load import read_4m
 from training.fourm.tokenizer import FourMTokenizer, tokenizer_of
 
 

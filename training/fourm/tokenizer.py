@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from training.fourm.checkpoints import read_4m
 from training.fourm.codebooks import EmaCodebook, Memcodes
+from training.fourm.load import read_4m
 from training.models.blocks import NORM_EPS, Block, Style, heads_of
 
 

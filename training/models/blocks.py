@@ -2,7 +2,8 @@
 
 Block of 4M (Mizrahi et al., NeurIPS 2023, arXiv:2312.06647): pre-norm, with either of two styles. 4M-21
 has no biases and SwiGLU (Shazeer, arXiv:2002.05202), whose hidden width is int(2·int(4·dim)/3), so that it
-costs what a GELU MLP of ratio 4 does; the other has biases everywhere and that GELU MLP, as in ViT."""
+costs what a GELU MLP of ratio 4 does; the other has biases everywhere and that GELU MLP, as in ViT. Either
+may normalise queries and keys (QK norm, arXiv:2302.05442), as some of 4M's larger models do."""
 
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ PRODUCT_FORM_LIMIT = 256 * 256
 
 AttnMask = Bool[Tensor, "b 1 #n m"]
 """True where query n attends to key m; n is 1 where all queries attend to the same keys."""
+SelfAttnMask = Bool[Tensor, "b 1 #n n"]
+"""AttnMask of tokens that attend to each other."""
 
 
 def attention(
@@ -55,6 +58,8 @@ class Style(NamedTuple):
     """Biases in linears and norms."""
     eps: float = NORM_EPS
     """Of the norms."""
+    qk_norm: bool = False
+    """A layer norm over the channels of a head on queries and on keys, in self- and cross-attention."""
 
 
 def swiglu_hidden(dim: int) -> int:
@@ -71,7 +76,16 @@ def norm(dim: int, style: Style) -> nn.LayerNorm:
     return nn.LayerNorm(dim, eps=style.eps, bias=style.bias)
 
 
+def _qk_norms(channels: int, style: Style) -> tuple[nn.Module, nn.Module]:
+    """Of queries and keys; identities where the style has no QK norm."""
+    if not style.qk_norm:
+        return nn.Identity(), nn.Identity()
+    return norm(channels, style), norm(channels, style)
+
+
 class SwiGLU(nn.Module):
+    """out(silu(gate x) * value x)."""
+
     def __init__(self, dim: int, bias: bool = False):
         super().__init__()
         hidden = swiglu_hidden(dim)
@@ -79,17 +93,19 @@ class SwiGLU(nn.Module):
         self.value = nn.Linear(dim, hidden, bias=bias)
         self.out = nn.Linear(hidden, dim, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         return self.out(F.silu(self.gate(x)) * self.value(x))
 
 
 class Gelu(nn.Module):
+    """out(gelu(up x)), of four times the width."""
+
     def __init__(self, dim: int, bias: bool = True):
         super().__init__()
         self.up = nn.Linear(dim, 4 * dim, bias=bias)
         self.out = nn.Linear(4 * dim, dim, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         return self.out(F.gelu(self.up(x)))
 
 
@@ -98,26 +114,36 @@ def mlp(dim: int, style: Style) -> SwiGLU | Gelu:
 
 
 class SelfAttention(nn.Module):
+    """Attention among the tokens of a sample. Raises ValueError for a width that is no multiple of the number
+    of heads."""
+
     def __init__(self, dim: int, style: Style):
         super().__init__()
         if dim % style.heads:
             raise ValueError(f"width {dim} does not divide into {style.heads} heads")
         self.heads = style.heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=style.bias)
+        self.q_norm, self.k_norm = _qk_norms(dim // style.heads, style)
         self.out = nn.Linear(dim, dim, bias=style.bias)
 
-    def forward(self, x: Float[Tensor, "b n d"], attn_mask: AttnMask | None = None) -> Float[Tensor, "b n d"]:
+    def forward(
+        self, x: Float[Tensor, "b n d"], attn_mask: SelfAttnMask | None = None
+    ) -> Float[Tensor, "b n d"]:
         b, n, d = x.shape
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        q, k = self.q_norm(q), self.k_norm(k)
         return self.out(attention(q, k, v, attn_mask).transpose(1, 2).reshape(b, n, d))
 
 
 class CrossAttention(nn.Module):
+    """Attention of the tokens of a sample to those of its context."""
+
     def __init__(self, dim: int, style: Style):
         super().__init__()
         self.heads = style.heads
         self.q = nn.Linear(dim, dim, bias=style.bias)
         self.kv = nn.Linear(dim, 2 * dim, bias=style.bias)
+        self.q_norm, self.k_norm = _qk_norms(dim // style.heads, style)
         self.out = nn.Linear(dim, dim, bias=style.bias)
 
     def forward(
@@ -128,6 +154,7 @@ class CrossAttention(nn.Module):
         k, v = (
             self.kv(context).view(b, context.shape[1], 2, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         )
+        q, k = self.q_norm(q), self.k_norm(k)
         return self.out(attention(q, k, v, attn_mask).transpose(1, 2).reshape(b, n, d))
 
 
@@ -145,7 +172,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b n d"],
-        attn_mask: AttnMask | None = None,
+        attn_mask: SelfAttnMask | None = None,
         drop_path_scale: Float[Tensor, "2 b"] | None = None,
     ) -> Float[Tensor, "b n d"]:
         if drop_path_scale is not None:
@@ -169,7 +196,7 @@ class DecoderBlock(nn.Module):
         self,
         x: Float[Tensor, "b n d"],
         context: Float[Tensor, "b m d"],
-        attn_mask: AttnMask | None = None,
+        attn_mask: SelfAttnMask | None = None,
         context_attn_mask: AttnMask | None = None,
     ) -> Float[Tensor, "b n d"]:
         x = x + self.attention(self.norm1(x), attn_mask)

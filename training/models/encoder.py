@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from scenes.config import Config
 from training.models.blocks import (
-    AttnMask,
     Block,
+    SelfAttnMask,
     Style,
     attention_flops,
     heads_of,
@@ -47,6 +47,8 @@ class EncoderConfig(Config):
     """Biases in linears and norms."""
     registers: int = Field(default=0, ge=0)
     """Learned tokens without a place (a ViT's class token is one); the encoder gives no features of them."""
+    qk_norm: bool = False
+    """Layer norms on the queries and keys of every head, in the decoder too."""
     pixels: Literal["plain", "imagenet"] = "plain"
     """How RGB is normalised; imagenet: as 4M's checkpoints know it."""
 
@@ -61,7 +63,7 @@ class EncoderConfig(Config):
 
     @property
     def style(self) -> Style:
-        return Style(self.heads or heads_of(self.dim), self.mlp == "swiglu", self.bias)
+        return Style(self.heads or heads_of(self.dim), self.mlp == "swiglu", self.bias, qk_norm=self.qk_norm)
 
 
 class Size(NamedTuple):
@@ -121,7 +123,7 @@ class Encoder(nn.Module):
     def run(
         self,
         x: Float[Tensor, "b n d"],
-        attn_mask: AttnMask | None = None,
+        attn_mask: SelfAttnMask | None = None,
         return_registers: bool = False,
         drop_path_scale: Float[Tensor, "depth 2 b"] | None = None,
     ) -> Float[Tensor, "b m d"]:

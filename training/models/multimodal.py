@@ -6,7 +6,7 @@ fifth digit (tests/golden/fourm), on a batch that is packed: content and logits 
 are seen and targets that are there, and nothing is masked where nothing is padded."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,16 +27,35 @@ targets each:
   among the b·i inputs, modality after modality
 - truth {modality: ids [k]} of the targets; `target_rows` {modality: [k]}: their places among the b·t targets
 - shown {sequence: ids [k]}: what stands at a sequence's targets, the token before the one to predict
-- only where something is padded: input_valid [b, i], target_valid [b, t], and which targets attend to which:
-  attn_mask [b, t, t]
+- only where something is padded: input_valid [b, i], target_valid [b, t]
+- only of samples as 4M's loaders give them, where targets are padded: target_modality_ids [b, t], of the
+  padded too, and target_reach [b, t], how many targets each attends to (see `Multimodal.attn_mask`)
 - only where the batch is a part of a larger one: counts {modality: number of its targets in the whole}"""
+
+
+class DecoderAttention(NamedTuple):
+    """Which targets attend to which: 4M's fields decoder_sep_mask and decoder_causal_mask.
+
+    The order of targets is that of their slots: modality after modality as in the model's `specs`, in each
+    along its grid or sequence."""
+
+    separate: bool = True
+    """To those of its own modality alone; else to those of earlier modalities too."""
+    causal: bool = False
+    """To itself and to earlier ones; else to all of its own modality's grid, and in a sequence to itself and
+    to earlier ones."""
+
+
+AS_4M21 = DecoderAttention()
+"""That of 4M-21, and of TST-MM."""
 
 
 class Multimodal(nn.Module):
     """Encoder-decoder over the modalities `specs`, one of which, `pixels`, is RGB.
 
     `image`: side of the square images [pixels]. `tied`: a head is the table that embeds its modality's
-    tokens in the decoder. Raises ValueError when grids do not fit together."""
+    tokens in the decoder. `shared`: one vector says which modality a token is of, as input and as target;
+    else there are two. Raises ValueError when grids do not fit together."""
 
     def __init__(
         self,
@@ -45,6 +64,8 @@ class Multimodal(nn.Module):
         specs: tuple[TokenSpec, ...],
         decoder_depth: int,
         tied: bool = False,
+        shared: bool = True,
+        decoder_attention: DecoderAttention = AS_4M21,
     ):
         super().__init__()
         pixels = [s for s in specs if s.pixels]
@@ -59,13 +80,17 @@ class Multimodal(nn.Module):
                 f"of {config.grid(image)}: give tokenizer.patch and encoder.patch the same value"
             )
         dim = config.dim
-        self.specs, self.tied = specs, tied
+        self.specs, self.tied, self.shared = specs, tied, shared
+        self.decoder_attention = decoder_attention
         self.targets = tuple(s for s in specs if s.predicted)
         self.encoder = Encoder(config, image)
         seen = [s for s in specs if not s.pixels]
         self.tables = nn.ModuleDict({s.name: _table(s, dim) for s in seen})
-        # One vector per modality, for its inputs and its targets; RGB patches have the encoder's.
-        self.modality_embedding = _vectors(dim, [s.name for s in specs if not s.pixels or s.predicted])
+        # Of inputs, and where shared of targets too; RGB patches have the encoder's.
+        embedded = [s.name for s in specs if not s.pixels or (s.predicted and shared)]
+        self.modality_embedding = _vectors(dim, embedded)
+        apart = [] if shared else [s.name for s in self.targets]
+        self.target_modality_embedding = _vectors(dim, apart)
         self.input_place_embedding = _tables(dim, [s for s in seen if s.learned])
         self.context = nn.Linear(dim, dim)
         self.mask_embedding = nn.Parameter(torch.empty(dim))
@@ -110,7 +135,8 @@ class Multimodal(nn.Module):
     def target_places(self, batch: PackedBatch) -> Float[Tensor, "b t d"]:
         """Position + modality of what is to be predicted; zeros where padded."""
         none = torch.zeros_like(self.mask_embedding)
-        vectors = [self.modality_embedding[s.name] if s.predicted else none for s in self.specs]
+        own = self.modality_embedding if self.shared else self.target_modality_embedding
+        vectors = [own[s.name] if s.predicted else none for s in self.specs]
         places = self._places(batch["targets"], vectors, self.target_place_embedding)
         return _zero(places, batch.get("target_valid"))
 
@@ -141,21 +167,43 @@ class Multimodal(nn.Module):
             content = content.flatten(0, 1).index_copy(0, rows, F.embedding(ids, table)).view(b, t, -1)
         return _zero(content, batch.get("target_valid"))
 
-    def attn_mask(self, targets: Int[Tensor, "b t"]) -> Bool[Tensor, "b t t"] | None:
-        """A target sees its own modality, all of it on a grid, none after itself in a sequence."""
-        if len(self.targets) == 1 and self.targets[0].kind == "grid":
+    def attn_mask(self, batch: PackedBatch) -> Bool[Tensor, "b t t"] | None:
+        """True where a target attends to another, see `DecoderAttention`; None where each does to all.
+
+        Nothing that counts attends to padding. What padding attends to matters to nothing: with
+        `target_reach` it is what it is in 4M."""
+        if "target_reach" in batch:
+            return self._attn_mask_by_reach(batch["target_modality_ids"], batch["target_reach"])
+        targets, valid = batch["targets"], batch.get("target_valid")
+        separate, causal = self.decoder_attention
+        if valid is None and not causal and len(self.targets) == 1 and self.targets[0].kind == "grid":
             return None
         modality_ids = self.modality_ids[targets]
-        same = modality_ids[:, :, None] == modality_ids[:, None, :]
-        if any(s.kind == "sequence" for s in self.targets):
-            late = targets[:, :, None] < targets[:, None, :]
-            same = same & ~(late & self.ordered[modality_ids][:, :, None])
-        return same
+        own, other = modality_ids[:, :, None], modality_ids[:, None, :]
+        late = targets[:, :, None] < targets[:, None, :]
+        if causal:
+            mask = ~late & (own == other) if separate else ~late
+        else:
+            mask = own == other if separate else own >= other
+            if any(s.kind == "sequence" for s in self.targets):
+                mask = mask & ~(late & (own == other) & self.ordered[modality_ids][:, :, None])
+        return mask if valid is None else mask & (valid[:, None, :] == valid[:, :, None])
+
+    def _attn_mask_by_reach(
+        self, modality_ids: Int[Tensor, "b t"], reach: Int[Tensor, "b t"]
+    ) -> Bool[Tensor, "b t t"]:
+        """Of targets that stand in the order of their slots, the padded ones last."""
+        separate, causal = self.decoder_attention
+        place = torch.arange(reach.shape[1], device=reach.device)
+        mask = place <= place[:, None] if causal else place < reach[:, :, None]
+        if separate:
+            return mask & (modality_ids[:, :, None] == modality_ids[:, None, :])
+        return mask.expand(len(reach), -1, -1)
 
     def decode(self, context: Float[Tensor, "b m d"], batch: PackedBatch) -> Float[Tensor, "b t d"]:
         """Features of the targets."""
         y = self.target_content(batch) + self.target_places(batch)
-        attn_mask = batch["attn_mask"] if "attn_mask" in batch else self.attn_mask(batch["targets"])
+        attn_mask = self.attn_mask(batch)
         attn_mask = None if attn_mask is None else attn_mask[:, None]
         seen = _columns(batch.get("input_valid"))
         if seen is not None:
@@ -164,8 +212,9 @@ class Multimodal(nn.Module):
             y = block(y, context, attn_mask, seen)
         return self.norm(y)
 
-    def logits(self, batch: PackedBatch) -> dict[str, Float[Tensor, "k codes"]]:
-        """Logits of each modality's targets, in the order of `truth`."""
+    def logits(self, batch: PackedBatch) -> dict[str, Float[Tensor, "_k _codes"]]:
+        """Logits of each modality's targets, in the order of `truth`: as many rows as it has targets, as many
+        columns as codes."""
         y = self.decode(self.context_of(batch), batch).flatten(0, 1)
         return {name: head(y[batch["target_rows"][name]]) for name, head in self.heads.items()}
 

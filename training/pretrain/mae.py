@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -108,5 +108,5 @@ class MaskedAutoencoder(Objective):
         return counts
 
 
-def _rows(x: Float[Tensor, "b n d"], index: Int[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+def _rows(x: Shaped[Tensor, "b n d"], index: Int[Tensor, "b k"]) -> Shaped[Tensor, "b k d"]:
     return x.gather(1, index[..., None].expand(-1, -1, x.shape[-1]))

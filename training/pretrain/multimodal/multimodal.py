@@ -9,7 +9,8 @@ from torch import Tensor
 
 from engine.stream.mixture import MixedFrames
 from engine.stream.order import View
-from training.fourm.checkpoints import STORE_NAMES, read_4m, take
+from training.fourm.checkpoints import STORE_NAMES
+from training.fourm.load import start_from_4m
 from training.models.encoder import Encoder, EncoderConfig, build_around
 from training.models.modality import TokenSpec
 from training.models.multimodal import Multimodal, PackedBatch
@@ -160,7 +161,7 @@ class MultimodalObjective(Objective):
 
     def load_4m(self, source: str) -> dict[str, Any]:
         """Prints, and returns, what was taken of the checkpoint and what was not."""
-        report = take(self.model, read_4m(source), STORE_NAMES)
+        report = start_from_4m(self.model, source, STORE_NAMES)
         print(f"warm start from {source}: {report}", flush=True)
         return report.as_dict()
 

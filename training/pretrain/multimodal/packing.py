@@ -59,8 +59,6 @@ def pack_frames(
         batch["input_valid"] = torch.from_numpy(mask.input_valid)
     if not mask.target_valid.all():
         batch["target_valid"] = torch.from_numpy(mask.target_valid)
-        kind = np.where(mask.target_valid, modality_ids[mask.targets], -1)
-        batch["attn_mask"] = torch.from_numpy(kind[:, :, None] == kind[:, None, :])
     return batch
 
 
@@ -136,11 +134,8 @@ def pack_samples(
         batch["input_valid"] = torch.from_numpy(seen.valid)
     if not wanted.valid.all():
         batch["target_valid"] = torch.from_numpy(wanted.valid)
-        within = np.arange(wanted.slots.shape[1]) < np.cumsum(wanted.reach, axis=1)[:, :, None]
-        modality_ids = np.where(wanted.valid, wanted.number, -1)
-        batch["attn_mask"] = torch.from_numpy(
-            within & (wanted.number[:, :, None] == modality_ids[:, None, :])
-        )
+        batch["target_modality_ids"] = torch.from_numpy(wanted.number)
+        batch["target_reach"] = torch.from_numpy(np.cumsum(wanted.reach, axis=1))
     return batch
 
 
