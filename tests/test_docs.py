@@ -11,6 +11,7 @@ import tyro
 from pydantic import BaseModel
 
 import tst
+from scenes.config import current_flags
 from studies.commands import find_study
 from studies.spec.config import load_study
 from tests.written_commands import Written, commands, mentions, readable
@@ -80,6 +81,8 @@ def test_what_is_planted_is_found():
     assert not begins_a_command("store verfy")
     assert all(fault_of(written) for written in commands(bad + "tst demo --preset none\n"))
     assert len(commands(bad)) == 3
+    old = commands("`tst pretrain --pretrain.crops.count 9`")
+    assert "now --pretrain.mm.crops.count 9" in fault_of(old[0])
     good = (
         "`tst houses check | stats`, `tst collect --simulator N`\n\n tst houses show HOUSE --out PNG  # a\n"
     )
@@ -110,7 +113,11 @@ def fault_of(written: Written) -> str:
     if args and args[0].endswith(".yaml") and "(CONFIG.yaml)" in tst.COMMANDS[written.name][1]:
         known = (ROOT / args[0]).exists()
         partial, args = partial or not known, args if known else args[1:]
-    config_type, kept = config_type, without_placeholders(config_type, args)
+    kept = without_placeholders(config_type, args)
+    if current_flags(config_type, kept) != kept:
+        return (
+            f"{written.text}: a flag of the release before; now {' '.join(current_flags(config_type, kept))}"
+        )
     try:
         if partial and not (kept and kept[0].endswith(".yaml")):
             config = tyro.cli(config_type, args=kept, default=filled(config_type))
