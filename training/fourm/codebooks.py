@@ -25,6 +25,7 @@ class EmaCodebook(nn.Module):
         self.register_buffer("cluster_size", torch.zeros(codes))
 
     def ids(self, z: Float[Tensor, "b d h w"]) -> Int[Tensor, "b h w"]:
+        """The code nearest to each latent, by direction."""
         with torch.autocast(z.device.type, enabled=False):
             unit = F.normalize(z.permute(0, 2, 3, 1).float(), dim=-1)
             return (unit @ F.normalize(self.embed, dim=-1).T).argmax(-1)
@@ -67,10 +68,12 @@ class Memcodes(nn.Module):
         self.to_v = nn.Parameter(torch.randn(heads, dim, dim) * dim**-0.5)
 
     def ids(self, z: Float[Tensor, "b d h w"]) -> Int[Tensor, "b heads h w"]:
+        """Each head's best code for each latent."""
         split = z.unflatten(1, (len(self.codes), -1))
         return torch.einsum("bkdhw,knd->bknhw", split, self.codes @ self.to_k).argmax(2)
 
     def rows(self, ids: Int[Tensor, "b heads h w"]) -> Float[Tensor, "b d h w"]:
+        """What the decoder is given for tokens."""
         values = self.codes @ self.to_v
         chosen = torch.stack([values[k, ids[:, k]] for k in range(len(values))], dim=1)
         return chosen.movedim(-1, 2).flatten(1, 2)

@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 
 from scenes.config import Config
 from training.common.checkpoint import CONFIG, WEIGHTS, save_tensors, write_json
+from training.fourm.checkpoints import Tensors
 from training.fourm.load import read_4m
 from training.fourm.tokenizer import FourMTokenizer, tokenizer_of
 
@@ -50,9 +51,7 @@ class FourMConfig(Config):
 class FourMImages(nn.Module):
     """A tokenizer of 4M's for one modality of a store."""
 
-    def __init__(
-        self, modality: str, config: FourMConfig, tensors: dict[str, Tensor], source: str = "the file"
-    ):
+    def __init__(self, modality: str, config: FourMConfig, tensors: Tensors, source: str = "the file"):
         """`source`: where the tensors are from. Raises ValueError for a tokenizer of something else."""
         super().__init__()
         self.modality, self.config = modality, config
@@ -69,10 +68,12 @@ class FourMImages(nn.Module):
 
     @property
     def codes(self) -> int:
+        """Size of the vocabulary."""
         return self.model.codes
 
     @property
     def patch(self) -> int:
+        """Side of the square that a token stands for [pixels]."""
         return self.model.patch
 
     @property
@@ -81,7 +82,10 @@ class FourMImages(nn.Module):
         return self.model.decodes and self.modality != "depth"
 
     @torch.no_grad()
-    def encode(self, images: np.ndarray | Tensor) -> Int[Tensor, "b gh gw"]:
+    def encode(
+        self, images: Shaped[np.ndarray, "b h w *c"] | Shaped[Tensor, "b h w *c"]
+    ) -> Int[Tensor, "b gh gw"]:
+        """Tokens of stored images. Raises ValueError for images that do not divide into patches."""
         x = torch.as_tensor(images).to(next(self.parameters()).device)
         height, width = x.shape[1:3]
         if height % self.patch or width % self.patch:
@@ -91,7 +95,8 @@ class FourMImages(nn.Module):
         return self.model.encode(self.input(x))
 
     @torch.no_grad()
-    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> np.ndarray:
+    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> UInt8[np.ndarray, "b h w *c"]:
+        """Images as stored, of tokens. Raises ValueError where it cannot decode."""
         if not self.decodes:
             raise ValueError(f"this tokenizer of 4M's encodes {self.modality} and cannot decode it")
         y = self.model.decode(tokens).cpu() * self.config.std + self.config.mean
@@ -103,7 +108,7 @@ class FourMImages(nn.Module):
             y = n * 0.5 + 0.5
         return (y.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
 
-    def input(self, images: Tensor) -> Float[Tensor, "b c h w"]:
+    def input(self, images: Shaped[Tensor, "b h w *c"]) -> Float[Tensor, "b c h w"]:
         """What the network sees of stored images [b, h, w] or [b, h, w, 3]."""
         if self.modality == "depth":
             return self._standardised(images.int().float())

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from training.fourm.checkpoints import Tensors
 from training.fourm.codebooks import EmaCodebook, Memcodes
 from training.fourm.load import read_4m
 from training.models.blocks import NORM_EPS, Block, Style, heads_of
@@ -90,7 +91,7 @@ class Mlp(nn.Module):
 class FourMTokenizer(nn.Module):
     """Of the shape of `tensors`, a file of 4M's; `heads`: of attention, 0 for as many as 64 channels give."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], heads: int = 0):
+    def __init__(self, tensors: Tensors, heads: int = 0):
         super().__init__()
         shape = {k: v.shape for k, v in tensors.items()}
         latent, dim = shape["quant_proj.weight"][:2]
@@ -211,7 +212,7 @@ def our_key(theirs: str, mlp: bool) -> str:
     return theirs
 
 
-def diffuses(tensors: Mapping[str, Tensor]) -> bool:
+def diffuses(tensors: Tensors) -> bool:
     """Whether the decoder of a file of 4M's is neither a ViT nor an MLP, or not there at all."""
     return not any(k in tensors for k in ("decoder.pos_emb", "decoder.linear_in.weight"))
 
@@ -223,7 +224,7 @@ def load_4m_tokenizer(source: str | Path, heads: int = 0) -> FourMTokenizer:
     return tokenizer_of(read_4m(source), heads, str(source))
 
 
-def tokenizer_of(tensors: Mapping[str, Tensor], heads: int = 0, source: str = "the file") -> FourMTokenizer:
+def tokenizer_of(tensors: Tensors, heads: int = 0, source: str = "the file") -> FourMTokenizer:
     """A tokenizer of 4M's tensors. Raises ValueError naming what `source`, where they are from, lacks or has
     too much of."""
     if "quant_proj.weight" not in tensors:

@@ -73,6 +73,7 @@ def heads_of(dim: int) -> int:
 
 
 def norm(dim: int, style: Style) -> nn.LayerNorm:
+    """A layer norm over `dim` channels."""
     return nn.LayerNorm(dim, eps=style.eps, bias=style.bias)
 
 
@@ -110,6 +111,7 @@ class Gelu(nn.Module):
 
 
 def mlp(dim: int, style: Style) -> SwiGLU | Gelu:
+    """The MLP of a block of width `dim`."""
     return SwiGLU(dim, style.bias) if style.gated else Gelu(dim, style.bias)
 
 
@@ -240,4 +242,5 @@ def attention_flops(queries: float, keys: float, dim: int) -> float:
 
 
 def linear_flops(layer: nn.Linear, tokens: float) -> float:
+    """Forward FLOPs of so many tokens, a bias not counted."""
     return 2 * layer.in_features * layer.out_features * tokens

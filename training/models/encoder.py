@@ -33,6 +33,8 @@ PIXELS = {
 
 
 class EncoderConfig(Config):
+    """An encoder, whatever it is trained for."""
+
     dim: int = Field(default=192, ge=16)
     """Width. A multiple of 192 keeps products aligned."""
     depth: int = Field(default=6, ge=1)
@@ -53,7 +55,8 @@ class EncoderConfig(Config):
     """How RGB is normalised; imagenet: as 4M's checkpoints know it."""
 
     def grid(self, image: int) -> int:
-        """Patches along a side of a square image of `image` pixels."""
+        """Patches along a side of a square image of `image` pixels. Raises ValueError where they do not
+        come out even."""
         if image % self.patch:
             raise ValueError(
                 f"images of {image} px do not divide into patches of {self.patch} px: choose encoder.patch "
@@ -63,6 +66,7 @@ class EncoderConfig(Config):
 
     @property
     def style(self) -> Style:
+        """What its blocks, and those of a decoder around it, have in common."""
         return Style(self.heads or heads_of(self.dim), self.mlp == "swiglu", self.bias, qk_norm=self.qk_norm)
 
 

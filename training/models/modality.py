@@ -41,12 +41,14 @@ class TokenSpec:
 
     @property
     def slots(self) -> int:
+        """Number of slots on the line of all modalities."""
         if self.kind != "grid":
             return SEQUENCE_PLACES
         return self.shape[0] * self.shape[1]
 
     @property
     def predicted(self) -> bool:
+        """Whether the decoder has a head for it."""
         return self.codes > 0 and self.kind != "vectors"
 
 

@@ -15,6 +15,8 @@ from training.transfer.tasks.segmentation.segmentation import SegmentationConfig
 
 
 class TransferConfig(LoopConfig):
+    """How an encoder is given a task."""
+
     renamed: ClassVar[Mapping[str, str]] = {
         "head": "segmentation.head",
         "knn": "segmentation.knn",

@@ -31,6 +31,8 @@ from training.transfer.task import JudgedBatch
 
 
 class EvaluateConfig(Config):
+    """How a model is scored."""
+
     batch: int = Field(default=64, ge=1)
     """Images at a time; changes no score in fp32."""
     bf16: bool = False

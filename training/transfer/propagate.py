@@ -26,6 +26,8 @@ from training.transfer.evaluate import outputs
 
 
 class PropagateConfig(Config):
+    """How a teacher labels frames."""
+
     confidence: float = Field(default=0.5, ge=0, lt=1)
     """Least probability of a prediction that becomes a label (segmentation: of a pixel's class; pixels below
     it are void). 0: all do."""

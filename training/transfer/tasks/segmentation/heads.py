@@ -18,6 +18,8 @@ from training.transfer.task import FeatureShape, Targets, TaskHead
 
 
 class HeadConfig(Config):
+    """A ConvNeXt head."""
+
     width: int = Field(default=64, ge=8)
     """Channels of the ConvNeXt blocks."""
     depth: int = Field(default=4, ge=1)

@@ -23,6 +23,8 @@ QUERIES = 1024  # compared with the bank at a time: 200 MB of similarities at th
 
 
 class NeighbourConfig(Config):
+    """The vote of the nearest neighbours."""
+
     k: int = Field(default=20, ge=1)
     """Nearest patches of the bank that vote."""
     temperature: float = Field(default=0.07, gt=0)

@@ -40,6 +40,8 @@ AT_ONCE = 128  # frames whose patches get their classes together
 
 
 class SegmentationConfig(TaskConfig):
+    """Fields of the task `segmentation`."""
+
     protocols: ClassVar[tuple[TrainingProtocol, ...]] = ("finetune", "linear", "knn")
 
     head: HeadConfig = HeadConfig()
