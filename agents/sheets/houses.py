@@ -23,7 +23,7 @@ from scenes.config import Config
 from scenes.house.references import each_house
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
-from scenes.meshes.geometry import FloorRegion
+from scenes.meshes.geometry import FloorRegion, SceneGeometry
 
 CORNER_M = 0.45  # distance of the camera from the walls of its corner
 CLEAR_M = 0.3  # smallest distance of the camera from any surface
@@ -78,6 +78,20 @@ def interior_views(
         for i, room in enumerate(rooms)
     ]
     return rooms, np.stack(poses)
+
+
+def exterior_views(space: SceneGeometry, count: int, fov_deg: float) -> Float64[np.ndarray, "count 4 4"]:
+    """Poses [count, 4, 4] about a space, a little above its middle, from where all of it is in view."""
+    corners = [
+        space.meshes[i.mesh].vertices @ i.transform[:3, :3].T + i.transform[:3, 3] for i in space.instances
+    ]
+    every = np.concatenate(corners)
+    low, high = every.min(0), every.max(0)
+    radius = float(np.linalg.norm(high - low)) / 2 / np.sin(np.radians(fov_deg) / 2)
+    yaw = np.arange(count) * 2 * np.pi / max(count, 1) + np.pi / 5
+    pitch = np.full(count, -np.radians(25.0))
+    back = np.stack([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)], 1)
+    return look_pose((low + high) / 2 + radius * back, yaw, pitch, np.zeros(count))
 
 
 def rooms_to_view(floor: tuple[FloorRegion, ...], count: int) -> list[FloorRegion]:

@@ -34,7 +34,7 @@ from engine.store.remote.places import shown
 from engine.store.schema import LabelRow, ModalitySpec, Role
 from engine.store.store import Store
 from engine.store.writing.staging import clean_staging
-from scenes.config import Config
+from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceOptions
 from scenes.formats.spaces import credits, each_space, identify
 from scenes.house.labels import label_table
 from scenes.house.references import absolute
@@ -46,11 +46,11 @@ CAMERA = tuple(m.name for m in MODALITIES.values() if m.kind == "camera")
 _FORMAT = 3  # of what a frame is; to be raised when the same request would give other frames
 
 
-class CollectConfig(Config):
+class CollectConfig(SpaceOptions):
     """What to collect, of which houses, into which store."""
 
     houses: tyro.conf.Positional[list[Path]]
-    """Houses as docs/house-format.md names them; Replica folders, GLB and PLY scans."""
+    """Houses as docs/house-format.md names them; Replica folders, scans (.glb, .gltf, .obj, .ply)."""
     store: Path
     """The store to fill, a folder or s3://bucket/place (docs/store.md); made if it is not there."""
     role: Role
@@ -114,7 +114,7 @@ def collect(config: CollectConfig) -> CollectReport:
     tasks = _plan(config, houses, recipe, store)
     total = config.frames * len(houses)
     missing = sum(t.frames for t in tasks)
-    _write_credits(store, [h.path for h in houses])
+    _write_credits(store, [h.path for h in houses], config.space_options)
     made = _run(tasks, recipe, config, total - missing, total) if tasks else []
     clean_staging(store.path / "parts")  # of actors that were lost
     store.refresh()
@@ -165,10 +165,10 @@ def _coverage(made: Sequence[PartResult]) -> dict[str, Coverage]:
     return whole
 
 
-def _write_credits(store: Store, spaces: list[str]) -> None:
+def _write_credits(store: Store, spaces: list[str], options: SpaceOptions) -> None:
     """Licence and author of every model in the store, one a line, those of earlier collections kept."""
     known = store.read_text(CREDITS).splitlines()
-    lines = sorted({*known, *(line for space in spaces for line in credits(Path(space)))})
+    lines = sorted({*known, *(line for space in spaces for line in credits(Path(space), options))})
     store.write_text(CREDITS, "".join(f"{line}\n" for line in lines))
 
 
@@ -211,7 +211,7 @@ def _load_refs(config: CollectConfig) -> list[HouseRef]:
     # Closed before an error is printed.
     with tqdm(named, desc="houses", unit="house", disable=len(named) < 100, leave=False) as bar:
         for one in bar:
-            digest, space_id = identify(Path(one))
+            digest, space_id = identify(Path(one), config.space_options)
             refs.append(HouseRef(absolute(one), digest, space_id))
     check_distinct(refs)
     return refs
@@ -248,6 +248,8 @@ def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
     }
     if drawer := drawn_by(config.simulator):
         decides["drawn_by"] = drawer
+    if config.space_options != DEFAULT_OPTIONS:
+        decides["spaces"] = config.space_options.model_dump(exclude_defaults=True)
     return Recipe(
         store=str(config.store.absolute()),
         role=config.role,
@@ -259,6 +261,7 @@ def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
         sampling=config.sampling.model_copy(update={"poses": poses and poses.absolute()}),
         noise=config.noise,
         seed=config.seed,
+        spaces=config.space_options,
         device=config.device,
         modalities=modalities,
         config_hash=hash_of(decides),

@@ -19,6 +19,7 @@ from agents.simulator import Quality, drawn_by, make_simulator
 from engine.collect.plan import HouseRef, PartTask, Segment
 from engine.store.errors import PartExistsError, UnreachableError
 from engine.store.store import FrameRange, Role, Space, Store
+from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceOptions
 from scenes.formats.spaces import facts, load_space
 from scenes.meshes.geometry import SceneGeometry
 from scenes.seeding import rng
@@ -50,6 +51,7 @@ class Recipe:
     device: str
     modalities: tuple[str, ...]
     config_hash: str
+    spaces: SpaceOptions = DEFAULT_OPTIONS  # how they are read
 
     def maker(self) -> "PartMaker":
         """What makes the parts, in the process that is to make them."""
@@ -166,7 +168,7 @@ class PartMaker:
         if ref.digest in self._houses:
             self._houses.move_to_end(ref.digest)
             return self._houses[ref.digest]
-        geometry = load_space(Path(ref.path))
+        geometry = load_space(Path(ref.path), self.recipe.spaces)
         if geometry.digest != ref.digest:
             raise ValueError(f"{ref.path} was changed while it was being collected: collect it again")
         known = facts(geometry, Path(ref.path))

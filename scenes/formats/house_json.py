@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from scenes.formats.space_format import Known, SpaceFacts
+from scenes.formats.space_format import DEFAULT_OPTIONS, Known, SpaceFacts, SpaceOptions
 from scenes.house.references import short_name
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
@@ -20,12 +20,12 @@ class HouseFormat:
         """True: what no other format recognises is taken for a house."""
         return True
 
-    def identify(self, path: Path) -> tuple[str, str]:
+    def identify(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> tuple[str, str]:
         """Digest and id of the house. Raises ValueError for what is no house."""
         house = House.load(path)
         return house.digest(), house.space_id
 
-    def load(self, path: Path) -> SceneGeometry:
+    def load(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> SceneGeometry:
         """The compiled house. Raises ValueError for what is no house."""
         return compile_house(House.load(path))
 
@@ -41,6 +41,6 @@ class HouseFormat:
             layout_digest=geometry.house.layout_digest(),
         )
 
-    def credits(self, path: Path) -> list[str]:
+    def credits(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> list[str]:
         """A line for each library model that the house is furnished with."""
         return credits_text(house_credits([path])).splitlines()

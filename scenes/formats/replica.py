@@ -23,8 +23,8 @@ from scipy.spatial import KDTree
 from scenes.digests import digest_of_files
 from scenes.formats.ply import PlyMesh, read_ply
 from scenes.formats.replica_files import INFO, MESH, SEMANTIC, is_replica, replica_files
-from scenes.formats.scan_floor import floor_regions
-from scenes.formats.space_format import Known, SpaceFacts, credits_beside
+from scenes.formats.scan.floor import floor_regions
+from scenes.formats.space_format import DEFAULT_OPTIONS, Known, SpaceFacts, SpaceOptions, credits_beside
 from scenes.house.labels import VOID, class_id, label_table
 from scenes.meshes.geometry import Instance, Material, Mesh, SceneGeometry
 from scenes.meshes.meshing import vertex_normals
@@ -41,11 +41,11 @@ class ReplicaFormat:
         """Whether a folder holds any of a scene's files."""
         return is_replica(path)
 
-    def identify(self, path: Path) -> tuple[str, str]:
+    def identify(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> tuple[str, str]:
         """Digest of the scene's files, and the folder's name. Raises ValueError for missing files."""
         return digest_of_files(replica_files(path)), path.resolve().name
 
-    def load(self, path: Path) -> SceneGeometry:
+    def load(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> SceneGeometry:
         """As `read_replica`."""
         return read_replica(path)
 
@@ -53,7 +53,7 @@ class ReplicaFormat:
         """Of family "replica"."""
         return SpaceFacts("replica", f"folder {path.name} in Replica's layout")
 
-    def credits(self, path: Path) -> list[str]:
+    def credits(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> list[str]:
         """What lies in the folder as `CREDITS.txt`."""
         return credits_beside(path)
 

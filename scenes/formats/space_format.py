@@ -8,8 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from scenes.config import Config
+from scenes.formats.scan.pieces import Axis, Units
 from scenes.meshes.geometry import SceneGeometry
 from scenes.meshes.libraries.credits import CREDITS
+
+
+class SpaceOptions(Config):
+    """How spaces are read; each field says of what format it is, and other formats ignore it."""
+
+    units: Units | None = None
+    """Unit of a scan's numbers: m, cm, mm, in or ft; by default as the file says, or guessed by its size."""
+    up: Axis | None = None
+    """Axis of a scan that points up: x, y, z, or -x ...; by default as the file says, or guessed by its
+    floors."""
+
+    @property
+    def space_options(self) -> "SpaceOptions":
+        """These options alone, where a configuration has them among its own."""
+        return SpaceOptions(**{name: getattr(self, name) for name in SpaceOptions.model_fields})
+
+
+DEFAULT_OPTIONS = SpaceOptions()
 
 
 @dataclass(frozen=True)
@@ -17,7 +37,7 @@ class Known:
     """What the files of a format say of a space, beside its surfaces."""
 
     labels: Literal["always", "sometimes", "never"]  # class and instance of each thing
-    light: Literal["lamps", "captured"]  # lamps are computed; captured: the colours hold their light already
+    light: Literal["lamps", "captured", "either"]  # captured: the colours hold their light already
     units: Literal["metres", "unsaid"]
     up: Literal["y", "z", "unsaid"]  # the axis that points up in the files
 
@@ -41,14 +61,14 @@ class SpaceFormat(Protocol):
         """Whether the folder or file is of this format, whole or not; a cheap look, mostly at names."""
         ...
 
-    def identify(self, path: Path) -> tuple[str, str]:
-        """Return digest and id of the space, those that `load(path)` gives it, without compiling it.
+    def identify(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> tuple[str, str]:
+        """Return digest and id of the space, those that `load` gives it, without compiling it.
 
         Raises ValueError for files that are missing or no house, OSError for what cannot be opened.
         """
         ...
 
-    def load(self, path: Path) -> SceneGeometry:
+    def load(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> SceneGeometry:
         """Return the space's geometry: metres, y up.
 
         Raises ValueError, with the file's name and what to do, for what cannot be read; OSError for what
@@ -60,7 +80,7 @@ class SpaceFormat(Protocol):
         """Return where the geometry came from, which was loaded from `path`."""
         ...
 
-    def credits(self, path: Path) -> list[str]:
+    def credits(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> list[str]:
         """Return the lines of CREDITS.txt: author and licence of what is in the space."""
         ...
 

@@ -6,7 +6,7 @@ without compiling it, `facts(geometry, path)` where it came from, `credits(path)
 | format | recognised by | labels | light | units, up axis |
 |---|---|---|---|---|
 | replica | a folder with Replica's files | class and instance of each face | captured | metres, z |
-| scan | `.glb`, `.ply` | where nodes have our extras or known names | captured | as the format says |
+| scan | `.glb`, `.gltf`, `.obj`, `.ply` | where names are known | captured, else lit | said or guessed |
 | house | all else (JSON) | always | lamps, sun and sky | metres, y |
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from scenes.formats.house_json import HouseFormat
 from scenes.formats.replica import ReplicaFormat
-from scenes.formats.scan import ScanFormat
-from scenes.formats.space_format import SpaceFacts, SpaceFormat
+from scenes.formats.scan.read import ScanFormat
+from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceFacts, SpaceFormat, SpaceOptions
 from scenes.house.references import Reference, each_house
 from scenes.meshes.geometry import SceneGeometry
 
@@ -32,14 +32,14 @@ def format_of(path: Path) -> SpaceFormat:
     return next((f for f in FORMATS.values() if f.recognises(path)), HOUSE)
 
 
-def load_space(path: Path) -> SceneGeometry:
+def load_space(path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> SceneGeometry:
     """The space's geometry. Raises ValueError for what cannot be read, OSError for what is not there."""
-    return format_of(path).load(path)
+    return format_of(path).load(path, options)
 
 
-def identify(path: Path) -> tuple[str, str]:
+def identify(path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> tuple[str, str]:
     """Digest and id of the space: those that `load_space(path)` will have."""
-    return format_of(path).identify(path)
+    return format_of(path).identify(path, options)
 
 
 def facts(geometry: SceneGeometry, path: Path) -> SpaceFacts:
@@ -47,9 +47,9 @@ def facts(geometry: SceneGeometry, path: Path) -> SpaceFacts:
     return format_of(path).facts(geometry, path)
 
 
-def credits(path: Path) -> list[str]:
+def credits(path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> list[str]:
     """Author and licence of what is in the space, a line each."""
-    return format_of(path).credits(path)
+    return format_of(path).credits(path, options)
 
 
 def each_space(references: Iterable[Reference]) -> Iterator[str]:

@@ -112,6 +112,7 @@ class SceneGeometry:
     house: House | None = None  # that it was compiled from, for simulators that make a house of their own
     mesh_file: Path | None = None  # a file of these surfaces for habitat-sim, where there is one
     in_replica_layout: bool = False  # read from Replica's layout: colours at vertices, no lamps
+    notes: tuple[str, ...] = ()  # what was guessed or left out on reading
     captured: bool = False  # the colours hold the light they were seen in, as a scan's do: shown as they are
 
     @property

@@ -109,8 +109,9 @@ class FormatKit:
         assert (geometry.house is not None) == (self.format is HOUSE)
         if known.light == "captured":
             assert geometry.captured
-        else:
+        if known.light == "lamps":
             assert not geometry.captured
+            assert geometry.lights
 
     def test_its_facts_and_credits_can_be_told(self, tmp_path: Path) -> None:
         path = self.write(tmp_path)

@@ -14,8 +14,8 @@ from engine.store.store import Store
 from scenes.digests import digest_of_files
 from scenes.formats.ply import write_ply
 from scenes.formats.replica_files import INFO, SEMANTIC
-from scenes.formats.scan import read_scan
-from scenes.formats.space_format import Known, SpaceFacts, credits_beside
+from scenes.formats.scan.read import read_scan
+from scenes.formats.space_format import DEFAULT_OPTIONS, Known, SpaceFacts, SpaceOptions, credits_beside
 from scenes.formats.spaces import FORMATS, HOUSE
 from scenes.house.labels import class_id
 from scenes.meshes.geometry import SceneGeometry
@@ -83,15 +83,15 @@ def _stretch(corner: dict[str, float]) -> None:
 class ArrayFormat:
     """A format from outside: triangles in a NumPy file, `*.tri.npy`, float [n, 3, 3], metres, z up."""
 
-    known = Known(labels="never", light="captured", units="metres", up="z")
+    known = Known(labels="never", light="lamps", units="metres", up="z")
 
     def recognises(self, path: Path) -> bool:
         return path.name.endswith(".tri.npy")
 
-    def identify(self, path: Path) -> tuple[str, str]:
+    def identify(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> tuple[str, str]:
         return digest_of_files([path]), path.name.removesuffix(".tri.npy")
 
-    def load(self, path: Path) -> SceneGeometry:
+    def load(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> SceneGeometry:
         try:
             corners = np.load(path)
         except (ValueError, EOFError) as error:
@@ -108,7 +108,7 @@ class ArrayFormat:
     def facts(self, geometry: SceneGeometry, path: Path) -> SpaceFacts:
         return SpaceFacts("triangles", f"triangles in {path.name}")
 
-    def credits(self, path: Path) -> list[str]:
+    def credits(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> list[str]:
         return credits_beside(path)
 
 

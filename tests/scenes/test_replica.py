@@ -175,7 +175,7 @@ def test_polygons_of_several_sizes(tmp_path):
         (lambda s: (s / SEMANTIC).write_bytes((s / SEMANTIC).read_bytes()[:-5]), "cut off"),
         (lambda s: (s / SEMANTIC).write_bytes((s / SEMANTIC).read_bytes()[:60]), "cut off"),
         (lambda s: (s / SEMANTIC).write_bytes((s / MESH).read_bytes()), "without object_id"),
-        (lambda s: (s / SEMANTIC).write_bytes(b"ply\nformat ascii 1.0\nend_header\n"), "format ascii"),
+        (lambda s: (s / SEMANTIC).write_bytes(b"ply\nformat ascii 1.0\nend_header\n"), "no surface"),
     ],
 )
 def test_damage_is_named(tmp_path, damage, message):

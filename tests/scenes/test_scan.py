@@ -9,7 +9,7 @@ import shapely
 import trimesh
 
 from scenes.formats.glb import export_glb
-from scenes.formats.scan import read_scan
+from scenes.formats.scan.read import read_scan
 from scenes.formats.spaces import facts, identify, load_space
 from scenes.generate.generate import generate_house
 from scenes.house.labels import class_id

@@ -1,14 +1,21 @@
-"""Wavefront OBJ and MTL as Sweet Home 3D's libraries use them, read into arrays.
+"""Wavefront OBJ and MTL, read into arrays.
 
-Only what those files hold: v, vt, vn, f, usemtl, mtllib; Kd, Ke, d, map_Kd. Faces with more than three
-corners become fans.
+What is read: v (with colours, as scanners write them), vt, vn, f, o, g, usemtl, mtllib; Kd, Ke, d, map_Kd.
+Faces with more than three corners become fans.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
+
+_OPTIONS = (
+    r"-(?:blendu|blendv|cc|clamp|imfchan|texres|bm|boost|type)\s+\S+"
+    r"|-mm(?:\s+[-+.\d]\S*){2}|-[ost](?:\s+[-+.\d]\S*){1,3}"
+)
+"""Options before the file's name, as "-s 2 2 1": how a texture lies, which is not read."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,9 @@ class ObjModel:
     normals: Float64[np.ndarray, "f 3 3"]
     material_ids: Int64[np.ndarray, " f"]
     materials: tuple[ObjMaterial, ...]
+    colors: np.ndarray | None = None  # float64 [v, 3], sRGB in [0, 1]
+    part_ids: np.ndarray | None = None  # int64 [f]
+    parts: tuple[str, ...] = ()  # names of objects (o), or of groups (g) in a file without objects
 
 
 def read_obj(text: str, read_mtl: Callable[[str], str | None]) -> ObjModel:
@@ -47,8 +57,9 @@ def read_obj(text: str, read_mtl: Callable[[str], str | None]) -> ObjModel:
     corners: list[str] = []  # "v/vt/vn" of every corner, face after face
     counts: list[int] = []
     slots: list[int] = []
-    for line in text.splitlines():
-        word, _, rest = line.strip().partition(" ")
+    named: dict[str, _Names] = {"o": _Names(), "g": _Names()}
+    for line in text.replace("\\\n", " ").splitlines():
+        word, _, rest = line.replace("\t", " ").strip().partition(" ")
         if word in rows:
             rows[word].append(rest)
         elif word == "f":
@@ -57,13 +68,19 @@ def read_obj(text: str, read_mtl: Callable[[str], str | None]) -> ObjModel:
                 corners += tokens
                 counts.append(len(tokens))
                 slots.append(current)
+                for names in named.values():
+                    names.of_face.append(names.current)
         elif word == "usemtl":
             current = used.setdefault(rest.strip(), len(used))
+        elif word in named:
+            names = named[word]
+            names.current = names.known.setdefault(rest.strip(), len(names.known))
         elif word == "mtllib":
             known.update(read_materials(read_mtl(rest.strip()) or ""))
     if not counts:
         raise ValueError("an OBJ file without faces")
     tables = {key: _numbers(lines, 2 if key == "vt" else 3) for key, lines in rows.items()}
+    names = named["o"] if len(named["o"].known) > 1 else named["g"]
     index = _corner_indices(corners, [len(tables[key]) for key in ("v", "vt", "vn")])
     triangles, face = fans(np.array(counts))
     index = index[triangles]  # [f, 3, 3]: corner, then v, vt, vn
@@ -77,7 +94,30 @@ def read_obj(text: str, read_mtl: Callable[[str], str | None]) -> ObjModel:
         normals=_pick(tables["vn"], index[..., 2]),
         material_ids=slot,
         materials=tuple(known.get(name, ObjMaterial(name)) for name in used),
+        colors=_colors(rows["v"]),
+        part_ids=np.array(names.of_face)[face],
+        parts=tuple(names.known),
     )
+
+
+class _Names:
+    """Names given on lines of their own, and which was given last before each face."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {"": 0}
+        self.current = 0
+        self.of_face: list[int] = []
+
+
+def _colors(lines: list[str]) -> np.ndarray | None:
+    """Colours [v, 3] in [0, 1] that follow the positions; None unless every vertex has one."""
+    if not lines or any(len(line.split()) < 6 for line in (lines[0], lines[-1])):
+        return None
+    words = [line.split() for line in lines]
+    if any(len(row) < 6 for row in words):
+        return None
+    found = np.array([row[3:6] for row in words], np.float64)
+    return np.clip(found / (255.0 if found.max() > 1.0 else 1.0), 0.0, 1.0)
 
 
 def read_materials(text: str) -> dict[str, ObjMaterial]:
@@ -85,7 +125,7 @@ def read_materials(text: str) -> dict[str, ObjMaterial]:
     found: dict[str, dict] = {}
     values: dict = {}
     for line in text.splitlines():
-        word, _, rest = line.strip().partition(" ")
+        word, _, rest = line.replace("\t", " ").strip().partition(" ")
         rest = rest.strip()
         if word == "newmtl":
             values = found.setdefault(rest, {"name": rest})
@@ -95,7 +135,7 @@ def read_materials(text: str) -> dict[str, ObjMaterial]:
         elif word == "d":
             values["opacity"] = float(rest.split()[-1])
         elif word == "map_Kd":
-            values["texture"] = rest
+            values["texture"] = re.sub(_OPTIONS, "", rest).strip()
     return {name: ObjMaterial(**v) for name, v in found.items()}
 
 

@@ -27,6 +27,11 @@ SHARE = 0.25
 """A level is a floor if it holds this share of what the largest one does."""
 BARE = 0.1
 """Share of a region that must be bare floor."""
+LEAST_CELLS = 3
+"""A body is at least so many voxels high; in a space of coarser ones no floor is found."""
+OPEN_AREA, OPEN_RISE, OPEN_SHARE = 4.0, 0.5, 0.3
+"""Least area of a floor under the sky [m²], and how far above the lowest point it may be [m, or share of the
+height]: the top of a table or a lorry is none."""
 
 
 def floor_regions(meshes: Sequence[Mesh], floors: Collection[int] = ()) -> tuple[FloorRegion, ...]:
@@ -38,10 +43,35 @@ def floor_regions(meshes: Sequence[Mesh], floors: Collection[int] = ()) -> tuple
     corners = [mesh.vertices[mesh.faces].astype(np.float64) for mesh in meshes]
     if not corners:
         return ()
+    found = _regions(corners, floors, 0.0)
+    if not found:
+        # Too little is above what could be stood on: a floor without walls, a field, a roof terrace.
+        heights = np.concatenate([c[..., 1].ravel() for c in corners])
+        bottom, top = float(heights.min()), float(heights.max())
+        highest = bottom + max(OPEN_RISE, OPEN_SHARE * (top - bottom))
+        found = [
+            r
+            for r in _regions(corners, floors, HEAD + 2 * CELL)
+            if r[0].area >= OPEN_AREA and r[1] <= highest
+        ]
+    return tuple(
+        FloorRegion(f"scan|{k}", "Scan", np.array(polygon.exterior.coords)[:-1], floor_y, ceiling_y)
+        for k, (polygon, floor_y, ceiling_y) in enumerate(found)
+    )
+
+
+def _regions(
+    corners: list[np.ndarray], floors: Collection[int], headroom: float
+) -> list[tuple[shapely.Polygon, float, float]]:
+    """Polygon (x, z), floor and ceiling [m] of each region, the largest first, where `headroom` of free air
+    [m] is known to be above all surfaces."""
     every = np.concatenate(corners)
     low = every.min((0, 1)) - CELL
-    span = every.max((0, 1)) - low + 2 * CELL
+    span = every.max((0, 1)) - low + 2 * CELL + (0.0, headroom, 0.0)
     cell = max(CELL, float(np.cbrt(np.prod(span) / VOXELS)))
+    head, seat, step = (round(d / cell) for d in (HEAD, SEAT, STEP))
+    if head < LEAST_CELLS:  # a space so large, or in so wrong a unit, that a body is but a voxel
+        return []
     shape = tuple(int(n) for n in np.ceil(span / cell) + 1)
     taken = np.zeros(shape, bool)  # [x, y, z]
     _mark(taken, every, low, cell)
@@ -55,7 +85,6 @@ def floor_regions(meshes: Sequence[Mesh], floors: Collection[int] = ()) -> tuple
     for y in range(shape[1] - 1, -1, -1):
         air[:, y] = above
         above = np.where(taken[:, y], 0, above + 1)
-    head, seat, step = (round(d / cell) for d in (HEAD, SEAT, STEP))
     flat, areas = _flat(every)
     found: list[tuple[shapely.Polygon, float, float]] = []
     for level in _levels(marked & (air >= head), head):
@@ -63,13 +92,10 @@ def floor_regions(meshes: Sequence[Mesh], floors: Collection[int] = ()) -> tuple
             floor_y, ceiling_y = (
                 _middle(flat, areas, float(low[1] + (level + 0.5) * cell), cell) for level in (bottom, top)
             )
-            ceiling_y = min(ceiling_y, float(every[..., 1].max()))  # where there is none
+            ceiling_y = min(ceiling_y, float(every[..., 1].max()) + headroom)  # where there is none
             found.append((polygon, floor_y, max(ceiling_y, floor_y + HEAD)))
     found.sort(key=lambda region: -region[0].area)
-    return tuple(
-        FloorRegion(f"scan|{k}", "Scan", np.array(polygon.exterior.coords)[:-1], floor_y, ceiling_y)
-        for k, (polygon, floor_y, ceiling_y) in enumerate(found)
-    )
+    return found
 
 
 def _mark(grid: np.ndarray, triangles: np.ndarray, low: np.ndarray, cell: float) -> None:
