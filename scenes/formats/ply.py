@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Int64, Shaped, UInt8
+from jaxtyping import Float, Float32, Float64, Int, Int64, Shaped, UInt8
 
 from scenes.meshes.libraries.obj import fans
 
@@ -282,8 +282,8 @@ def _mesh(
     )
 
 
-def ply_colors(properties: dict[str, np.ndarray]) -> np.ndarray | None:
-    """uint8 [n, 4] of red, green, blue and, where given, alpha; floats are taken to be in [0, 1]."""
+def ply_colors(properties: dict[str, Shaped[np.ndarray, " n"]]) -> UInt8[np.ndarray, "n 4"] | None:
+    """Bytes of red, green, blue and, where given, alpha; floats are taken to be in [0, 1]."""
     for prefix in ("", "diffuse_"):
         channels = [properties.get(prefix + c) for c in ("red", "green", "blue")]
         if all(c is not None for c in channels):

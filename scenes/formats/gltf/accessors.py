@@ -6,7 +6,7 @@ Specification: glTF 2.0, section 3.6; KHR_mesh_quantization; KHR_draco_mesh_comp
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Integer, Shaped
+from jaxtyping import Float64, Int64, Integer, Shaped
 
 from scenes.formats.gltf.document import GltfDocument
 
@@ -47,7 +47,9 @@ def normalised(values: Integer[np.ndarray, "n columns"]) -> Float64[np.ndarray, 
     return np.maximum(values / np.float64(np.iinfo(values.dtype).max), -1.0)
 
 
-def read_draco(document: GltfDocument, primitive: dict[str, Any]) -> tuple[dict[str, Shaped[np.ndarray, "v columns"]], Int64[np.ndarray, "f 3"]]:
+def read_draco(
+    document: GltfDocument, primitive: dict[str, Any]
+) -> tuple[dict[str, Shaped[np.ndarray, "v _"]], Int64[np.ndarray, "f 3"]]:
     """Attributes by glTF's name, and faces of a primitive that Draco compressed.
 
     Raises ValueError for data that Draco refuses.
