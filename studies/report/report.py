@@ -14,7 +14,8 @@ from studies.report.analysis.laws import Laws, law_text, laws, worth_text
 from studies.report.analysis.metrics_text import gain, label, mean_sd, signed, span
 from studies.report.analysis.rows import Row, Table
 from studies.report.figures import forms
-from studies.report.figures.pictures import frames, learning, predictions, test_space
+from studies.report.figures.pictures import predictions
+from studies.report.figures.stage_sections import stage_drawings, stage_sections
 from studies.report.files import findings_json, rows_csv, scalars
 from studies.report.page import bullets, folded, heading, image, paragraph, table, write_page
 from studies.report.runs import configuration, cost
@@ -45,6 +46,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
     """
     data = Table(rows, report)
     answers, found = claims(data), laws(data)
+    drawings = stage_drawings(out, data)
     sections = [
         _head(data),
         _result(data, found),
@@ -53,10 +55,9 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         _paper(data),
         _points(data),
         _classes(data),
-        learning(data),
+        *stage_sections(data, drawings, with_curves=True),
         predictions(out, data),
-        test_space(out, data),
-        frames(out, data),
+        *stage_sections(data, drawings, with_curves=False),
         cost(data),
         configuration(out, data),
     ]

@@ -8,7 +8,6 @@ from scenes.meshes.libraries.credits import CREDITS
 from studies.report.analysis.metrics_text import digits
 from studies.report.analysis.rows import Table
 from studies.report.differing import differing
-from studies.report.figures.pictures import stages
 from studies.report.page import folded, heading, paragraph, preformatted, table
 
 
@@ -71,7 +70,7 @@ def configuration(out: Path, data: Table) -> str:
             )
         )
     lines: set[str] = set()
-    for folder, _ in stages(data, "store"):
+    for folder in dict.fromkeys(s["folder"] for row in data.rows for s in row["stages"].values()):
         for file in (out / folder / CREDITS, out / folder / "store" / CREDITS):
             if file.is_file():
                 lines |= set(file.read_text(encoding="utf-8").splitlines())

@@ -41,7 +41,11 @@ def run_study(study: StudyConfig, out: Path, stages: Path | None = None) -> list
     another process is at work in the same folder, StageFailedError when something could not be done; runs
     that do not rest on it have their rows by then.
     """
-    runs = plan(study)
+    return run_plans(study, plan(study), out, stages)
+
+
+def run_plans(study: StudyConfig, runs: list[RunPlan], out: Path, stages: Path | None = None) -> list[Path]:
+    """`run_study` for runs that are planned already; `study` says what they are runs of."""
     study.report.check(_arm_axes(runs), {a: tuple(levels) for a, levels in study.levels.items()})
     _place_stages(out, stages)
     root = out / STAGES
@@ -115,8 +119,9 @@ def _arm_axes(runs: list[RunPlan]) -> dict[str, tuple[str, ...]]:
 
 
 def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
-    run = plan.run
+    run, last = plan.run, {s.key for s in plan.evaluations.values()}
     records = {s.key: _finished(s, root) for s in plan.stages}
+    folders = {s.key: s.folder(Path(STAGES)) for s in plan.stages}
     metrics: dict[str, Any] = {
         f"{name}/{key}": value
         for name, stage in plan.evaluations.items()
@@ -124,12 +129,9 @@ def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
     }
     trained = [records[s.key]["metrics"] for s in plan.phases]
     metrics["frames_seen"] = sum(p.frames or run.config.frames for p in run.config.learn.values())
-    metrics["samples_seen"] = sum(
-        record["config"]["pretrain"]["samples"] for record in (records[s.key] for s in plan.phases)
-    )
+    metrics["samples_seen"] = sum(s.units for s in plan.phases)
     metrics["pretrain_gflop"] = sum(
-        m["gflop_per_sample"] * records[s.key]["config"]["pretrain"]["samples"]
-        for m, s in zip(trained, plan.phases, strict=True)
+        m["gflop_per_sample"] * s.units for m, s in zip(trained, plan.phases, strict=True)
     )
     if trained:
         metrics["pretrain_loss"] = trained[-1]["loss"]
@@ -144,14 +146,14 @@ def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
             key: {
                 "kind": r["kind"],
                 "label": r["label"],
-                "folder": f"{STAGES}/{r['kind']}-{key}",
+                "folder": str(folders[key]),
                 "needs": r["needs"],
                 "metrics": _results(r["metrics"]),
             }
             for key, r in records.items()
-            if r["kind"] != "evaluate"
+            if key not in last
         },
-        "evaluations": {name: f"{STAGES}/evaluate-{s.key}" for name, s in plan.evaluations.items()},
+        "evaluations": {name: str(s.folder(Path(STAGES))) for name, s in plan.evaluations.items()},
         "cost": {
             "seconds": {f"{r['label']} [{key[:6]}]": r["seconds"] for key, r in records.items()},
             "seconds_total": round(sum(r["seconds"] for r in records.values()), 1),

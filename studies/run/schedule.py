@@ -26,13 +26,10 @@ from ray.exceptions import (
 
 from engine.cluster import ray_session
 from studies.run.stage import Stage
-from studies.spec.config import StudyConfig
+from studies.spec.config import MachineConfig, StudyConfig
 
 LOG = "log.txt"
 _EVERY = 15.0  # seconds between status lines where there is no terminal to rewrite
-# The longest chains start first: what is pre-trained has yet to be tuned and scored.
-_ORDER = ("houses", "store", "tokenizer", "tokens", "pretrain", "transfer", "propagate", "evaluate")
-_TRAINS = ("tokenizer", "tokens", "pretrain", "transfer", "propagate", "evaluate")
 # The process or its machine died, of which the stage may know nothing: killed, out of memory, node lost.
 _DIED = (WorkerCrashedError, OutOfMemoryError, NodeDiedError, OwnerDiedError, ObjectLostError)
 TRIES = 3
@@ -58,7 +55,7 @@ def run_stages(study: StudyConfig, stages: list[Stage], root: Path, finished: Ca
     if slots == 0:
         for number, stage in enumerate(waiting.values(), start=1):
             print(f"[{number}/{total}] {stage.label}", flush=True)
-            stage.run(root)
+            stage.run(root, study.machine)
             finished()
         return
     # Ray Data and Ray Train need CPUs beside the stages that hold none.
@@ -79,16 +76,16 @@ def _run_on_ray(
     try:
         while waiting or running:
             ready = [s for s in waiting.values() if all(n.done(root) is not None for n in s.waits_for)]
-            ready.sort(key=lambda s: (_ORDER.index(s.kind), -len(s.needs)))
+            ready.sort(key=lambda s: (s.rank, -len(s.needs)))
             for stage in ready[: slots - len(running)]:
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")
-                gpus = study.machine.gpus if stage.kind in _TRAINS else 0
+                gpus = study.machine.gpus if stage.trains else 0
                 # A token of a CPU keeps stages off a head that offers none; spread, they go to the others.
                 on_ray = task.options(
                     num_cpus=0.01, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
                 )
-                handle = on_ray.remote(stage, root.absolute())
+                handle = on_ray.remote(stage, root.absolute(), study.machine)
                 running[handle] = (stage, time.monotonic())
             if not running:
                 break  # what waits rests on what failed
@@ -132,7 +129,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _work(stage: Stage, root: Path) -> None:
+def _work(stage: Stage, root: Path, machine: MachineConfig) -> None:
     """One stage, in a process of its own."""
     folder = stage.folder(root)
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +141,7 @@ def _work(stage: Stage, root: Path) -> None:
         node = ray.get_runtime_context().get_node_id()
         print(f"{stage.label}: on node {node}, process {os.getpid()}", flush=True)
         try:
-            stage.run(root)
+            stage.run(root, machine)
         except BaseException:
             traceback.print_exc(file=log)
             raise

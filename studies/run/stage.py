@@ -1,51 +1,126 @@
-"""A stage: one piece of work with a content hash, done once and shared by every run that needs it."""
+"""A stage: one piece of work with a content hash, done once and shared by every run that needs it.
+
+A kind of stage is a class in `studies/run/stages/`. Its fields are its configuration and its inputs, which
+are other stages. The key is a hash of all of them, so that nothing that decides the result can be left out;
+fields that decide no result (names, guards) are declared with `Field(exclude=True)`.
+"""
 
 import hashlib
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel
 
 from engine.store.manifest import write_atomically
+from scenes.config import Config
+from studies.run.drawing import Drawing, StageRecord
+from studies.spec.config import MachineConfig
+
+C = TypeVar("C", bound=BaseModel)
+# Fields of configurations that say how much work is done; all others say what a unit of it costs.
+_AMOUNTS = ("samples", "epochs", "batch", "steps", "check_frames", "seed", "draws", "threads")
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """What to do (`work`), from which stages, under which configuration.
+class Stage(Config):
+    """One piece of work. Subclasses add fields, do the work, and say what it costs and how it is drawn.
 
-    `work(out, inputs)` gets its own folder and the folders of `needs`, then those of `after`; it returns the
-    stage's metrics and may be called again after a kill, when it finds in `out` what it had left there.
-    `after` are stages that must be done first and change nothing of the result, such as those a guard looks
-    at: they are not in the key.
+    An input is a field that holds a stage, a tuple of stages or a mapping to stages. Two stages with the same
+    key are equal.
     """
 
-    kind: str
-    label: str
-    config: dict[str, Any]
-    needs: tuple["Stage", ...]
-    work: Callable[[Path, list[Path]], dict[str, Any]]
-    after: tuple["Stage", ...] = ()
+    kind: ClassVar[str]
+    """Name of the kind, in keys, folders and rows."""
+    rank: ClassVar[int]
+    """Of stages that are ready, those of a lower rank start first: the earlier in the chain from houses to
+    scores, the more rests on it."""
+    unit: ClassVar[str] = "samples"
+    """What `units` counts."""
+    trains: ClassVar[bool] = False
+    """Whether it computes with a network: it then claims the machine's share of a GPU."""
+
+    # --- what it is ---------------------------------------------------------------------------------------
 
     @property
-    def waits_for(self) -> tuple["Stage", ...]:
+    @abstractmethod
+    def label(self) -> str:
+        """Name for people; not in the key."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields that are no stages, as JSON values; those excluded from the key are not in it."""
+        return self.model_dump(mode="json", exclude=set(self._stage_fields), serialize_as_any=True)
+
+    @cached_property
+    def inputs(self) -> dict[str, "tuple[Stage, ...]"]:
+        """Stages whose results go into this one's, by field."""
+        return {
+            k: _stages(v) for k, v in self._stage_fields.items() if not type(self).model_fields[k].exclude
+        }
+
+    @cached_property
+    def needs(self) -> "tuple[Stage, ...]":
+        """Stages of all inputs, field by field."""
+        return tuple(stage for stages in self.inputs.values() for stage in stages)
+
+    @cached_property
+    def after(self) -> "tuple[Stage, ...]":
+        """Stages that must be done first and change nothing of the result, such as those a guard reads: the
+        stages in fields that are excluded from the key."""
+        fields = type(self).model_fields
+        return tuple(s for k, v in self._stage_fields.items() if fields[k].exclude for s in _stages(v))
+
+    @property
+    def waits_for(self) -> "tuple[Stage, ...]":
         """All stages that must be done before this one."""
         return (*self.needs, *self.after)
 
     @cached_property
     def key(self) -> str:
-        """Hash of the configuration and of everything upstream of it."""
-        content = {"kind": self.kind, "config": self.config, "needs": [n.key for n in self.needs]}
+        """Hash of the kind, the settings and the keys of the inputs, by name."""
+        inputs = {k: _keys(v) for k, v in self._stage_fields.items() if k in self.inputs}
+        content = {"kind": self.kind, "settings": self.settings, "inputs": inputs}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}-{self.key}: {self.label}>"
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stage) and self.key == other.key
+
+    @cached_property
+    def _stage_fields(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if _stages(value)}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Built anew: a copy of the instance would keep the key of what it was copied from."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**fields | dict(update or {}))
+
+    # --- doing it -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
+        """Do the work in `self.folder(root)`, which is there, and return the metrics, JSON values.
+
+        All stages in `waits_for` are done; `folder(root)` of each is where its results are. It may be called
+        again after a kill, with what was left in the folder. `machine` must change no result.
+        """
 
     def folder(self, root: Path) -> Path:
         """Its own folder, `root` being that of all stages."""
         return root / f"{self.kind}-{self.key}"
 
-    def closure(self) -> list["Stage"]:
-        """This stage and all it needs, each once, needs first."""
+    def closure(self) -> "list[Stage]":
+        """This stage and all that it waits for, each once, needs first."""
         seen: dict[str, Stage] = {}
         for need in self.waits_for:
             seen |= {s.key: s for s in need.closure()}
@@ -57,19 +132,19 @@ class Stage:
         path = self.folder(root) / "done.json"
         return json.loads(path.read_text()) if path.exists() else None
 
-    def run(self, root: Path) -> dict[str, Any]:
-        """Do the work unless it is done. The record comes last and at once: a kill leaves no half truth."""
+    def run(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
+        """Do the work unless it is done, and return the record, which is written last and atomically."""
         if record := self.done(root):
             return record
         out = self.folder(root)
         out.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        metrics = self.work(out, [need.folder(root) for need in self.waits_for])
+        metrics = self.work(root, machine)
         record = {
             "kind": self.kind,
             "label": self.label,
             "key": self.key,
-            "config": self.config,
+            "config": self.settings,
             "needs": [n.key for n in self.needs],
             "metrics": metrics,
             "seconds": round(time.monotonic() - start, 2),
@@ -77,7 +152,102 @@ class Stage:
         write_json(out / "done.json", record)
         return record
 
+    # --- what it costs ------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def units(self) -> int:
+        """How much work it is, in `unit`; time grows in proportion to it."""
+
+    @property
+    def fixed_units(self) -> int:
+        """How often the cost is paid that does not grow with `units`, such as starting up."""
+        return 1
+
+    @property
+    def frames_encoded_once(self) -> int:
+        """Frames that are encoded once each before the units are worked off, at a cost of their own."""
+        return 0
+
+    @property
+    def tokens_seen(self) -> int:
+        """Tokens seen or predicted in pre-training."""
+        return 0
+
+    @property
+    def frame_size(self) -> int | None:
+        """Height and width of the frames it works on [pixels]; None where there are none."""
+        return next((size for stage in self.needs if (size := stage.frame_size) is not None), None)
+
+    @property
+    def cost_settings(self) -> dict[str, Any]:
+        """All that the cost of a unit of its work depends on, as JSON values without amounts."""
+        return without_amounts(self.settings) | {"size": self.frame_size}
+
+    @cached_property
+    def cost_class(self) -> str:
+        """Stages of one cost class take the same time a unit, and differ in how many units they have."""
+        return json.dumps({"kind": self.kind} | self.cost_settings, sort_keys=True)
+
+    def reduced(self, steps: int) -> dict[str, Any]:
+        """Fields, inputs aside, of the same work on a few frames and so many steps, in one thread."""
+        return {}
+
+    def reduce(self, steps: int, known: "dict[str, Stage]") -> Self:
+        """The same work on a few frames and so many steps, of inputs that are reduced too.
+
+        `known`: what was reduced so far, by key of the full stage; what stages share stays shared.
+        """
+        if self.key not in known:
+            small = {k: _each(v, lambda s: s.reduce(steps, known)) for k, v in self._stage_fields.items()}
+            known[self.key] = self.model_copy(update=small | self.reduced(steps))
+        found = known[self.key]
+        assert isinstance(found, type(self))
+        return found
+
+    def bytes_written(self, root: Path, metrics: dict[str, Any]) -> int:
+        """Bytes that the finished stage left for others to read."""
+        return metrics.get("bytes", 0)
+
+    # --- how it is drawn ----------------------------------------------------------------------------------
+
+    @classmethod
+    def drawings(cls, record: StageRecord) -> Iterator[Drawing]:
+        """What the page of a study shows of a finished stage of this kind; nothing by default."""
+        yield from ()
+
+
+def changed(config: C, **fields: Any) -> C:
+    """`config` with some fields set otherwise, validated."""
+    return type(config).model_validate({n: getattr(config, n) for n in type(config).model_fields} | fields)
+
+
+def without_amounts(value: Any) -> Any:
+    """JSON values without the fields that say how much is done, at any depth."""
+    if not isinstance(value, dict):
+        return value
+    return {k: without_amounts(v) for k, v in value.items() if k not in _AMOUNTS}
+
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, atomically."""
     write_atomically(path, json.dumps(value, indent=1, sort_keys=True).encode())
+
+
+def _stages(value: Any) -> tuple[Stage, ...]:
+    """The stages in a field's value; a field holds either stages or none."""
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    found = value if isinstance(value, tuple) else (value,)
+    return tuple(stage for stage in found if isinstance(stage, Stage))
+
+
+def _each(value: Any, of: Any) -> Any:
+    """A field's value with `of` applied to each of its stages."""
+    if isinstance(value, Mapping):
+        return {name: of(stage) for name, stage in value.items()}
+    return tuple(of(stage) for stage in value) if isinstance(value, tuple) else of(value)
+
+
+def _keys(value: Any) -> Any:
+    return _each(value, lambda stage: stage.key)

@@ -2,6 +2,7 @@
 
 from studies.commands import DEMO
 from studies.run.pipeline import RunPlan, plan
+from studies.run.stages.tokens import TokensStage
 from studies.spec.config import load_study
 
 
@@ -17,7 +18,7 @@ def test_tokens_are_of_the_crops_that_the_pretraining_is_on():
         assert len(kinds) == 1
         changed = kinds <= {"tokens", "pretrain", "transfer", "evaluate"}
         assert len(keys) == 1 + changed, stages[0].label
-    tokens = [s for s in cropped.stages if s.kind == "tokens"]
-    assert {s.config["modality"] for s in tokens} == {"rgb", "depth", "normals", "edges"}
-    assert all(s.config["crops"] == cropped.phases[0].config["pretrain"]["mm"]["crops"] for s in tokens)
-    assert tokens[0].config["crops"]["count"] == 3
+    tokens = [s for s in cropped.stages if isinstance(s, TokensStage)]
+    assert {s.modality for s in tokens} == {"rgb", "depth", "normals", "edges"}
+    assert all(s.crops == cropped.phases[0].pretrain.mm.crops for s in tokens)
+    assert tokens[0].crops.count == 3

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from studies.commands import DEMO, STUDIES, StudyRunConfig, run
-from studies.run.dry_run import Trial, bill, rate, small, units
-from studies.run.pipeline import plan, plan_run
+from studies.run.dry_run import Measurement, estimate_cost, rate_of
+from studies.run.pipeline import plan
 from studies.run.runner import STAGES
 from studies.run.stage import Stage, write_json
-from studies.spec.config import MachineConfig, StudyConfig, load_study
+from studies.run.stages.transfer import TransferStage
+from studies.spec.config import StudyConfig, load_study
 
 
 @pytest.fixture(scope="module")
@@ -17,33 +18,48 @@ def study() -> StudyConfig:
     return load_study(STUDIES / "sensors.yaml", "laptop")
 
 
-def trials(study: StudyConfig, steps: int) -> dict[str, Stage]:
-    """Stages of the last arm made small, by the first words of their labels."""
-    run = study.runs()[-1]
-    few = run.model_copy(update={"config": small(run.config, steps)})
-    return {s.label.split(" from ")[0]: s for s in plan_run(few, MachineConfig(slots=0)).stages}
+def transfer_of(study: StudyConfig, protocol: str) -> TransferStage:
+    """The transfer of the last arm with this protocol."""
+    stages = [s for s in plan(study)[-1].stages if isinstance(s, TransferStage)]
+    return next(s for s in stages if s.transfer.protocol == protocol)
 
 
 def test_what_the_longer_trial_takes_more_is_the_rate(study: StudyConfig):
+    full = transfer_of(study, "finetune")
     short, long = (
-        Trial(s, {}, seconds=2 + 0.5 * units(s), bytes=10 * units(s))
-        for s in (trials(study, n)["transfer (finetune)"] for n in (1, 5))
+        Measurement(s, {}, seconds=2 + 0.5 * s.units, bytes=10 * s.units)
+        for s in (full.reduce(n, {}) for n in (1, 5))
     )
-    found = rate(short, long)
+    found = rate_of(short, long)
     assert (found.each, found.once, found.bytes) == (pytest.approx(0.5), pytest.approx(2), 10)
-    real = next(s for s in plan(study)[0].stages if s.label.startswith("transfer (finetune)"))
-    assert found.seconds(real) == pytest.approx(2 + 0.5 * 3200)
+    assert found.seconds(full) == pytest.approx(2 + 0.5 * 3200)
 
 
 def test_a_linear_probe_encodes_its_frames_once_and_learns_from_samples_of_them(study: StudyConfig):
-    def trial(stage: Stage) -> Trial:
-        encoding, learning = 0.2 * units(stage.needs[0]), 0.01 * units(stage)
+    def measured(stage: TransferStage) -> Measurement:
+        encoding, learning = 0.2 * stage.labelled.units, 0.01 * stage.units
         waited = {"data_wait_seconds": encoding, "wall_seconds": encoding + learning}
-        return Trial(stage, waited, seconds=1 + encoding + learning, bytes=0)
+        return Measurement(stage, waited, seconds=1 + encoding + learning, bytes=0)
 
-    short, long = (trial(trials(study, n)["transfer (linear)"]) for n in (1, 5))
-    real = next(s for s in plan(study)[0].stages if s.label.startswith("transfer (linear)"))
-    assert rate(short, long).seconds(real) == pytest.approx(1 + 0.2 * 24 * 60 + 0.01 * 16000)
+    full = transfer_of(study, "linear")
+    short, long = (measured(full.reduce(n, {})) for n in (1, 5))
+    assert rate_of(short, long).seconds(full) == pytest.approx(1 + 0.2 * 24 * 60 + 0.01 * 16000)
+
+
+def reduced(study: StudyConfig, steps: int) -> dict[Stage, Stage]:
+    """The reduced stages of a study by the full ones."""
+    known: dict[str, Stage] = {}
+    return {s: s.reduce(steps, known) for run in plan(study) for s in run.stages}
+
+
+def test_a_reduced_stage_is_of_the_same_cost_class_with_fewer_units(study: StudyConfig):
+    short, long = reduced(study, 1), reduced(study, 5)
+    for full, small in short.items():
+        assert full.cost_class == small.cost_class == long[full].cost_class, full
+        assert small.units <= long[full].units <= full.units, full
+        assert type(small) is type(full)
+        assert small.waits_for == tuple(short[need] for need in full.waits_for), "what is shared stays shared"
+    assert sum(long[full].units > small.units for full, small in short.items()) > len(short) / 2
 
 
 def test_what_is_done_costs_nothing(tmp_path: Path):
@@ -53,7 +69,11 @@ def test_what_is_done_costs_nothing(tmp_path: Path):
         folder = stage.folder(tmp_path / STAGES)
         folder.mkdir(parents=True)
         write_json(folder / "done.json", {})
-    for found in (bill(study, tmp_path), bill(study, stages=tmp_path / STAGES)):
+    runs = plan(study)
+    for found in (
+        estimate_cost(study, runs, tmp_path),
+        estimate_cost(study, runs, stages=tmp_path / STAGES),
+    ):
         assert (found.stages, found.done, found.rows) == (len(every), len(every), 0)
         assert found.core_s == found.wall_s == 0
     assert [p.name for p in tmp_path.iterdir()] == [STAGES]

@@ -7,7 +7,6 @@ import yaml
 
 from studies.commands import STUDIES
 from studies.run.pipeline import RunPlan, plan
-from studies.run.stage import Stage
 from studies.spec.config import load_study
 
 MIX_IN = STUDIES / "mix-in.yaml"
@@ -19,30 +18,24 @@ def mixed(preset: str, arm: str = "mixed") -> RunPlan:
     )
 
 
-def of(stages: tuple[Stage, ...], kind: str) -> list[Stage]:
-    return [s for s in stages if s.kind == kind]
-
-
 @pytest.mark.parametrize("preset", ["smoke", "gpu", "paper"])
 def test_only_rgb_of_the_transfer_houses_is_there(preset: str):
     planned = mixed(preset)
     (pretrain,) = planned.phases
-    home, away = (s for s in pretrain.needs if s.kind == "store")
-    assert away.config["sensory"] == ["rgb"]
-    assert "sensory" not in home.config
-    assert pretrain.config["modalities"] == {"transfer": ("rgb",)}
-    tokens = of(planned.stages, "tokens")
-    assert [s.config["modality"] for s in tokens if away in s.needs] == ["rgb"]
-    assert len([s for s in tokens if home in s.needs]) == 4
-    for tokenizer in of(planned.stages, "tokenizer"):
-        both = tokenizer.config["modality"] == "rgb"
-        assert set(tokenizer.needs) == ({home, away} if both else {home})
+    home, away = pretrain.stores
+    assert away.sensory == ("rgb",)
+    assert home.sensory is None
+    assert pretrain.shown == (None, ("rgb",))
+    assert [s.modality for s in pretrain.tokens if s.store == away] == ["rgb"]
+    assert len([s for s in pretrain.tokens if s.store == home]) == 4
+    for modality, tokenizer in pretrain.tokenizers.items():
+        assert tokenizer.stores == ((home, away) if modality == "rgb" else (home,))
 
 
 def test_an_arm_has_all_sensors():
     pretrain = mixed("gpu", "all-sensors").phases[0]
-    assert not [s for s in pretrain.needs if "sensory" in s.config]
-    assert "modalities" not in pretrain.config
+    assert all(store.sensory is None for store in pretrain.stores)
+    assert pretrain.shown == (None, None)
 
 
 @pytest.mark.parametrize(

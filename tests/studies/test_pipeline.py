@@ -25,7 +25,7 @@ from studies.report.report import write_report
 from studies.run.pipeline import plan
 from studies.run.runner import HEAD, STAGES, read_rows, run_study
 from studies.run.stage import Stage
-from studies.spec.config import Seeds, StudyConfig, load_study
+from studies.spec.config import MachineConfig, Seeds, StudyConfig, load_study
 from training.models.encoder import EncoderConfig
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig, evaluate
@@ -145,9 +145,9 @@ def test_what_each_stage_reads(study: StudyConfig, tmp_path: Path, monkeypatch: 
         seen.setdefault(kind[0], set()).update((self.role, m) for m in modalities)
         return read(self, ids, modalities)
 
-    def watched_run(self: Stage, root: Path) -> Any:
+    def watched_run(self: Stage, root: Path, machine: MachineConfig) -> Any:
         kind[0] = self.kind
-        return run(self, root)
+        return run(self, root, machine)
 
     monkeypatch.setattr(Frames, "read", watched_read)
     monkeypatch.setattr(Stage, "run", watched_run)

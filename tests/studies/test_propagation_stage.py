@@ -6,6 +6,9 @@ import pytest
 
 from studies.commands import STUDIES
 from studies.run.pipeline import RunPlan, plan
+from studies.run.stages.evaluate import EvaluateStage
+from studies.run.stages.propagate import PropagateStage
+from studies.run.stages.transfer import TransferStage
 from studies.spec.config import StudyConfig, load_study
 
 
@@ -19,29 +22,32 @@ def plans(study: StudyConfig) -> dict[str, RunPlan]:
     return {p.run.arm: p for p in plan(study)}
 
 
+def model_of(plan: RunPlan) -> TransferStage:
+    """The model that a run evaluates."""
+    evaluation = plan.evaluations["test"]
+    assert isinstance(evaluation, EvaluateStage)
+    return evaluation.model
+
+
 @pytest.mark.parametrize("arm", ["scratch", "tst-mm"])
 def test_a_student_learns_from_its_teachers_guesses(plans: dict[str, RunPlan], arm: str):
-    teacher = plans[arm].evaluations["test"].needs[1]
-    student = plans[f"{arm}-student"].evaluations["test"].needs[1]
-    (guesses,) = [s for s in student.needs if s.kind == "propagate"]
-    assert teacher.kind == student.kind == "transfer"
-    store, teaches = guesses.needs
-    assert teaches.key == teacher.key != student.key, "the teacher is tuned once, for its own row too"
-    assert store.config["role"] == "pretrain"
-    assert student.needs[-1].key == store.key
-    begun = [s.key for s in teacher.needs if s.kind == "pretrain"]
-    assert begun == [s.key for s in student.needs if s.kind == "pretrain"], "both begin at the same encoder"
+    teacher, student = (model_of(plans[name]) for name in (arm, f"{arm}-student"))
+    guesses = student.pseudo
+    assert isinstance(guesses, PropagateStage)
+    assert guesses.teacher == teacher != student, "the teacher is tuned once, for its own row too"
+    assert guesses.store.role == "pretrain"
+    assert student.unlabelled == guesses.store
+    assert student.start == teacher.start, "both begin at the same encoder"
 
 
 def test_guesses_are_of_what_was_learned_and_are_held_against_what_is_judged(plans: dict[str, RunPlan]):
     student = plans["tst-mm-student"]
-    (learned,) = [s for s in student.phases[0].needs if s.kind == "store"]
+    (learned,) = student.phases[0].stores
     evaluation = student.evaluations["test"]
-    guessed = {n.key for s in student.stages if s.kind == "propagate" for n in s.needs if n.kind == "store"}
-    assert guessed == {learned.key}
-    assert learned.key in {s.key for s in evaluation.needs}
+    assert {s.store for s in student.stages if isinstance(s, PropagateStage)} == {learned}
+    assert learned in evaluation.needs
     alone = plans["scratch-student"].evaluations["test"]
-    assert learned.key in {s.key for s in alone.needs}, "seen through a teacher is seen"
+    assert learned in alone.needs, "seen through a teacher is seen"
 
 
 @pytest.mark.parametrize(

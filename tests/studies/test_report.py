@@ -16,7 +16,7 @@ from studies.report.analysis.claims import claims, compared, diagonal, scope
 from studies.report.analysis.metrics_text import digits, gain, label, signed
 from studies.report.analysis.rows import Point, Table
 from studies.report.differing import MISSING, differing
-from studies.report.figures.pictures import loss_panels
+from studies.report.figures.stage_sections import loss_panels, stage_drawings
 from studies.report.report import write_report
 from studies.spec.report import ReportConfig
 from tests.studies.planted_rows import bars, curve, heatmap, paths
@@ -42,18 +42,19 @@ def test_each_form_draws_and_reaches_for_nothing(tmp_path, make: Callable[..., l
         assert outside not in page
     assert "Every point" in page
     assert "Runs and their cost" in page
-    for gone in ("Predictions beside truth", "What the body sensed", "The houses it is judged in"):
+    for gone in ("Predictions beside truth", "What the body sensed", "The houses it is evaluated in"):
         assert gone not in page, "only rows are there, so there is nothing to show"
 
 
-def test_losses_of_two_protocols_are_not_drawn_over_each_other():
+def test_losses_of_two_protocols_are_not_drawn_over_each_other(tmp_path):
     rows = bars()
     for row in rows:
         probe = next(s for s in row["stages"].values() if s["kind"] == "transfer") | {
             "label": "transfer (linear) from scratch"
         }
         row["stages"][f"linear-{row['arm']}-{row['repeat']}"] = probe
-    panels = loss_panels(Table(rows), "transfer")
+    data = Table(rows)
+    panels = loss_panels(data, stage_drawings(tmp_path, data))["Learning", "Transfer loss"]
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     assert set(panels) == {f"{arm}, {way}" for arm in arms for way in ("finetune", "linear")}
     assert sum(map(len, panels.values())) == 2 * len(rows)
@@ -248,7 +249,7 @@ def test_pictures_come_where_stage_folders_are(tmp_path):
     assert page.count(PNG) == 4
     assert "Predictions beside truth" in page
     assert "Judged set test, repeat 0" in page
-    assert "The houses it is judged in" in page
+    assert "The houses it is evaluated in" in page
     assert "</span>wall" in page
 
 

@@ -17,6 +17,12 @@ from studies.run import pipeline
 from studies.run.pipeline import RunPlan, plan, plan_run
 from studies.run.runner import saved_by_sharing
 from studies.run.stage import Stage
+from studies.run.stages.evaluate import EvaluateStage
+from studies.run.stages.pretrain import PretrainStage
+from studies.run.stages.store import StoreStage
+from studies.run.stages.tokenizer import TokenizerStage
+from studies.run.stages.tokens import TokensStage
+from studies.run.stages.transfer import TransferStage
 from studies.spec.config import load_study
 from studies.spec.run import Houses, RunConfig
 
@@ -41,16 +47,16 @@ def upstream(stage: Stage) -> dict[str, Stage]:
     return found
 
 
-def stores(stages: dict[str, Stage], role: str) -> list[Stage]:
-    return [s for s in stages.values() if s.kind == "store" and s.config["role"] == role]
+def stores(stages: dict[str, Stage], role: str) -> list[StoreStage]:
+    return [s for s in stages.values() if isinstance(s, StoreStage) and s.role == role]
 
 
-def houses(store: Stage) -> Houses:
+def houses(store: StoreStage) -> Houses:
     """The houses that a store is of, by what their stage makes and not by their name."""
-    return Houses.model_validate({k: store.needs[0].config[k] for k in Houses.model_fields})
+    return store.houses.houses
 
 
-def pool(store: Stage) -> str:
+def pool(store: StoreStage) -> str:
     return load_family(houses(store).family).pool
 
 
@@ -60,31 +66,32 @@ def leaks(planned: RunPlan) -> list[str]:
     upper, apart = planned.run.config.upper_bound, planned.run.config.apart
     found = []
     for stage in every.values():
-        if stage.kind == "evaluate":
+        if isinstance(stage, EvaluateStage):
             continue
         known = upstream(stage)
-        if stage.kind != "store" and stores(known, "eval"):
+        if not isinstance(stage, StoreStage) and stores(known, "eval"):
             found.append(f"{stage.label}: learns from frames that are judged by")
-        if stage.kind in ("tokenizer", "tokens", "pretrain") and stores(known, "transfer"):
+        if isinstance(stage, TokenizerStage | TokensStage | PretrainStage) and stores(known, "transfer"):
             found.append(f"{stage.label}: learns from a store that has labels")
-    tuned = [s for s in every.values() if s.kind == "transfer"]
+    tuned = [s for s in every.values() if isinstance(s, TransferStage)]
+    scored = [s for s in planned.evaluations.values() if isinstance(s, EvaluateStage)]
     labelled = [s for stage in tuned for s in stores(upstream(stage), "transfer")]
-    same = {s.needs[0].key for s in labelled}  # these very houses, sensed anew without labels
-    others = [s for s in stores(every, "pretrain") if s.needs[0].key not in same] + stores(every, "eval")
+    same = {s.houses.key for s in labelled}  # these very houses, sensed anew without labels
+    others = [s for s in stores(every, "pretrain") if s.houses.key not in same] + stores(every, "eval")
     for label in labelled:
         for other in others:
             if houses(label).shares_a_house(houses(other)) and not upper:
                 found.append(f"labels of {label.label}: a house of {other.label}, and no upper bound")
             if pool(label) == pool(other) and apart and not upper:
                 found.append(f"labels of {label.label}: furnished as {other.label}, and nothing says so")
-    for stage in (*tuned, *planned.evaluations.values()):
-        if stage.config["upper_bound"] != upper:
+    for stage in (*tuned, *scored):
+        if stage.upper_bound != upper:
             found.append(f"{stage.label}: is not marked as the upper bound that it is")
     for stage in tuned:
-        if {s.key for s in others} - {s.key for s in stage.waits_for} and not upper:
+        if set(others) - set(stage.waits_for) and not upper:
             found.append(f"{stage.label}: its guard does not know all spaces that are judged or learned")
-    for stage in planned.evaluations.values():
-        if {s.key for s in stores(every, "pretrain")} - {s.key for s in stage.needs}:
+    for stage in scored:
+        if set(stores(every, "pretrain")) - set(stage.needs):
             found.append(f"{stage.label}: its poses are not held against all that were learned")
     return list(dict.fromkeys(found))
 
@@ -97,7 +104,7 @@ def test_nothing_leaks(path: Path, preset: str):
     for planned in plans:
         assert not leaks(planned), planned.run.label
         for run_store in stores({s.key: s for s in planned.stages}, "pretrain"):
-            assert "semantic" not in json.dumps(run_store.config), "labels are no sensory modality"
+            assert "semantic" not in json.dumps(run_store.settings), "labels are no sensory modality"
     study.report.check(
         {p.run.arm: tuple(p.run.point) for p in plans}, {a: tuple(v) for a, v in study.levels.items()}
     )
@@ -120,9 +127,9 @@ def planted(**changed: Any) -> list[str]:
     """Leaks of a good run with fields changed behind the back of the configuration's own checks."""
     study = load_study(STUDIES / "demo.yaml", "smoke")
     good = next(r for r in study.runs() if r.arm == "tst-mm")
-    assert not leaks(plan_run(good, study.machine))
+    assert not leaks(plan_run(good))
     config = RunConfig.model_copy(good.config, update=changed)
-    return leaks(plan_run(good.model_copy(update={"config": config}), study.machine))
+    return leaks(plan_run(good.model_copy(update={"config": config})))
 
 
 def with_houses(name: str, **fields: Any) -> dict[str, Houses]:
@@ -150,14 +157,14 @@ def test_furniture_of_the_test_house_is_found():
 def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, role: str, words: str):
     right = pipeline._store
 
-    def wrong(config: RunConfig, name: str, asked: str, *rest: Any) -> Stage:
+    def wrong(config: RunConfig, name: str, asked: str, *rest: Any) -> StoreStage:
         return right(config, name, role if asked == "pretrain" else asked, *rest)  # pyright: ignore[reportArgumentType]
 
     study = load_study(STUDIES / "demo.yaml", "smoke")
     good = next(r for r in study.runs() if r.arm == "tst-mm")
-    assert not leaks(plan_run(good, study.machine))
+    assert not leaks(plan_run(good))
     monkeypatch.setattr(pipeline, "_store", wrong)
-    found = leaks(plan_run(good, study.machine))
+    found = leaks(plan_run(good))
     for kind in ("tokenizer rgb", "tokens depth", "pre-training mm"):
         assert any(leak.startswith(kind) and words in leak for leak in found), found
 
@@ -167,7 +174,7 @@ def test_a_bound_that_is_not_marked_is_found():
     bound = next(r for r in study.runs() if r.arm == "tst-mm-supervised")
     assert bound.config.upper_bound
     hidden = RunConfig.model_copy(bound.config, update={"upper_bound": False})
-    assert leaks(plan_run(bound.model_copy(update={"config": hidden}), study.machine))
+    assert leaks(plan_run(bound.model_copy(update={"config": hidden})))
     marked = {r.arm for r in study.runs() if r.config.upper_bound}
     assert marked == {"supervised", "tst-mm-supervised"}
 

@@ -1,0 +1,65 @@
+"""An evaluation: a tuned model is scored on the held-out frames of one set of houses.
+
+It alone opens evaluation frames, proves that no pose of theirs was seen before, and refuses a model that was
+tuned on labels of their houses, except in a run that is marked as an upper bound.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from engine.store.access import EvalFrames, Frames, PretrainFrames, UpperBoundFrames, check_held_out
+from engine.store.store import Store
+from studies.run.stage import Stage, changed
+from studies.run.stages.store import StoreStage
+from studies.run.stages.transfer import TransferStage
+from studies.spec.config import MachineConfig
+from training.transfer.evaluate import EvaluateConfig, evaluate
+
+
+class EvaluateStage(Stage):
+    kind = "evaluate"
+    rank = 7
+    unit = "frames"
+    trains = True
+
+    name: str = Field(exclude=True)
+    """Name of the evaluation in its study: set of houses, and protocol where it is not fine-tuning."""
+    evaluate: EvaluateConfig
+    """How it is scored."""
+    upper_bound: bool
+    """Whether the model was tuned on labels of these houses."""
+    store: StoreStage
+    """The held-out frames."""
+    model: TransferStage
+    """The tuned model."""
+    seen: tuple[StoreStage, ...]
+    """Stores that the model was pre-trained on or took pseudo-labels of: their poses must differ."""
+    labelled: StoreStage | None = None
+    """Labelled frames of the same houses (upper bound): their poses must differ too."""
+
+    @property
+    def label(self) -> str:
+        return f"in {self.name}: {self.model.label.removeprefix('transfer ')}"
+
+    def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
+        frames = EvalFrames(Store.open(self.store.path(root)))
+        seen: list[Frames] = [PretrainFrames(store.path(root)) for store in self.seen]
+        seen += [UpperBoundFrames(self.labelled.path(root))] if self.labelled else []
+        least = min((check_held_out(view, frames) for view in seen), default=math.inf)
+        model, out = self.model.folder(root), self.folder(root)
+        metrics = evaluate(self.evaluate, frames, model, out, upper_bound=self.upper_bound)
+        return metrics | ({} if least == math.inf else {"least_distance_to_learned_m": least})
+
+    @property
+    def units(self) -> int:
+        return self.store.units
+
+    @property
+    def cost_settings(self) -> dict[str, Any]:
+        return super().cost_settings | {"model": self.model.cost_settings}
+
+    def reduced(self, steps: int) -> dict[str, Any]:
+        return {"evaluate": changed(self.evaluate, threads=1)}
