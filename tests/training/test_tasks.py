@@ -162,6 +162,13 @@ def test_fields_of_a_task_from_outside_stand_under_its_name():
         TransferConfig.model_validate({"task": "mean_depth", "mean_depth": {"beams": 4}})
 
 
+def test_keys_of_the_release_before_mean_those_of_segmentation(capsys):
+    config = TransferConfig.model_validate({"balance": 0.25, "head": {"depth": 2}, "knn": {"k": 3}})
+    own = config.segmentation
+    assert (own.balance, own.head.depth, own.knn.k) == (0.25, 2, 3)
+    assert "balance is now segmentation.balance" in capsys.readouterr().err
+
+
 def test_unknown_tasks_and_protocols_that_a_task_lacks_are_refused():
     with pytest.raises(ValidationError, match="choose from segmentation, mean_depth"):
         TransferConfig.model_validate({"task": "telepathy"})
