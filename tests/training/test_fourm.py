@@ -120,7 +120,7 @@ def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: Wor
     )
     config = PRESET.model_copy(update=small)
     metrics = pretrain(config, world.pretrain, world.tokenizers, tmp_path / "run")
-    said = metrics["start"]
+    said = metrics["warm_start"]
     assert "tensors taken" in capsys.readouterr().out
     # All of the trunk, and the vectors of the four modalities. Not the vocabularies: ours are our own.
     parts = ("encoder.", "blocks.", "norm.", "context.")
@@ -133,7 +133,7 @@ def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: Wor
     assert said["missing"] == []
     assert said["remade"] == list(STORE_NAMES)
     assert "encoder_embeddings.tok_clip@224.token_emb.weight" in said["extra"]
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["start"] == said
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["warm_start"] == said
 
 
 def test_the_preset_is_of_size_b_and_masks_as_4m21_does():

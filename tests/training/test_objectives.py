@@ -8,6 +8,7 @@ import pytest
 
 from tests.training.conftest import TINY_PRETRAIN, TINY_TRANSFER, World, mm
 from tests.training.objective_kit import ENCODER, IMAGE, ObjectiveKit
+from training.common.checkpoint import STATE
 from training.models.encoder import EncoderConfig
 from training.models.modality import TokenSpec
 from training.pretrain import pretrain as loop
@@ -124,7 +125,7 @@ def test_killed_and_resumed_gives_the_same_bits(world: World, name: str, tmp_pat
     whole = pretrain(config(name), world.pretrain, given, tmp_path / "whole")
     with pytest.raises(Killed):
         pretrain(config(name), world.pretrain, given, tmp_path / "cut", loop.World(report=die))
-    assert (tmp_path / "cut" / loop.STATE).exists()
+    assert (tmp_path / "cut" / STATE).exists()
     cut = pretrain(config(name), world.pretrain, given, tmp_path / "cut")
     assert cut["curve"] == whole["curve"]
     weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]

@@ -19,6 +19,7 @@ from engine.store.access import PretrainFrames
 from engine.store.errors import LeakError
 from tests.training.conftest import TINY_PRETRAIN, World
 from training.common import checkpoint
+from training.common.checkpoint import STATE
 from training.common.optimiser import make_adamw, set_rate, warmup_cosine
 from training.models.encoder import EncoderConfig
 from training.models.modality import TokenSpec
@@ -80,14 +81,14 @@ def test_killed_and_resumed_gives_the_same_bits(world: World, objective: str, tm
         patch.setattr(loop, "warmup_cosine", die_at_step_5)
         with pytest.raises(Killed):
             pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "cut")
-    assert (tmp_path / "cut" / loop.STATE).exists()
+    assert (tmp_path / "cut" / STATE).exists()
     assert not (tmp_path / "cut" / "metrics.json").exists()
     cut = pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "cut")
     assert cut["curve"] == whole["curve"]
     assert cut["loss"] == whole["loss"]
     weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
     assert weights[0] == weights[1]
-    assert not (tmp_path / "cut" / loop.STATE).exists()
+    assert not (tmp_path / "cut" / STATE).exists()
 
 
 def train_and_die(store: Path, tokenizers: dict[str, Path], out: Path, step: int) -> None:

@@ -89,7 +89,7 @@ def start(config: PretrainConfig, world: World, tmp_path: Any, **changes: Any) -
 def test_going_on_from_a_finished_pretraining(world: World, tmp_path):
     first = pretrain(SHORT, world.pretrain, world.tokenizers, tmp_path / "first")
     still = start(SHORT, world, tmp_path, samples=16, base_lr=1e-12, weight_decay=0.0)
-    assert still["start"] == {"from": str(tmp_path / "first"), "frames_digest": first["frames_digest"]}
+    assert still["warm_start"] == {"from": str(tmp_path / "first"), "frames_digest": first["frames_digest"]}
     weights = [load_tensors(tmp_path / d / "model.safetensors")[0] for d in ("first", "second")]
     assert weights[0].keys() == weights[1].keys()
     for name, value in weights[0].items():

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from tests.training.conftest import MODALITIES, World
 from tests.training.tiny_world import make_store
 from tests.training.tokenizer_kit import TokenizerKit
 from training.commands import ShowCommand, show_tokenizers
+from training.common.checkpoint import STATE, load_tensors
 from training.models.modality_transforms import MODALITY_TRANSFORMS
+from training.tokenizers import tokenizer as loop
 from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize
@@ -196,3 +199,36 @@ def test_an_edge_is_drawn_from_a_chance_of_one_in_four(edges: int, drawn: bool):
     losses = torch.stack([kind.loss(torch.full_like(x, y), x) for y in outputs.tolist()])
     best = torch.full_like(x, outputs[losses.argmin()].item())
     assert (kind.to_image(best) > 0).all() == drawn
+
+
+@pytest.mark.parametrize("changes", [{"quantiser": "fsq"}, {"codes": 64, "decay": 0.2}])
+def test_killed_and_resumed_gives_the_same_bits(
+    world: World, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Weights, moments, codebook, the generator that revives codes, and which batch comes next; with a decay
+    as fast as this, codes die and are revived from one step to the next."""
+    config = SMALL.model_copy(update={"steps": 9, "checkpoint_every": 3, **changes})
+    whole = train_tokenizer(world.pretrain, "rgb", config, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    rate = loop.warmup_cosine
+
+    def die(*args: Any) -> float:
+        if args[0] == 7:
+            raise Killed
+        return rate(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "warmup_cosine", die)
+        with pytest.raises(Killed):
+            train_tokenizer(world.pretrain, "rgb", config, tmp_path / "cut")
+    held = load_tensors(tmp_path / "cut" / STATE)
+    assert held[1]["step"] == 6
+    cut = train_tokenizer(world.pretrain, "rgb", config, tmp_path / "cut")
+    assert cut["curve"] == whole["curve"]
+    assert [step for step, _ in cut["curve"]] == list(range(1, 10))
+    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
+    assert weights[0] == weights[1]
+    assert not (tmp_path / "cut" / STATE).exists()

@@ -20,6 +20,8 @@ from training.common.sharded_tensors import like, whole
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 METRICS = "metrics.json"
+STATE = "training.safetensors"
+"""What a killed training goes on from; gone when it has ended."""
 
 
 def write_json(path: Path, value: Any) -> None:

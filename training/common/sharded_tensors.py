@@ -1,5 +1,6 @@
 """Gathers tensors that FSDP shards over processes, and shards them again: checkpoints hold whole tensors."""
 
+import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -10,7 +11,8 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def like(tensor: Tensor, model: Tensor) -> Tensor:
-    """A whole tensor shared out and placed as `model` is."""
+    """A whole tensor shared out and placed as `model` is, with its strides (fused optimisers take parameters
+    and moments to lie in memory alike)."""
     if isinstance(model, DTensor):
         return distribute_tensor(tensor.to(model.device), model.device_mesh, model.placements)
-    return tensor.to(model.device)
+    return torch.empty_like(model, dtype=tensor.dtype).copy_(tensor)

@@ -30,12 +30,12 @@ from engine.stream.mixture import MixedFrames
 from engine.stream.order import View
 from engine.stream.ray_stream import shard_tickets, ticket_data_config, ticket_dataset
 from scenes.config import Config
-from training.common.checkpoint import METRICS, load_tensors, read_json, write_json
+from training.common.checkpoint import METRICS, STATE, load_tensors, read_json, write_json
 from training.common.optimiser import pick_device, use_threads
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import Tickets
-from training.pretrain.pretrain import STATE, World, pretrain
+from training.pretrain.pretrain import World, pretrain
 from training.pretrain.warm_start import continue_from
 
 PROGRESS = "progress.json"

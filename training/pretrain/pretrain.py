@@ -11,7 +11,6 @@ proportion (`engine.stream.mixture`), each with all modalities or some; none of 
 curve and metrics come out in `<out>/metrics.json`, weights in `model.safetensors`, and while it runs
 TensorBoard's event files in `tensorboard`."""
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -19,15 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from engine.stream.order import View
 from training.common.checkpoint import (
     CONFIG,
     METRICS,
+    STATE,
     WEIGHTS,
     Writer,
     load_training,
@@ -48,17 +46,17 @@ from training.common.optimiser import (
     use_threads,
     warmup_cosine,
 )
+from training.common.progress import Progress
 from training.common.sharded_tensors import whole
 from training.models.blocks import parameter_counts
 from training.pretrain.build import build_objective
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import Step, Tickets, passes_of, prefetch, steps
+from training.pretrain.objective import Objective
 from training.pretrain.parallel import gathering, join, shard, summed
 from training.pretrain.tensorboard import TensorBoardWriter, ThroughputMeter
 from training.pretrain.views import check_unlabelled
 from training.pretrain.warm_start import continue_from
-
-STATE = "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -91,112 +89,46 @@ def pretrain(
     check_unlabelled(frames)
     if config.warm_start is not None and start_from is not None:
         raise ValueError(f"start from {config.warm_start} or from {start_from}, not from both")
-    lanes = config.split
-    lanes.check(world.size)
+    config.split.check(world.size)
     out.mkdir(parents=True, exist_ok=True)
     threads = use_threads(config.threads)
     device = pick_device(config.device)
     objective = build_objective(config, frames, tokenizers).to(device)
     resumed = (out / STATE).exists()
-    start = None  # what was taken of a checkpoint
+    taken = None  # what was taken of a checkpoint
     if not resumed and config.warm_start is not None:
-        start = objective.load_4m(config.warm_start)
+        taken = objective.load_4m(config.warm_start)
     elif not resumed and start_from is not None:
-        start = continue_from(config, objective, start_from)
-    shared_out = config.parallel == "fsdp" and world.size > 1
-    if shared_out:
+        taken = continue_from(config, objective, start_from)
+    if config.parallel == "fsdp" and world.size > 1:
         shard(objective, device)
     optimiser = make_adamw(objective, config.weight_decay)
-    parameters = list(objective.parameters())
-
-    # Go on where a killed run stood. recent: losses of steps that the curve has not taken in yet.
-    done, curve, recent, seconds = 0, [], [], 0.0
+    progress = Progress(config.steps)
     if resumed:
         facts = load_training(out / STATE, objective, optimiser)
-        done, curve, recent, seconds = (facts[k] for k in ("step", "curve", "recent", "seconds"))
-        start = facts["start"]
-
-    run: Any = torch.compile(objective) if config.compile else objective
-    if world.size > 1:
-        run = join(run, device)
-    mine = lanes.of(world.rank, world.size)
-    tickets = (world.tickets or partial(lanes.tickets, frames))(mine, done)
-    passes = passes_of(lanes, world.size, config.micro_batch)
-    made = steps(objective, lanes.batches(frames, objective.reads, mine, tickets), lanes, mine, passes, done)
-    every = max(1, config.steps // 100)  # the curve has about a hundred points, each a mean
-    last: dict[str, float] = {}
-    started, waited = time.monotonic(), 0.0
-    bar = tqdm(
-        range(done, config.steps), initial=done, total=config.steps, desc=f"pretrain {config.objective}",
-        unit="step", mininterval=1.0, disable=world.rank > 0,
-    )  # fmt: skip
+        progress.restore(facts)
+        taken = facts["warm_start"]
     meter = ThroughputMeter(objective, config.batch, device, config.bf16, world.size)
-    with ExitStack() as stack:
-        loader = stack.enter_context(closing(prefetch(made)))
-        writer = stack.enter_context(Writer(out / STATE))
-        tensorboard = (
-            TensorBoardWriter(out, meter, done, max(1, config.steps // 1000)) if world.rank == 0 else None
-        )
-        if tensorboard is not None:
-            stack.callback(tensorboard.close)
-        for step in bar:
-            asked = time.monotonic()
-            ready = next(loader)
-            waited += time.monotonic() - asked
-            rate = warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.peak_lr)
-            set_rate(optimiser, rate)
-            optimiser.zero_grad()
-            losses = backward(run, ready, device, config.bf16, world.size)
-            norm = whole(clip(parameters, config.clip))
-            recent.append(losses)
-            check_finite(losses["total"], norm.item(), step, f"pretrain {config.objective}")
-            optimiser.step()
-            objective.after_step(step + 1, config.steps)
-            writer.check()
-            if tensorboard is not None:
-                tensorboard.add(step + 1, losses, rate, norm.item(), waited)
-            world.report(step + 1, losses["total"])
-            if (step + 1) % every == 0 or step + 1 == config.steps:
-                last = {k: float(np.mean([r[k] for r in recent if k in r])) for r in recent for k in r}
-                curve.append([step + 1, last["total"]])
-                bar.set_postfix({k: f"{v:.3f}" for k, v in last.items()}, refresh=False)
-                recent = []
-            if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
-                spent = seconds + time.monotonic() - started
-                facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent, "start": start}
-                tensors = snapshot(objective, optimiser) if shared_out or world.rank == 0 else {}
-                if world.rank == 0:
-                    writer.save(tensors, facts)
-    this_time = time.monotonic() - started
-    fresh = (config.steps - done) * config.batch
+    _train(config, frames, objective, optimiser, out, world, progress, meter, taken)
+    used = meter.used(progress.fresh, progress.loop_seconds, progress.data_wait_seconds)
     metrics = {
-        "loss": last["total"],
-        "losses": last,
-        "curve": curve,
-        "steps": config.steps,
-        "wall_seconds": seconds + this_time,
-        "samples_per_second": fresh / this_time if fresh else None,
-        "data_wait_seconds": waited,
-        **(meter.used(config.steps - done, this_time, waited) if fresh else {}),
-        "gflop_per_sample": objective.train_flops() / 1e9,
-        "forward_flop_by_part": objective.flops(),
-        "parameters": sum(p.numel() for p in parameters),
-        "parameters_by_part": parameter_counts(getattr(objective, "model", objective)),
+        **progress.metrics(config.batch),
+        "losses": progress.losses,
+        **(used if progress.fresh else {}),
+        **_sizes(objective),
         "workers": world.size,
-        "passes": passes,
-        "encoder_parameters": sum(p.numel() for p in objective.encoder.parameters()),
+        "passes": passes_of(config.split, world.size, config.micro_batch),
         "threads": threads,
         "device": str(device),
         "precision": "bf16" if in_bf16(device, config.bf16) else "fp32",
         "frames_digest": frames.digest(),
-        "start": start,
+        "warm_start": taken,
     }
     weights = whole_state(objective)  # where it is shared out, every worker has a part in it
     if world.rank == 0:
-        size = frames.frame_shape("rgb")[0]
         facts = {
             "pretrain": config.model_dump(mode="json"),
-            "image": size,
+            "image": frames.frame_shape("rgb")[0],
             "tokens": objective.token_arrays(),
         }
         save_tensors(out / WEIGHTS, weights)
@@ -204,6 +136,68 @@ def pretrain(
         write_json(out / METRICS, metrics)
         (out / STATE).unlink(missing_ok=True)
     return metrics
+
+
+def _train(
+    config: PretrainConfig,
+    frames: View,
+    objective: Objective,
+    optimiser: torch.optim.Optimizer,
+    out: Path,
+    world: World,
+    progress: Progress,
+    meter: ThroughputMeter,
+    taken: dict[str, Any] | None,
+) -> None:
+    """The steps that are left, and checkpoints of them in `out`, which also keep `taken`."""
+    device, lanes = meter.device, config.split
+    run: Any = torch.compile(objective) if config.compile else objective
+    if world.size > 1:
+        run = join(run, device)
+    parameters = list(objective.parameters())
+    mine = lanes.of(world.rank, world.size)
+    tickets = (world.tickets or partial(lanes.tickets, frames))(mine, progress.done)
+    passes = passes_of(lanes, world.size, config.micro_batch)
+    batches = lanes.batches(frames, objective.reads, mine, tickets)
+    made = steps(objective, batches, lanes, mine, passes, progress.done)
+    with ExitStack() as stack:
+        loader = stack.enter_context(closing(prefetch(made)))
+        writer = stack.enter_context(Writer(out / STATE))
+        tensorboard = None
+        if world.rank == 0:
+            tensorboard = TensorBoardWriter(out, meter, progress.done, max(1, config.steps // 1000))
+            stack.callback(tensorboard.close)
+        for step in progress.loop(f"pretrain {config.objective}", quiet=world.rank > 0):
+            ready = progress.wait_for(loader)
+            rate = warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.peak_lr)
+            set_rate(optimiser, rate)
+            optimiser.zero_grad()
+            losses = backward(run, ready, device, config.bf16, world.size)
+            norm = whole(clip(parameters, config.clip))
+            check_finite(losses["total"], norm.item(), step, f"pretrain {config.objective}")
+            optimiser.step()
+            objective.after_step(step + 1, config.steps)
+            writer.check()
+            progress.add(losses)
+            if tensorboard is not None:
+                tensorboard.add(progress.done, losses, rate, norm.item(), progress.data_wait_seconds)
+            world.report(progress.done, losses["total"])
+            if progress.checkpoint_due(config.checkpoint_every):
+                shared_out = config.parallel == "fsdp" and world.size > 1
+                tensors = snapshot(objective, optimiser) if shared_out or world.rank == 0 else {}
+                if world.rank == 0:
+                    writer.save(tensors, progress.facts() | {"warm_start": taken})
+
+
+def _sizes(objective: Objective) -> dict[str, Any]:
+    """Parameters, and FLOPs of a sample, in all and by part."""
+    return {
+        "gflop_per_sample": objective.train_flops() / 1e9,
+        "forward_flop_by_part": objective.flops(),
+        "parameters": sum(p.numel() for p in objective.parameters()),
+        "parameters_by_part": parameter_counts(getattr(objective, "model", objective)),
+        "encoder_parameters": sum(p.numel() for p in objective.encoder.parameters()),
+    }
 
 
 def backward(run: nn.Module, step: Step, device: torch.device, bf16: bool, size: int) -> dict[str, float]:

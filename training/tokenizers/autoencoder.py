@@ -52,6 +52,8 @@ class TokenizerConfig(Config):
     fewer chunks: measured on what was trained on."""
     check_frames: int = Field(default=512, ge=1)
     """Frames, at most, on which error and usage are measured at the end."""
+    checkpoint_every: int = Field(default=200, ge=1)
+    """Steps between checkpoints."""
     seed: int = 0
     """Of weights, batch order and codebook."""
     threads: int = Field(default=0, ge=0)

@@ -7,6 +7,7 @@ these tokens has "no external access". A tenth of the frames, whole chunks of th
 to measure on: error, usage and perplexity stand in `metrics.json`, and `pictures.png` shows what is lost."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int64
-from tqdm import tqdm
 
 from engine.store.access import PretrainFrames
 from engine.stream.mixture import MixedFrames
-from engine.stream.stream import TicketReader
-from training.common.checkpoint import METRICS, write_json
+from engine.stream.stream import Batch, TicketReader
+from training.common.checkpoint import METRICS, STATE, load_training, save_training, write_json
 from training.common.optimiser import (
     check_finite,
     clip,
@@ -30,6 +30,7 @@ from training.common.optimiser import (
     use_threads,
     warmup_cosine,
 )
+from training.common.progress import Progress
 from training.models.modality_transforms import modality_transform
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
 from training.tokenizers.image_tokenizer import ImageTokenizer, save_tokenizer
@@ -44,7 +45,8 @@ Unlabelled = PretrainFrames | MixedFrames
 
 
 def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, out: Path) -> dict[str, Any]:
-    """Train, measure, and write `out`: weights, config, pictures, metrics (last). Returns the metrics.
+    """Train, measure, and write `out`: weights, config, pictures, metrics (last). Returns the metrics. Killed
+    and called again, it goes on at the last checkpoint and comes to the same bits.
 
     Raises ValueError for frames that do not divide into patches; FloatingPointError if training blows up.
     """
@@ -55,7 +57,7 @@ def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, 
         raise ValueError(
             f"{height}x{width} px do not divide into patches of {config.patch} px: set tokenizer.patch"
         )
-    started, cpu = time.monotonic(), time.process_time()
+    progress = Progress(config.steps, points=50, started=time.monotonic())
     threads = use_threads(config.threads)
     device = pick_device(config.device)
     with torch.random.fork_rng(devices=[]):  # the layers' own initialisers know no generator
@@ -69,8 +71,9 @@ def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, 
     if held.any():
         weights = np.asarray(frames.weights or np.ones(len(chunks)))
         reader.order = replace(reader.order, weights=tuple(np.where(held, 0.0, weights).tolist()))
-    curve = _fit(model, reader, generator, device)
-    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+    out.mkdir(parents=True, exist_ok=True)
+    _fit(model, reader, generator, device, progress, out / STATE)
+    timed = progress.metrics(config.batch) | {"cpu_seconds": progress.cpu_seconds}
     model.eval()
     spans = [np.arange(c.first, c.first + c.count) for c in chunks]
     of = {side: [s for s, h in zip(spans, held, strict=True) if h == side] for side in (True, False)}
@@ -81,17 +84,14 @@ def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, 
         "held_out_frames": len(unseen) if of[True] else 0,
         "on_trained": measure(model, frames, seen),
         "quantiser": config.quantiser,
-        "curve": curve,
-        "wall_seconds": seconds,
-        "cpu_seconds": cpu,
-        "samples_per_second": config.steps * config.batch / seconds,
+        **timed,
         "threads": threads,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    out.mkdir(parents=True, exist_ok=True)
     compare(frames, _evenly(unseen, 8), [(config.quantiser, model)]).save(out / PICTURES)
     save_tokenizer(out, "tokenizer", modality, config.model_dump(mode="json"), model.state_dict())
     write_json(out / METRICS, metrics)
+    (out / STATE).unlink(missing_ok=True)
     return metrics
 
 
@@ -107,37 +107,53 @@ def _evenly(ids: Int64[np.ndarray, " n"], count: int) -> Int64[np.ndarray, " k"]
 
 
 def _fit(
-    model: Tokenizer, reader: TicketReader, generator: torch.Generator, device: torch.device
-) -> list[tuple[int, float]]:
+    model: Tokenizer,
+    reader: TicketReader,
+    generator: torch.Generator,
+    device: torch.device,
+    progress: Progress,
+    state: Path,
+) -> None:
+    """Train, or go on at the checkpoint `state`. `generator`: of k-means and the revival of codes."""
     config = model.config
     optimiser = make_adamw(model, 1e-4)
-    batches = reader.batches()
-    # k-means wants several latents per code: gather first batches until there are.
-    first: list[torch.Tensor] = []
-    with torch.no_grad():
-        while sum(len(z) for z in first) < 4 * config.codes:
-            first.append(model.latents(model.input(next(batches)[model.modality])).flatten(0, 2))
-    model.quantiser.start(torch.cat(first), generator)
-    curve: list[tuple[int, float]] = []
-    recent: list[float] = []
-    bar = tqdm(range(config.steps), desc=f"tokenizer {model.modality}", unit="step", mininterval=1.0)
-    for step in bar:
+    if state.exists():
+        facts = load_training(state, model, optimiser)
+        progress.restore(facts)
+        generator.set_state(torch.tensor(list(bytes.fromhex(facts["generator"])), dtype=torch.uint8))
+        used = facts["start_batches"]
+        batches = reader.batches(used + progress.done)
+    else:
+        batches = reader.batches()
+        used = _start_codes(model, batches, generator)
+    for step in progress.loop(f"tokenizer {model.modality}"):
         set_rate(optimiser, warmup_cosine(step, config.steps, min(50, config.steps // 10), config.lr))
-        x = model.input(next(batches)[model.modality]).contiguous(memory_format=torch.channels_last)
+        images = progress.wait_for(batches)[model.modality]
+        x = model.input(images).contiguous(memory_format=torch.channels_last)
         with precision(device, config.bf16):
             y, _, commitment = model(x, generator)
         reconstruction = model.transform.loss(y, x)
         optimiser.zero_grad()
         (reconstruction + config.commitment * commitment).backward()
         norm = clip(model.parameters(), 1.0)
-        recent.append(reconstruction.item())
-        check_finite(recent[-1], norm.item(), step, f"tokenizer {model.modality}")
+        loss = reconstruction.item()
+        check_finite(loss, norm.item(), step, f"tokenizer {model.modality}")
         optimiser.step()
-        if (step + 1) % max(1, config.steps // 50) == 0:
-            curve.append((step + 1, float(np.mean(recent))))
-            bar.set_postfix(loss=f"{curve[-1][1]:.4f}", refresh=False)
-            recent = []
-    return curve
+        progress.add({"total": loss})
+        if progress.checkpoint_due(config.checkpoint_every):
+            random = {"generator": generator.get_state().numpy().tobytes().hex(), "start_batches": used}
+            save_training(state, model, optimiser, progress.facts() | random)
+
+
+@torch.no_grad()
+def _start_codes(model: Tokenizer, batches: Iterator[Batch], generator: torch.Generator) -> int:
+    """Let the quantiser begin with latents of the first batches; returns how many batches that took."""
+    first: list[torch.Tensor] = []
+    # k-means wants several latents per code.
+    while sum(len(z) for z in first) < 4 * model.config.codes:
+        first.append(model.latents(model.input(next(batches)[model.modality])).flatten(0, 2))
+    model.quantiser.start(torch.cat(first), generator)
+    return len(first)
 
 
 @torch.no_grad()

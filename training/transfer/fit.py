@@ -1,6 +1,5 @@
 """The loop that trains a task's head, and the encoder with it where the protocol tunes both."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from training.common.checkpoint import load_training, save_training
+from training.common.checkpoint import STATE, load_training, save_training
 from training.common.optimiser import (
     check_finite,
     clip,
@@ -20,13 +18,12 @@ from training.common.optimiser import (
     to_device,
     warmup_cosine,
 )
+from training.common.progress import Progress
 from training.transfer.config import TransferConfig
 from training.transfer.data import Sources, image_batches
 from training.transfer.model import TaskModel, drop_path
 from training.transfer.probe_features import FeatureExtractor
 from training.transfer.task import Targets, Task
-
-STATE = "training.safetensors"
 
 
 def fit(
@@ -46,27 +43,14 @@ def fit(
     # What is tuned, and what is run on a batch of `_batches`.
     tuned, forward = (model, model) if config.protocol == "finetune" else (model.head, model.decode)
     optimiser = make_adamw(tuned, config.weight_decay, rate_scale(config))
-    done, curve, recent, seconds = 0, [], [], 0.0
+    progress = Progress(config.steps, started=started)
     if (out / STATE).exists():
-        facts = load_training(out / STATE, tuned, optimiser)
-        done, curve, recent, seconds = (facts[k] for k in ("step", "curve", "recent", "seconds"))
+        progress.restore(load_training(out / STATE, tuned, optimiser))
     run = torch.compile(forward) if config.compile else forward
     parameters = list(tuned.parameters())
-    batches = _batches(config, task, model, sources, device, done)
-    every = max(1, config.steps // 100)
-    fresh_start, waited = time.monotonic(), 0.0
-    bar = tqdm(
-        range(done, config.steps),
-        initial=done,
-        total=config.steps,
-        desc=f"transfer {config.protocol}",
-        unit="step",
-        mininterval=1.0,
-    )
-    for step in bar:
-        asked = time.monotonic()
-        inputs, targets = next(batches)
-        waited += time.monotonic() - asked
+    batches = _batches(config, task, model, sources, device, progress.done)
+    for step in progress.loop(f"transfer {config.protocol}"):
+        inputs, targets = progress.wait_for(batches)
         set_rate(optimiser, warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.lr))
         with precision(device, config.bf16):
             output = run(*inputs, targets=targets)
@@ -74,27 +58,14 @@ def fit(
         optimiser.zero_grad()
         loss.backward()
         norm = clip(parameters, config.clip)
-        recent.append(loss.item())
-        check_finite(recent[-1], norm.item(), step, "transfer")
+        value = loss.item()
+        check_finite(value, norm.item(), step, "transfer")
         optimiser.step()
-        if (step + 1) % every == 0 or step + 1 == config.steps:
-            curve.append([step + 1, float(np.mean(recent))])
-            bar.set_postfix(loss=f"{curve[-1][1]:.3f}", refresh=False)
-            recent = []
-        if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
-            spent = seconds + time.monotonic() - started
-            facts = {"step": step + 1, "curve": curve, "recent": recent, "seconds": spent}
-            save_training(out / STATE, tuned, optimiser, facts)
-    this_time = time.monotonic() - fresh_start
-    return {
-        "loss": curve[-1][1],
-        "curve": curve,
-        "steps": config.steps,
-        "wall_seconds": seconds + time.monotonic() - started,
-        "samples_per_second": (config.steps - done) * config.batch / this_time,
-        "data_wait_seconds": waited,  # with linear probes, what encoding takes
-        "tuned_parameters": sum(p.numel() for p in parameters),
-    }
+        progress.add({"total": value})
+        if progress.checkpoint_due(config.checkpoint_every):
+            save_training(out / STATE, tuned, optimiser, progress.facts())
+    # With linear probes, the seconds spent waiting for data are what encoding takes.
+    return progress.metrics(config.batch) | {"tuned_parameters": sum(p.numel() for p in parameters)}
 
 
 def _batches(

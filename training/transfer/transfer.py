@@ -15,13 +15,21 @@ from typing import Any
 import numpy as np
 
 from engine.store.access import PretrainFrames, TransferFrames, UpperBoundFrames
-from training.common.checkpoint import CONFIG, METRICS, encoder_weights, read_json, save_model, write_json
+from training.common.checkpoint import (
+    CONFIG,
+    METRICS,
+    STATE,
+    encoder_weights,
+    read_json,
+    save_model,
+    write_json,
+)
 from training.common.optimiser import in_bf16, pick_device, use_threads
 from training.models.encoder import EncoderConfig
 from training.transfer.build import build_model
 from training.transfer.config import TransferConfig
 from training.transfer.data import LabelledFrames, Sources, facts_of_spaces, pseudo_labelled
-from training.transfer.fit import STATE, fit
+from training.transfer.fit import fit
 from training.transfer.model import TaskModel
 from training.transfer.probe_features import EncodedFrames, FeatureExtractor
 from training.transfer.task import Facts
