@@ -10,6 +10,7 @@ from importlib import metadata
 
 from agents.simulator import SIMULATORS, drawn_by
 from scenes.config import Config
+from scenes.disk_cache import FOLDER_VARIABLE, LIMIT_VARIABLE, default_cache
 from scenes.machine import available_cores
 from scenes.meshes.libraries.library import AssetLibrary, default_library
 
@@ -77,6 +78,7 @@ def findings() -> Iterator[tuple[str, str, str, str]]:
     if importlib.util.find_spec("ai2thor"):
         yield _unity()
     yield _library()
+    yield _cache()
     address = os.environ.get("RAY_ADDRESS")
     yield (
         "ok",
@@ -112,3 +114,12 @@ def _library() -> tuple[str, str, str, str]:
         return "ok", "furniture", library.describe(), ""
     fix = "sudo apt-get install --no-install-recommends sweethome3d-furniture"
     return "absent", "furniture", library.describe(), fix
+
+
+def _cache() -> tuple[str, str, str, str]:
+    kept = default_cache()
+    if kept.folder is None:
+        return "absent", "asset cache", "off: every process compiles its assets", f"unset {FOLDER_VARIABLE}"
+    count, held = kept.size()
+    bound = f"of at most {kept.limit_bytes / 1e9:g} GB ({LIMIT_VARIABLE})"
+    return "ok", "asset cache", f"{held / 1e9:.2f} GB in {count} files, {bound}, in {kept.folder}", ""

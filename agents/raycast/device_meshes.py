@@ -5,20 +5,20 @@ uses. Each house has walls of its own, so the cache is bounded: beyond its limit
 used.
 """
 
-import hashlib
 from collections import OrderedDict
 from functools import cache
 from typing import Any
 from weakref import WeakValueDictionary
 
-import cv2
 import numpy as np
 import warp as wp
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
 from agents.raycast import kernel_types as kt
-from agents.srgb import SRGB_TO_LINEAR, to_srgb8
+from agents.raycast.device_textures import DeviceTexture, packed
 from scenes.meshes.geometry import Material, Mesh
+from scenes.meshes.libraries.mesh_store import texture_digest
+from scenes.meshes.meshing import used_vertices
 from scenes.srgb import to_linear
 
 CACHE_BYTES = 3 << 30
@@ -27,53 +27,7 @@ CACHE_BYTES = 3 << 30
 SMALL = 512
 """Most faces of a part that is merged with the other small parts of its space into one mesh."""
 
-MAX_TEXTURE = 1024
-"""Longest side of a texture on the device [texels]; larger ones are scaled down."""
-
-
 _NO_COLORS = np.zeros((0, 3), np.uint8)
-
-
-class DeviceTexture:
-    """A texture and its mip levels on a device."""
-
-    def __init__(self, image: UInt8[np.ndarray, "h w 3"], device: str) -> None:
-        levels = mip_levels(image)
-        packed = [_packed(level) for level in levels]
-        row = kt.Texture()
-        row.texels = wp.array(np.concatenate(packed), dtype=wp.uint32, device=device)
-        starts = np.cumsum([0, *(len(p) for p in packed)])[:-1]
-        row.starts = wp.array(starts.astype(np.int32), dtype=wp.int32, device=device)
-        row.height, row.width = levels[0].shape[:2]
-        row.levels = len(levels)
-        self.row = row
-        self.bytes = sum(p.nbytes for p in packed)
-
-
-def mip_levels(image: UInt8[np.ndarray, "h w 3"]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
-    """Mip levels of an sRGB image, averaged in linear light, from MAX_TEXTURE at most down to one texel.
-
-    Raises ValueError for anything but uint8 [h, w, 3].
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"a texture is uint8 [h, w, 3], got {image.dtype} {image.shape}")
-    height, width = image.shape[:2]
-    linear = SRGB_TO_LINEAR[image]
-    shrink = MAX_TEXTURE / max(height, width)
-    if shrink < 1.0:
-        height, width = max(int(height * shrink), 1), max(int(width * shrink), 1)
-        linear = cv2.resize(linear, (width, height), interpolation=cv2.INTER_AREA)
-    levels = [to_srgb8(linear)]
-    while height > 1 or width > 1:
-        height, width = max(height >> 1, 1), max(width >> 1, 1)
-        linear = cv2.resize(linear, (width, height), interpolation=cv2.INTER_AREA)
-        levels.append(to_srgb8(linear))
-    return levels
-
-
-def _packed(image: np.ndarray) -> np.ndarray:
-    red, green, blue = (image[..., c].astype(np.uint32).ravel() for c in range(3))
-    return red | green << 8 | blue << 16
 
 
 class SubMesh:
@@ -95,7 +49,7 @@ class SubMesh:
         )
         self.row = row
         # World boxes are fitted to these vertices; the box of a transformed local box would be looser.
-        self.points = mesh.vertices[np.unique(corners)].astype(np.float64)
+        self.points = mesh.vertices[used_vertices(corners, len(mesh.vertices))].astype(np.float64)
         self.corners = mesh.vertices[corners] if len(faces) <= SMALL else None  # [f, 3, 3]
         self.bytes = 4 * corners.size * 6  # indices, and Warp's BVH of about five times their size
 
@@ -106,16 +60,14 @@ class CachedMesh:
     Raises ValueError, with the mesh's key, for arrays that do not fit together.
     """
 
-    def __init__(
-        self, mesh: Mesh, device: str, textures: "WeakValueDictionary[bytes, DeviceTexture]"
-    ) -> None:
+    def __init__(self, mesh: Mesh, device: str, textures: "WeakValueDictionary[str, DeviceTexture]") -> None:
         _check(mesh)
         arrays = (
             wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device=device),
             wp.array(np.ascontiguousarray(mesh.normals, np.float32), dtype=wp.vec3, device=device),
             wp.array(np.ascontiguousarray(mesh.uvs, np.float32), dtype=wp.vec2, device=device),
             wp.array(
-                _packed(mesh.colors if mesh.colors is not None else _NO_COLORS), wp.uint32, device=device
+                packed(mesh.colors if mesh.colors is not None else _NO_COLORS), wp.uint32, device=device
             ),
         )
         is_glass = np.array([m.opacity < 0.999 for m in mesh.materials])[mesh.material_ids]
@@ -130,18 +82,17 @@ class CachedMesh:
         self.bytes += sum(t.bytes for t in self.textures)
 
     def _material(
-        self, material: Material, device: str, textures: "WeakValueDictionary[bytes, DeviceTexture]"
+        self, material: Material, device: str, textures: "WeakValueDictionary[str, DeviceTexture]"
     ) -> Any:
         row = kt.DeviceMaterial()
         row.color = wp.vec3(*to_linear(np.array(material.color)).tolist())
         row.emission = wp.vec3(*material.emission)
         row.opacity = float(material.opacity)
         if material.texture is not None:
-            image = np.ascontiguousarray(material.texture)
-            digest = hashlib.blake2b(image.tobytes() + repr(image.shape).encode(), digest_size=16).digest()
+            digest = texture_digest(material.texture)
             texture = textures.get(digest)
             if texture is None:
-                texture = textures[digest] = DeviceTexture(image, device)
+                texture = textures[digest] = DeviceTexture(material.texture, digest, device)
             self.textures.append(texture)
             row.texture = texture.row
         else:
@@ -180,7 +131,7 @@ class MeshCache:
         self.device = device
         self.limit_bytes = limit_bytes
         self._meshes: OrderedDict[str, CachedMesh] = OrderedDict()
-        self._textures: WeakValueDictionary[bytes, DeviceTexture] = WeakValueDictionary()
+        self._textures: WeakValueDictionary[str, DeviceTexture] = WeakValueDictionary()
 
     def get(self, mesh: Mesh) -> CachedMesh:
         """Return the mesh on the device, uploading it at its first use. Raises ValueError as `CachedMesh`."""

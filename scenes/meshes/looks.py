@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from scenes.disk_cache import kept_array
 from scenes.meshes.geometry import Material
 from scenes.meshes.mesh_builder import Finish
 from scenes.meshes.textures import TEXTURES, Rgb
@@ -77,15 +78,21 @@ def house_finish(name: str, color: Rgb | None = None) -> Finish:
 
 @lru_cache(maxsize=512)
 def _house_finish(name: str, tint: Rgb | None) -> Finish:
+    tile, image = _house_texture(name, tint is not None)
+    return Finish(Material(f"{name} {tint or ''}".strip(), tint or (1.0, 1.0, 1.0), image), tile)
+
+
+@lru_cache(maxsize=256)
+def _house_texture(name: str, tinted: bool) -> tuple[float, np.ndarray]:
+    """Metres of one repeat, and the image, in light grey where a tint is to be multiplied with it."""
     kind, tile, base = read_name(name)
     stream = rng(0, "finish", name)
-    if tint is not None:
+    if tinted:
         base = (0.97, 0.97, 0.96) if kind == "plaster" else (0.9, 0.9, 0.9)
     else:
         base = _rgb(np.clip(c + d, 0.03, 0.98) for c, d in zip(base, stream.normal(0, 0.03, 3), strict=True))
     tile = tile * float(stream.uniform(0.85, 1.2))
-    image = TEXTURES[kind](stream, base)
-    return Finish(Material(f"{name} {tint or ''}".strip(), tint or (1.0, 1.0, 1.0), image), tile)
+    return tile, kept_array(f"finish {name} {tinted}", lambda: TEXTURES[kind](stream, base))
 
 
 def read_name(name: str) -> tuple[str, float, Rgb]:
@@ -127,7 +134,8 @@ _GREY = 0.9
 
 @lru_cache(maxsize=64)
 def _pattern(kind: str, variant: int) -> np.ndarray:
-    return TEXTURES[kind](rng(0, "pattern", kind, variant), (_GREY, _GREY, _GREY))
+    stream = rng(0, "pattern", kind, variant)
+    return kept_array(f"pattern {kind} {variant}", lambda: TEXTURES[kind](stream, (_GREY, _GREY, _GREY)))
 
 
 @lru_cache(maxsize=64)

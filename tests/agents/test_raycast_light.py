@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from agents.cameras import Cameras
-from agents.raycast.device_meshes import mip_levels
+from agents.raycast.device_textures import mip_levels
 from agents.raycast.simulator import RaycastConfig, RaycastSimulator
 from scenes.meshes.geometry import Light, Material, SceneGeometry
 from tests.agents.rooms_by_hand import PANE, THING, WHITE, cube, placed, pose, room

@@ -18,10 +18,11 @@ import numpy as np
 from scenes.house.asset_table import Asset, asset_table
 from scenes.house.surfaces import surface
 from scenes.meshes.geometry import Credit, Material, Mesh
+from scenes.meshes.libraries.mesh_store import kept_mesh
 from scenes.meshes.libraries.obj import ObjModel
-from scenes.meshes.libraries.sweethome import Piece, load_model, read_catalogue
+from scenes.meshes.libraries.sweethome import Piece, archive_digest, load_model, read_catalogue
 from scenes.meshes.mesh_builder import rotation_matrix
-from scenes.meshes.meshing import assemble
+from scenes.meshes.meshing import assemble, used_vertices
 from scenes.meshes.shapes.recipes import build_shape
 
 MODELS = Path(__file__).parents[2] / "assets" / "models.csv"
@@ -51,7 +52,7 @@ class Choice:
 
 
 class AssetLibrary:
-    """Meshes of assets, each made when first asked for and kept for the life of the process."""
+    """Meshes of assets: built once, kept on disk (`mesh_store.py`) and for the life of the process."""
 
     def __init__(self, folder: Path | None) -> None:
         """Reads the catalogues of all `.sh3f` files in a folder; None or a missing one means shapes only."""
@@ -59,10 +60,13 @@ class AssetLibrary:
         self.folder = folder
         self._pieces: dict[str, Piece] = {}
         digest = hashlib.sha256(MODELS.read_bytes() + SWITCHED.read_bytes())
+        contents: list[str] = []
         for file in files:
             self._pieces.update(read_catalogue(file))
             digest.update(f"{file.name} {file.stat().st_size}".encode())
+            contents.append(archive_digest(file))
         self.digest = digest.hexdigest()[:12] if files else "shapes"
+        self._contents = " ".join(contents)  # by which meshes are kept on disk
         self._mapped: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
         with MODELS.open(newline="", encoding="utf-8") as rows:
             for row in csv.DictReader(rows):
@@ -101,16 +105,17 @@ class AssetLibrary:
         Raises ValueError, naming library and model, for a model that cannot be read.
         """
         if asset.id not in self._meshes:
-            choice = self.choose(asset)
-            key = f"asset:{asset.id}:{self.digest}"
-            if choice is None:
-                mesh = build_shape(asset, key)
-            else:
-                model = load_model(choice.piece)
-                looks = self._looks.setdefault(choice.piece.id, self._marked(choice.piece, model.materials))
-                mesh = _fit(model.obj, looks, choice, asset, key)
-            self._meshes[asset.id] = mesh
+            self._meshes[asset.id] = kept_mesh(f"{asset} {self._contents}", lambda: self._build(asset))
         return self._meshes[asset.id]
+
+    def _build(self, asset: Asset) -> Mesh:
+        choice = self.choose(asset)
+        key = f"asset:{asset.id}:{self.digest}"
+        if choice is None:
+            return build_shape(asset, key)
+        model = load_model(choice.piece)
+        looks = self._looks.setdefault(choice.piece.id, self._marked(choice.piece, model.materials))
+        return _fit(model.obj, looks, choice, asset, key)
 
     def _marked(self, piece: Piece, looks: tuple[Material, ...]) -> tuple[Material, ...]:
         """The materials of a model, those that are switched with it marked."""
@@ -158,7 +163,7 @@ def _fit(model: ObjModel, looks: tuple[Material, ...], choice: Choice, asset: As
     turn = rotation_matrix("y", choice.turn)
     points = model.positions @ turn.T
     normals = model.normals @ turn.T
-    drawn = np.unique(model.faces)
+    drawn = used_vertices(model.faces, len(points))
     low, high = points[drawn].min(0), points[drawn].max(0)
     want = np.array(asset.size)
     scale = want / np.maximum(high - low, 1e-6)

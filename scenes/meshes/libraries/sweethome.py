@@ -7,12 +7,14 @@ A piece's catalogue says how large it is and whose it is; its front looks along 
 Property files are Latin-1 with Java's escapes.
 """
 
+import hashlib
 import io
 import posixpath
 import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from PIL import Image
 
 from scenes.meshes.geometry import Credit, Material
 from scenes.meshes.libraries.obj import ObjMaterial, ObjModel, read_obj
+from scenes.meshes.meshing import used_vertices
 
 CATALOGUE = "PluginFurnitureCatalog.properties"
 TEXTURE_PX = 512  # textures are shrunk to this: a room shows hundreds of them
@@ -85,6 +88,16 @@ def read_catalogue(archive: Path) -> dict[str, Piece]:
     return pieces
 
 
+def archive_digest(archive: Path) -> str:
+    """Digest of the names and checksums of a library's files. Raises ValueError for a file that is no zip."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            entries = "".join(f"{entry.filename} {entry.CRC}\n" for entry in file.infolist())
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{archive} is not a Sweet Home 3D furniture library: {error}") from error
+    return hashlib.sha256(entries.encode()).hexdigest()
+
+
 def read_properties(text: str) -> dict[str, str]:
     r"""A Java properties file: comments, continued lines, \uXXXX and \-escapes."""
     values = {}
@@ -121,14 +134,20 @@ def load_model(piece: Piece) -> Model:
     """Reads a piece's model and textures. Raises ValueError, naming the piece, for one that cannot be
     read."""
     try:
-        with zipfile.ZipFile(piece.archive) as outer:
-            if piece.model.lower().endswith(".zip"):
-                with zipfile.ZipFile(io.BytesIO(outer.read(piece.model))) as inner:
-                    name = next(n for n in inner.namelist() if n.lower().endswith(".obj"))
-                    return _read_model(piece, inner, name)
-            return _read_model(piece, outer, piece.model)
+        outer = _opened(piece.archive)
+        if piece.model.lower().endswith(".zip"):
+            with zipfile.ZipFile(io.BytesIO(outer.read(piece.model))) as inner:
+                name = next(n for n in inner.namelist() if n.lower().endswith(".obj"))
+                return _read_model(piece, inner, name)
+        return _read_model(piece, outer, piece.model)
     except (KeyError, StopIteration, ValueError) as error:
         raise ValueError(f"{piece.archive.name}: {piece.id}: {error}") from error
+
+
+@lru_cache(maxsize=16)
+def _opened(archive: Path) -> zipfile.ZipFile:
+    """The library, kept open: reading its directory takes longer than reading a model."""
+    return zipfile.ZipFile(archive)
 
 
 def _read_model(piece: Piece, file: zipfile.ZipFile, name: str) -> Model:
@@ -145,7 +164,7 @@ def _read_model(piece: Piece, file: zipfile.ZipFile, name: str) -> Model:
         return None if found is None else found.decode("latin-1")
 
     obj = read_obj(file.read(name).decode("latin-1"), read_mtl)
-    drawn = np.unique(obj.faces)
+    drawn = used_vertices(obj.faces, len(obj.positions))
     turned = obj.positions @ np.array(piece.rotation).reshape(3, 3).T
     low, high = turned[drawn].min(0), turned[drawn].max(0)
     scale = np.array(piece.size) / np.maximum(high - low, 1e-9)
