@@ -28,6 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses stats": ("scenes.commands:stats", "houses in numbers, beside ProcTHOR's"),
     "houses export": ("scenes.commands:export", "geometry as GLB or in Replica's layout, for any other tool"),
     "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),
+    "import": (
+        "engine.importers.importing:import_capture",
+        "a real capture into a store: video, scan, images",
+    ),
     "derive": ("engine.collect.derive:derive", "further modalities from those that a store holds, on Ray"),
     "store info": ("engine.commands:info", "what a store holds"),
     "store verify": ("engine.commands:verify", "every checksum of a store"),

@@ -1,0 +1,135 @@
+"""Stray Scanner (iOS, ARKit): rgb.mp4, odometry.csv, camera_matrix.csv, and LiDAR depth with confidence.
+
+A line of odometry.csv is a frame of the video: time [s], number, position [m] and quaternion x, y, z, w,
+camera to world, OpenCV axes, in ARKit's world, y up. Depth is in millimetres, one image for each frame; where
+ARKit's confidence is lowest, depth is taken for not measured.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float64, UInt16
+
+from engine.importers.capture import CapturedFrame, pose_of, read_depth
+from engine.importers.video import count_frames, read_video
+
+VIDEO, ODOMETRY, MATRIX, DEPTH, CONFIDENCE = (
+    "rgb.mp4",
+    "odometry.csv",
+    "camera_matrix.csv",
+    "depth",
+    "confidence",
+)
+_LEAST_CONFIDENCE = 1  # of 0, 1 and 2
+
+
+class StrayScanner:
+    """Folders that the app Stray Scanner exports."""
+
+    title = "Stray Scanner"
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the folder has the app's video and odometry."""
+        return (path / VIDEO).is_file() and (path / ODOMETRY).is_file()
+
+    def open(self, path: Path) -> "_Scan":
+        """The scan. Raises ValueError where video, odometry and depth have different numbers of frames."""
+        poses = _odometry(path / ODOMETRY)
+        count = count_frames(path / VIDEO)
+        if count != len(poses):
+            raise ValueError(
+                f"{path / ODOMETRY} has {len(poses)} poses, {VIDEO} {count} frames: one was cut off: copy "
+                "the scan from the device again"
+            )
+        depth = _numbered(path / DEPTH) if (path / DEPTH).is_dir() else []
+        if depth and len(depth) != count:
+            raise ValueError(
+                f"{path / DEPTH} has {len(depth)} images, {VIDEO} {count} frames: copy the scan "
+                "from the device again"
+            )
+        return _Scan(path, poses, depth)
+
+
+class _Scan:
+    def __init__(self, folder: Path, poses: list[Float64[np.ndarray, "4 4"]], depth: list[Path]) -> None:
+        self._folder, self._poses, self._depth = folder, poses, depth
+        self._lens = _lens(folder / MATRIX)
+        self.modalities = ("rgb", *(["depth"] if depth else []), "pose", "intrinsics")
+
+    def __len__(self) -> int:
+        return len(self._poses)
+
+    def frames(self) -> Iterator[CapturedFrame]:
+        for i, (rgb, pose) in enumerate(zip(read_video(self._folder / VIDEO), self._poses, strict=True)):
+            depth = self._trusted(self._depth[i]) if self._depth else None
+            yield CapturedFrame(rgb, depth, pose, self._lens)
+
+    def files(self) -> list[Path]:
+        confidence = [p for p in map(self._confidence, self._depth) if p.is_file()]
+        own = [self._folder / name for name in (VIDEO, ODOMETRY, MATRIX)]
+        return [*own, *self._depth, *confidence]
+
+    def _confidence(self, depth: Path) -> Path:
+        return self._folder / CONFIDENCE / f"{depth.stem}.png"
+
+    def _trusted(self, path: Path) -> UInt16[np.ndarray, "h w"]:
+        depth = np.load(path).astype(np.uint16) if path.suffix == ".npy" else read_depth(path, 1.0)
+        if not self._confidence(path).is_file():
+            return depth
+        trust = read_confidence(self._confidence(path))
+        if trust.shape != depth.shape:
+            raise ValueError(
+                f"{self._confidence(path)} is {list(trust.shape)} pixels, {path} {list(depth.shape)}"
+            )
+        return np.where(trust >= _LEAST_CONFIDENCE, depth, 0).astype(np.uint16)
+
+
+def read_confidence(path: Path) -> np.ndarray:
+    """ARKit's confidence of each depth, 0, 1 or 2. Raises ValueError for another file."""
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise ValueError(
+            f"{path} is no image that can be read: delete it, and its depth is taken as measured"
+        )
+    return image
+
+
+def _odometry(path: Path) -> list[Float64[np.ndarray, "4 4"]]:
+    """Poses, one a line. Raises ValueError, with the line's number, for one that is none."""
+    poses = []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        names = ("x", "y", "z", "qx", "qy", "qz", "qw")
+        if not set(names) <= set(reader.fieldnames or ()):
+            raise ValueError(
+                f"{path} has no columns {', '.join(names)}: export the scan with the app's latest version"
+            )
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            try:
+                numbers = np.array([float(row[name]) for name in names])
+            except (TypeError, ValueError):
+                raise ValueError(f"{where} is not of numbers: it was cut off: copy the scan again") from None
+            poses.append(pose_of(numbers[:3], numbers[3:], where))
+    if not poses:
+        raise ValueError(f"{path} has no line: copy the scan from the device again")
+    return poses
+
+
+def _lens(path: Path) -> np.ndarray:
+    try:
+        matrix = np.loadtxt(path, delimiter=",")
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+            raise ValueError
+    except (OSError, ValueError):
+        raise ValueError(
+            f"{path} is not the 3 x 3 numbers of the camera: copy the scan from the device again"
+        ) from None
+    return np.array([matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]], np.float32)
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix in (".png", ".npy") and p.stem.isdigit())

@@ -1,0 +1,123 @@
+"""Small captures of a made-up walk, each written as another tool or device writes it.
+
+What the files must hold is in the formats' own documentation; nothing here comes from the importers."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+HEIGHT, WIDTH, COUNT = 48, 64, 6
+FX, FY, CX, CY = 50.0, 52.0, 33.0, 25.0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The truth behind a capture: frames in a y-up world, camera to world, OpenCV axes."""
+
+    rgb: np.ndarray  # uint8 [n, h, w, 3]
+    depth: np.ndarray  # uint16 [n, h, w], mm, with some pixels not measured
+    poses: np.ndarray  # float64 [n, 4, 4]
+
+
+def walk() -> Walk:
+    """Textured frames that all differ, poses on an arc."""
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 256, (COUNT, 6, 8, 3), dtype=np.uint8)
+    rgb = np.stack([cv2.resize(c, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST) for c in coarse])
+    depth = rng.integers(500, 4000, (COUNT, HEIGHT, WIDTH)).astype(np.uint16)
+    depth[:, :5, :7] = 0
+    poses = np.tile(np.eye(4), (COUNT, 1, 1))
+    for i in range(COUNT):
+        turn = Rotation.from_euler("yx", [15 * i, 180 + 2 * i], degrees=True)
+        poses[i, :3, :3] = turn.as_matrix()
+        poses[i, :3, 3] = 0.2 * i, 1.5, -0.1 * i
+    return Walk(rgb, depth, poses)
+
+
+def _save(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image)
+
+
+def write_images(folder: Path, made: Walk) -> Path:
+    """A folder of PNGs."""
+    for i, rgb in enumerate(made.rgb):
+        _save(folder / f"img_{i:04d}.png", rgb)
+    return folder
+
+
+def write_video(path: Path, made: Walk) -> Path:
+    """An MP4, one frame a second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 1.0, (WIDTH, HEIGHT))
+    assert video.isOpened()
+    for rgb in made.rgb:
+        video.write(np.ascontiguousarray(rgb[..., ::-1]))
+    video.release()
+    return path
+
+
+def _z_up(poses: np.ndarray) -> np.ndarray:
+    """The same poses in a world with z up: x stays, y up becomes z up."""
+    turn = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    return turn @ poses
+
+
+def write_tum(folder: Path, made: Walk) -> Path:
+    """The benchmark's layout; depth is recorded 5 ms after colours, poses at three times the rate."""
+    lists: dict[str, list[str]] = {"rgb": ["# color images"], "depth": ["# depth maps"]}
+    for i in range(COUNT):
+        for name, image, late in (("rgb", made.rgb[i], 0.0), ("depth", made.depth[i] * 5, 0.005)):
+            time = f"{1305031102 + i * 0.1 + late:.6f}"
+            _save(folder / name / f"{time}.png", image)
+            lists[name].append(f"{time} {name}/{time}.png")
+    poses = ["# timestamp tx ty tz qx qy qz qw"]
+    for i, pose in enumerate(_z_up(made.poses)):
+        quaternion = Rotation.from_matrix(pose[:3, :3]).as_quat()
+        for off in (-0.033, 0.001, 0.034):
+            place = pose[:3, 3] + (off != 0.001)
+            numbers = " ".join(f"{v:.6f}" for v in (*place, *quaternion))
+            poses.append(f"{1305031102 + i * 0.1 + off:.6f} {numbers}")
+    for name, lines in (*lists.items(), ("groundtruth", poses)):
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def write_nerfstudio(folder: Path, made: Walk) -> Path:
+    """transforms.json as `ns-process-data` writes it, with depth."""
+    frames = []
+    for i, pose in enumerate(_z_up(made.poses)):
+        _save(folder / "images" / f"frame_{i:05d}.png", made.rgb[i])
+        _save(folder / "depth" / f"{i}.png", made.depth[i])
+        opengl = pose @ np.diag([1.0, -1.0, -1.0, 1.0])
+        frames.append(
+            {
+                "file_path": f"images/frame_{i:05d}.png",
+                "depth_file_path": f"depth/{i}.png",
+                "transform_matrix": opengl.tolist(),
+            }
+        )
+    lens = {"fl_x": FX, "fl_y": FY, "cx": CX, "cy": CY, "w": WIDTH, "h": HEIGHT, "k1": 0.0, "k2": 0.0}
+    (folder / "transforms.json").write_text(json.dumps({"camera_model": "OPENCV", **lens, "frames": frames}))
+    return folder
+
+
+def write_stray(folder: Path, made: Walk) -> Path:
+    """Stray Scanner's export: depth at half the size, its left half of the lowest confidence."""
+    write_video(folder / "rgb.mp4", made)
+    rows = ["timestamp, frame, x, y, z, qx, qy, qz, qw"]
+    for i, pose in enumerate(made.poses):
+        quaternion = Rotation.from_matrix(pose[:3, :3]).as_quat()
+        numbers = ", ".join(f"{v:.8f}" for v in (*pose[:3, 3], *quaternion))
+        rows.append(f"{100 + i / 60:.6f}, {i:06d}, {numbers}")
+        _save(folder / "depth" / f"{i:06d}.png", made.depth[i, ::2, ::2])
+        trust = np.full((HEIGHT // 2, WIDTH // 2), 2, np.uint8)
+        trust[:, : WIDTH // 4] = 0
+        _save(folder / "confidence" / f"{i:06d}.png", trust)
+    (folder / "odometry.csv").write_text("\n".join(rows) + "\n")
+    np.savetxt(folder / "camera_matrix.csv", [[FX, 0, CX], [0, FY, CY], [0, 0, 1]], delimiter=",")
+    return folder
