@@ -115,7 +115,7 @@ def _read_image(image: dict[str, Any], listed: list[dict[str, Any]], numbers: di
         np.array([numbers[a["category_id"]] for a in listed], dtype=np.int64),
         np.array([a.get("instance", a["id"]) for a in listed], dtype=np.int64),
         np.array([round(a["area"]) for a in listed], dtype=np.int64),
-        np.concatenate([boxes[:, :2] <= 0, boxes[:, 2:] >= size], axis=1).any(axis=1),
+        np.asarray(((boxes[:, :2] <= 0) | (boxes[:, 2:] >= size)).any(axis=1)),
     )
     masks = [decode_mask(a["segmentation"]) for a in listed]
     shape = (image["height"], image["width"])
