@@ -51,6 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study compare": ("studies.commands:compare", "two runs of a study side by side"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
+    "bench load": (
+        "agents.bench.load:bench_load",
+        "what loading houses costs, without and with the cache, as JSON",
+    ),
     "bench tokenizers": ("training.bench.tokenizers:bench", "VQ and FSQ side by side on a store, as a table"),
     "bench collect": (
         "engine.bench.commands:collect",

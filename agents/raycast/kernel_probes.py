@@ -67,29 +67,37 @@ def trace_probe_rays(
 
 
 @wp.kernel
-def add_light(
+def add_lights(
     space: DeviceSpace,
-    k: int,
-    albedo: wp.array2d(dtype=wp.vec3),
+    albedo: wp.array2d(dtype=wp.vec3),  # [probe, direction], as are all arrays of surfaces
     position: wp.array2d(dtype=wp.vec3),
     normal: wp.array2d(dtype=wp.vec3),
+    room: wp.array2d(dtype=wp.int32),
+    valid: wp.array(dtype=wp.int32),  # [probe]
     emitted: wp.array2d(dtype=wp.vec3),
-    luminance: wp.array2d(dtype=float),
+    brightest: wp.array2d(dtype=float),  # [room, light]
 ):
-    """Add lamp k's light to the radiance that probes see, and write its luminance at each surface."""
+    """Add all lights to the radiance that probes see.
+
+    `brightest` becomes the largest luminance of each light on the surfaces of a room that valid probes see.
+    """
     probe, ray = wp.tid()
-    luminance[probe, ray] = 0.0
-    if wp.max(albedo[probe, ray]) > 0.0:
-        to = -space.lights[k].direction
-        if space.lights[k].kind != 2:
-            to = wp.normalize(space.lights[k].position - position[probe, ray])
-        cos = wp.dot(normal[probe, ray], to)
-        if cos > 0.0:
-            light = cos * unshadowed_irradiance(space.lights[k], position[probe, ray])
-            if wp.max(light) > 1.0e-3:
-                light = wp.cw_mul(light, light_visibility(space, space.lights[k], position[probe, ray], 1))
-                luminance[probe, ray] = wp.dot(LUMINANCE, light)
-                emitted[probe, ray] = emitted[probe, ray] + wp.cw_mul(albedo[probe, ray], light)
+    color = albedo[probe, ray]
+    if wp.max(color) > 0.0:
+        at = position[probe, ray]
+        n = normal[probe, ray]
+        for k in range(space.lights.shape[0]):
+            to = -space.lights[k].direction
+            if space.lights[k].kind != 2:
+                to = wp.normalize(space.lights[k].position - at)
+            cos = wp.dot(n, to)
+            if cos > 0.0:
+                light = cos * unshadowed_irradiance(space.lights[k], at)
+                if wp.max(light) > 1.0e-3:
+                    light = wp.cw_mul(light, light_visibility(space, space.lights[k], at, 1))
+                    emitted[probe, ray] = emitted[probe, ray] + wp.cw_mul(color, light)
+                    if valid[probe] == 1 and room[probe, ray] >= 0:
+                        wp.atomic_max(brightest, room[probe, ray], k, wp.dot(LUMINANCE, light))
 
 
 @wp.kernel

@@ -124,16 +124,14 @@ def bake(scene: DeviceScene) -> LightProbes:
 def _add_lights(scene: DeviceScene, table: np.ndarray, seen: list[wp.array], valid: np.ndarray) -> None:
     """Light the surfaces that probes see by each lamp; fill each room's row of `table` with its lights."""
     emitted, albedo, position, normal, where = seen
-    rooms: np.ndarray = where.numpy()
-    counted = valid[:, None] & (rooms >= 0)
-    brightest = np.zeros((len(table) - 1, len(scene.geometry.lights)))
-    luminance = wp.zeros(rooms.shape, dtype=float, device=scene.device)
-    for k in range(len(scene.geometry.lights)):
-        inputs = [scene.space, k, albedo, position, normal]
-        wp.launch(kp.add_light, rooms.shape, inputs, [emitted, luminance], device=scene.device)
-        np.maximum.at(brightest[:, k], rooms[counted].astype(np.intp), luminance.numpy()[counted])
+    lights = len(scene.geometry.lights)
+    brightest = wp.zeros((len(table) - 1, lights), dtype=float, device=scene.device)
+    counted = wp.array(valid.astype(np.int32), dtype=wp.int32, device=scene.device)
+    if lights:
+        inputs = [scene.space, albedo, position, normal, where, counted]
+        wp.launch(kp.add_lights, where.shape, inputs, [emitted, brightest], device=scene.device)
     lamp = np.array([bool(light.thing) for light in scene.geometry.lights], bool)
-    for room, light in enumerate(brightest):
+    for room, light in enumerate(brightest.numpy().astype(np.float64)):
         order = [k for k in np.argsort(-light, kind="stable") if light[k] > MIN_LIGHT_FRACTION * light.max()]
         # Floor and desk lamps are ranked apart: they are bright close by, and a few of them would displace
         # the room's own light.
