@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.store.access import (
     EvalFrames,
@@ -21,6 +22,7 @@ from engine.store.errors import LeakError
 from engine.store.store import Store
 from scenes.generate.generate import generate_house
 from studies.commands import DEMO
+from studies.report.overview import OverviewConfig, overview
 from studies.report.report import write_report
 from studies.run.pipeline import plan
 from studies.run.runner import HEAD, STAGES, read_rows, run_study
@@ -160,6 +162,18 @@ def test_what_each_stage_reads(study: StudyConfig, tmp_path: Path, monkeypatch: 
     judged = {(role, m) for role, m in seen["evaluate"] if m != "pose"}
     assert {role for role, _ in judged} == {"eval"}, "of other roles, poses alone prove those judged held out"
     assert "store" not in seen
+
+
+def test_one_picture_shows_house_modalities_and_every_prediction(finished: Path, tmp_path: Path):
+    asked = OverviewConfig(run=finished, out=tmp_path / "overview.png", tile=64)
+    overview(asked)
+    rows = read_rows(finished)
+    with Image.open(asked.out) as sheet:
+        assert sheet.width >= (2 + len(rows)) * 64, "input, truth and a prediction of each arm"
+        assert len(sheet.getcolors(sheet.width * sheet.height) or ()) > 1000, "rendered views"
+    for wrong in ({"frame": 1000}, {"judged": "nowhere"}):
+        with pytest.raises(ValueError, match="keeps no predictions"):
+            overview(asked.model_copy(update=wrong))
 
 
 def test_a_model_is_not_judged_where_it_was_labelled(finished: Path):

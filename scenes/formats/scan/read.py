@@ -8,8 +8,7 @@ parts without colours shaded by the way they face. A file without any is lit lik
 where it has some (glTF), else by lamps under its ceilings, the sky, and a sun where there is no ceiling.
 
 Each node (glTF), object (OBJ) or file (PLY) is an instance. Its class is the one that its glTF extras name
-under
-`class`, as our own exports do; else one of Replica's class names or ours where it has that name; else
+under `class`, as our own exports do; else one of Replica's class names or ours where it has that name; else
 "OtherObject". Where every node has an `instance_id` there, it is kept; else they are numbered.
 """
 
