@@ -35,7 +35,7 @@ from engine.store.schema import LabelRow, ModalitySpec, Role
 from engine.store.store import Store
 from engine.store.writing.staging import clean_staging
 from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceOptions
-from scenes.formats.spaces import credits, each_space, identify
+from scenes.formats.spaces import credits, each_space, identify, told_of
 from scenes.house.labels import label_table
 from scenes.house.references import absolute
 from scenes.machine import available_cores
@@ -249,7 +249,7 @@ def _recipe(config: CollectConfig, houses: Sequence[HouseRef]) -> Recipe:
     if drawer := drawn_by(config.simulator):
         decides["drawn_by"] = drawer
     if config.space_options != DEFAULT_OPTIONS:
-        decides["spaces"] = config.space_options.model_dump(exclude_defaults=True)
+        decides["spaces"] = told_of(config.space_options)
     return Recipe(
         store=str(config.store.absolute()),
         role=config.role,

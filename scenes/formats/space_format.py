@@ -13,6 +13,8 @@ from scenes.formats.scan.pieces import Axis, Units
 from scenes.meshes.geometry import SceneGeometry
 from scenes.meshes.libraries.credits import CREDITS
 
+UnknownAssets = Literal["refuse", "box", "skip"]
+
 
 class SpaceOptions(Config):
     """How spaces are read; each field says of what format it is, and other formats ignore it."""
@@ -22,6 +24,13 @@ class SpaceOptions(Config):
     up: Axis | None = None
     """Axis of a scan that points up: x, y, z, or -x ...; by default as the file says, or guessed by its
     floors."""
+
+    assets: Path | None = None
+    """A house's assets that AI2-THOR's table does not have: a folder of <asset id>.glb files or of
+    ObjaTHOR's, or a YAML list of files."""
+    unknown_assets: UnknownAssets = "refuse"
+    """What to do with objects of a house whose asset no one knows: refuse the house, draw a box, or skip
+    them."""
 
     @property
     def space_options(self) -> "SpaceOptions":

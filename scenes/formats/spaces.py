@@ -13,6 +13,7 @@ without compiling it, `facts(geometry, path)` where it came from, `credits(path)
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from scenes.formats.assets.given import given_assets
 from scenes.formats.house_json import HouseFormat
 from scenes.formats.replica import ReplicaFormat
 from scenes.formats.scan.read import ScanFormat
@@ -58,3 +59,14 @@ def each_space(references: Iterable[Reference]) -> Iterator[str]:
     Raises ValueError for what is not there.
     """
     return each_house(references, one_space=lambda folder: format_of(folder) is not HOUSE)
+
+
+def told_of(options: SpaceOptions) -> dict[str, object]:
+    """What of the options decides how spaces come out: those that are set, assets by their digest.
+
+    Raises ValueError for assets that are not there.
+    """
+    told = options.model_dump(exclude_defaults=True)
+    if options.assets is not None:
+        told["assets"] = given_assets(options.assets).digest
+    return told

@@ -6,23 +6,22 @@ process. The world is right-handed: its z is minus the house's.
 
 import numpy as np
 
-from scenes.house.asset_table import asset_table
 from scenes.house.schema import House
 from scenes.meshes.building.assembly import Assembly, place
 from scenes.meshes.building.joinery import build_openings
 from scenes.meshes.building.luminaires import build_fixtures, house_lights, house_sky
 from scenes.meshes.building.walls import build_floors, build_walls, levels, wall_sides
 from scenes.meshes.geometry import Credit, FloorRegion, Light, SceneGeometry
-from scenes.meshes.libraries.library import AssetLibrary, default_library
+from scenes.meshes.libraries.library import AssetSource, default_library
 from scenes.meshes.switches import lamp_light, switched
 
 
-def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeometry:
+def compile_house(house: House, library: AssetSource | None = None) -> SceneGeometry:
     """The geometry of a house: structure, openings, fixtures, then objects, each receptacle before its
     children.
 
     `library` gives objects their meshes; by default the Sweet Home 3D libraries of this machine where it
-    has them. Raises ValueError for an object whose asset is not in the asset table.
+    has them. Raises ValueError for an object whose asset it does not know.
     """
     library = default_library() if library is None else library
     digest = house.digest()
@@ -34,14 +33,10 @@ def compile_house(house: House, library: AssetLibrary | None = None) -> SceneGeo
     build_fixtures(house, sides, out)
     credits: dict[Credit, None] = {}
     lamps: list[Light] = []
-    table = asset_table()
     for item, _ in house.all_objects():
-        asset = table.get(item.asset_id)
-        if asset is None:
-            raise ValueError(
-                f"object {item.id!r} has asset {item.asset_id!r}, which is not in scenes/assets/assets.csv, "
-                "so that its size and kind are unknown: leave the object out, or give it an asset from there"
-            )
+        asset = library.asset(item)
+        if asset is None:  # left out, as the user asks of unknown ones
+            continue
         mesh = switched(library.mesh(asset), asset.type, bool(item.is_on), item.id)
         at = place(item.position, item.rotation)
         out.add(item.id, asset.type, mesh, at)

@@ -103,7 +103,7 @@ def read_scan(path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> SceneGeome
         instances.append(
             Instance(first.name, len(meshes), np.eye(4), label_id(first.kind or first.name), own)
         )
-        meshes.append(_joined(f"{digest[:16]}/{own}", [_mesh(piece, frame, captured) for piece in group]))
+        meshes.append(joined(f"{digest[:16]}/{own}", [piece_mesh(piece, frame, captured) for piece in group]))
     if len(instances) >= 2**16:
         raise ValueError(
             f"{path} holds {len(instances)} things; frames number 65,535: join some of its nodes"
@@ -134,7 +134,7 @@ def _with_area(piece: Piece) -> Piece:
     return replace(piece, faces=piece.faces[keep])
 
 
-def _mesh(piece: Piece, frame: Frame, captured: bool) -> Mesh:
+def piece_mesh(piece: Piece, frame: Frame, captured: bool) -> Mesh:
     """A piece in our world."""
     points = frame.points(piece.points).astype(np.float32)
     faces, normals, uvs, colors = piece.faces, piece.normals, piece.uvs, piece.colors
@@ -173,7 +173,7 @@ def _mesh(piece: Piece, frame: Frame, captured: bool) -> Mesh:
     )
 
 
-def _joined(key: str, parts: list[Mesh]) -> Mesh:
+def joined(key: str, parts: list[Mesh]) -> Mesh:
     """One mesh with the materials of all."""
     start = np.cumsum([0, *(len(m.vertices) for m in parts)])
     white = [np.full((len(m.vertices), 3), 255, np.uint8) if m.colors is None else m.colors for m in parts]

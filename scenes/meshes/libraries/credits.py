@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 
-from scenes.house.asset_table import asset_table
-from scenes.house.references import Reference
 from scenes.house.schema import House
 from scenes.meshes.geometry import Credit
-from scenes.meshes.libraries.library import default_library
+from scenes.meshes.libraries.library import AssetSource
 
 CREDITS = "CREDITS.txt"
 
@@ -17,9 +15,8 @@ def credits_text(credits: Iterable[Credit]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def house_credits(houses: Iterable[Reference]) -> set[Credit]:
-    """Credits of every library model that these houses, a reference each, are furnished with."""
-    library, table = default_library(), asset_table()
-    assets = {o.asset_id for one in houses for o, _ in House.load(one).all_objects()}
-    found = {library.credit(table[a]) for a in assets if a in table}
+def house_credits(house: House, library: AssetSource) -> set[Credit]:
+    """Credits of every model that a house is furnished with. Raises ValueError for an unknown asset."""
+    assets = {o.asset_id: library.asset(o) for o, _ in house.all_objects()}
+    found = {library.credit(asset) for asset in assets.values() if asset is not None}
     return {c for c in found if c is not None}

@@ -12,10 +12,12 @@ import os
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from scenes.house.asset_table import Asset, asset_table
+from scenes.house.elements import HouseObject
 from scenes.house.surfaces import surface
 from scenes.meshes.geometry import Credit, Material, Mesh
 from scenes.meshes.libraries.mesh_store import kept_mesh
@@ -51,6 +53,22 @@ class Choice:
     distortion: float  # largest over smallest stretch; 1 is the model's own proportions
 
 
+class AssetSource(Protocol):
+    """Gives objects of houses their assets and meshes."""
+
+    def asset(self, item: HouseObject) -> Asset | None:
+        """The asset of an object, None for one to be left out. Raises ValueError for an unknown one."""
+        ...
+
+    def mesh(self, asset: Asset) -> Mesh:
+        """The asset's mesh: centred on its box, as large as its box, its front along +z."""
+        ...
+
+    def credit(self, asset: Asset) -> Credit | None:
+        """Whose model the asset's mesh is; None for a shape of ours."""
+        ...
+
+
 class AssetLibrary:
     """Meshes of assets: built once, kept on disk (`mesh_store.py`) and for the life of the process."""
 
@@ -77,6 +95,20 @@ class AssetLibrary:
             self._switched = {(row["model"], row["material"]) for row in csv.DictReader(rows)}
         self._meshes: dict[str, Mesh] = {}
         self._looks: dict[str, tuple[Material, ...]] = {}  # of models: assets share their textures
+
+    def asset(self, item: HouseObject) -> Asset:
+        """The asset of an object. Raises ValueError for one that the asset table does not have."""
+        if not self.has(item):
+            raise ValueError(
+                f"object {item.id!r} has asset {item.asset_id!r}, which is not in scenes/assets/assets.csv, "
+                "so that its size and kind are unknown: name a folder that has it by --assets, choose "
+                "--unknown-assets box or skip, or give the object an asset from there"
+            )
+        return asset_table()[item.asset_id]
+
+    def has(self, item: HouseObject) -> bool:
+        """Whether the asset table has the object's asset."""
+        return item.asset_id in asset_table()
 
     def choose(self, asset: Asset) -> Choice | None:
         """The model that stands in for an asset; None where none fits and a shape of ours does it."""
