@@ -13,6 +13,7 @@ from agents.samplers.registry import SamplerName, SamplerOptions
 from agents.simulator import Quality, SimulatorName
 from scenes.config import Config
 from scenes.generate.family import load_family
+from training.models.encoder import EncoderConfig
 from training.pretrain.config import PretrainConfig
 from training.pretrain.objectives import OBJECTIVES, ObjectiveName
 from training.tokenizers.tokenizer import TokenizerConfig
@@ -122,6 +123,9 @@ class RunConfig(Config):
     """Tokenizers, one per modality, trained on the frames of the first phase alone."""
     tokenizer_by_modality: dict[str, dict[str, Any]] = {}
     """Fields of `tokenizer` that a modality sets otherwise."""
+    encoder: EncoderConfig | None = None
+    """The encoder of pre-training and transfer, by its fields or by the name of a size; fields of it that
+    `pretrain` or `transfer` give count there instead. None: as these two say."""
     pretrain: PretrainConfig = PretrainConfig()
     """Pre-training; objective and modalities stand above."""
     labels: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1, max_length=1)
@@ -147,6 +151,18 @@ class RunConfig(Config):
     upper_bound: bool = False
     """Labels of the judged houses themselves are used, at other poses: a bound, not a specialist. Such runs
     are marked wherever they are shown."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_the_encoder(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("encoder") is None:
+            return data
+        encoder = EncoderConfig.model_validate(data["encoder"]).model_dump()
+        stages = {k: dict(data.get(k) or {}) for k in ("pretrain", "transfer")}
+        for stage in stages.values():
+            own = stage.get("encoder", {})
+            stage["encoder"] = {**encoder, **(own if isinstance(own, dict) else dict(own))}
+        return data | stages
 
     @model_validator(mode="after")
     def _fits(self) -> "RunConfig":

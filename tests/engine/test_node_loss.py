@@ -15,7 +15,7 @@ from engine.collect.collect import CollectConfig, collect
 from engine.store.store import Store
 from tests.training.conftest import TINY_PRETRAIN
 from tests.training.tiny_world import make_store
-from training.pretrain.launch import PROGRESS, launch_pretrain
+from training.pretrain.launch import PROGRESS, Source, launch_pretrain
 
 from .bare_rooms import write_houses
 from .conftest import by_frame
@@ -96,8 +96,9 @@ def test_a_training_goes_on_with_the_machines_that_are_left(two_nodes, tmp_path)
 
     watcher = threading.Thread(target=lose_one, daemon=True)
     watcher.start()
-    metrics = launch_pretrain(config, store, {}, tmp_path / "out", workers=2, min_workers=1, retries=3)
+    sources = [Source(store=store)]
+    metrics = launch_pretrain(config, sources, {}, tmp_path / "out", workers=2, min_workers=1, retries=3)
     assert lost
     assert metrics["workers"] == 1
-    alone = launch_pretrain(config, store, {}, tmp_path / "alone", use_ray=False)
+    alone = launch_pretrain(config, sources, {}, tmp_path / "alone", use_ray=False)
     np.testing.assert_allclose(metrics["curve"], alone["curve"], atol=1e-3)

@@ -7,6 +7,7 @@ import yaml
 
 from studies.commands import STUDIES, find_study
 from studies.spec.config import HOUSE_STEP, StudyConfig, load_study
+from training.models.encoder import SIZES
 
 TINY = {
     "extends": str(STUDIES / "base.yaml"),
@@ -119,3 +120,14 @@ def test_fields_may_be_set_from_outside(tmp_path: Path):
 def test_a_study_that_comes_along_is_found_by_name():
     assert find_study(Path("sensors")) == STUDIES / "sensors.yaml"
     assert find_study(Path("none")) == Path("none")
+
+
+def test_the_encoder_is_said_once_and_may_be_said_by_name(tmp_path: Path):
+    named = load(tmp_path, presets={"smoke": {"base": {"encoder": "S"}}}).runs()[0].config
+    assert named.pretrain.encoder == named.transfer.encoder == SIZES["S"].encoder
+    run = load(tmp_path, base={"transfer": {"encoder": {"registers": 1}}}).runs()[0].config
+    assert (run.pretrain.encoder.dim, run.pretrain.encoder.registers) == (64, 0)
+    assert run.transfer.encoder == run.pretrain.encoder.model_copy(update={"registers": 1})
+    assert type(run).model_validate(run.resolved()) == run
+    with pytest.raises(ValueError, match="no encoder is called 'XS'; choose from Ti, S, B, L"):
+        load(tmp_path, presets={"smoke": {"base": {"encoder": "XS"}}}).runs()

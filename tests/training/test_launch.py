@@ -9,7 +9,7 @@ import pytest
 from engine.cluster import ray_session
 from tests.training.conftest import TINY_PRETRAIN, World
 from training.pretrain import pretrain as loop
-from training.pretrain.launch import PretrainCommand, launch_pretrain, pretrain_command
+from training.pretrain.launch import PretrainCommand, Source, launch_pretrain, pretrain_command
 
 
 def read(folder: Path) -> tuple[bytes, Any]:
@@ -23,9 +23,8 @@ def read(folder: Path) -> tuple[bytes, Any]:
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_killed_run_taken_up_by_ray_gives_the_bits_of_this_process(world: World, tmp_path, monkeypatch):
-    here = launch_pretrain(
-        TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path / "here", use_ray=False
-    )
+    sources = [Source(store=world.store.path)]
+    here = launch_pretrain(TINY_PRETRAIN, sources, world.tokenizers, tmp_path / "here", use_ray=False)
 
     class Killed(Exception):
         pass
@@ -40,11 +39,9 @@ def test_a_killed_run_taken_up_by_ray_gives_the_bits_of_this_process(world: Worl
     with monkeypatch.context() as patch:
         patch.setattr(loop, "warmup_cosine", die)
         with pytest.raises(Killed):
-            launch_pretrain(
-                TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path / "cut", use_ray=False
-            )
+            launch_pretrain(TINY_PRETRAIN, sources, world.tokenizers, tmp_path / "cut", use_ray=False)
     with ray_session(2):
-        launch_pretrain(TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path / "cut")
+        launch_pretrain(TINY_PRETRAIN, sources, world.tokenizers, tmp_path / "cut")
     assert read(tmp_path / "cut") == read(tmp_path / "here")
     assert here["steps"] == 6
 
@@ -57,5 +54,6 @@ def test_command_in_this_process(world: World, tmp_path, capsys):
 
 
 def test_a_worker_has_a_lane(world: World, tmp_path):
+    sources = [Source(store=world.store.path)]
     with pytest.raises(ValueError, match="9 workers share the 8 lanes"):
-        launch_pretrain(TINY_PRETRAIN, world.store.path, world.tokenizers, tmp_path, workers=9)
+        launch_pretrain(TINY_PRETRAIN, sources, world.tokenizers, tmp_path, workers=9)

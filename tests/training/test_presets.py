@@ -8,6 +8,7 @@ from studies.spec.yaml import load_yaml, parse
 from training.models.encoder import SIZES
 from training.pretrain.config import PretrainConfig
 from training.pretrain.launch import PretrainCommand
+from training.pretrain.multimodal.masking import FOURM21
 
 FOLDER = Path(__file__).parents[2] / "training" / "presets"
 
@@ -38,3 +39,11 @@ def test_a_length_in_tokens_is_for_masked_tokens():
     assert PretrainConfig(tokens=112 * 64 * 10).steps == 10
     with pytest.raises(ValueError, match="no length for objective mae"):
         PretrainConfig(objective="mae", tokens=1e6).steps  # noqa: B018
+
+
+def test_a_mixture_may_be_said_by_name():
+    config = PretrainConfig.model_validate({"mm": {"masking": {"mixture": "fourm21"}}})
+    assert config.mm.masking.mixture == FOURM21
+    assert PretrainConfig.model_validate(config.model_dump(mode="json")) == config
+    with pytest.raises(ValueError, match="no mixture is called 'fourm'; choose from balanced"):
+        PretrainConfig.model_validate({"mm": {"masking": {"mixture": "fourm"}}})

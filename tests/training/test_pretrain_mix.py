@@ -26,18 +26,18 @@ SHORT = TINY_PRETRAIN.model_copy(update={"samples": 32})
 
 def test_two_stores_in_proportion(world: World, tmp_path):
     other = make_store(tmp_path / "other").path
-    pair = [(world.store.path, 0.75), (other, 0.25)]
+    pair = [Source(store=world.store.path, share=0.75), Source(store=other, share=0.25)]
     mixed = launch_pretrain(MAE, pair, {}, tmp_path / "mixed", use_ray=False)
     views = MixedFrames([PretrainFrames(world.store.path), PretrainFrames(other)], [3, 1])
     assert mixed["frames_digest"] == views.digest()
-    alone = launch_pretrain(MAE, world.store.path, {}, tmp_path / "alone", use_ray=False)
+    alone = launch_pretrain(MAE, [Source(store=world.store.path)], {}, tmp_path / "alone", use_ray=False)
     assert mixed["loss"] != alone["loss"]
 
 
 def test_the_mix_in_shows_what_is_sensed_of_transfer_houses_and_never_a_label(world: World, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(world.store.path, store)
-    sources = [(store, 0.9), (store, 0.1, "transfer")]
+    sources = [Source(store=store, share=0.9), Source(store=store, share=0.1, role="transfer")]
     with pytest.raises(ValueError, match="of role transfer: tokenize it first"):
         launch_pretrain(SHORT, sources, world.tokenizers, tmp_path / "out", use_ray=False)
     for modality in MODALITIES:
@@ -56,10 +56,9 @@ def test_the_mix_in_shows_what_is_sensed_of_transfer_houses_and_never_a_label(wo
 
 def test_a_store_of_the_mixture_without_tokens_is_named(world: World, tmp_path):
     bare = make_store(tmp_path / "bare").path
+    sources = [Source(store=path) for path in (world.store.path, bare)]
     with pytest.raises(ValueError, match="bare has no tokens of"):
-        launch_pretrain(
-            SHORT, [(world.store.path, 1.0), (bare, 1.0)], world.tokenizers, tmp_path / "out", use_ray=False
-        )
+        launch_pretrain(SHORT, sources, world.tokenizers, tmp_path / "out", use_ray=False)
 
 
 def test_command_with_a_mix(world: World, tmp_path, capsys):

@@ -3,12 +3,12 @@
 Scratch, TST-MAE and TST-MM all end as this same module; it is the encoder of 4M (Mizrahi et al.,
 arXiv:2312.06647), and fed with RGB alone it is a plain ViT."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped, UInt8
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from scenes.config import Config
@@ -33,7 +33,7 @@ PIXELS = {
 
 
 class EncoderConfig(Config):
-    """An encoder, whatever it is trained for."""
+    """An encoder, whatever it is trained for. In YAML the name of a size of 4M's (`encoder: S`) does too."""
 
     dim: int = Field(default=192, ge=16)
     """Width. A multiple of 192 keeps products aligned."""
@@ -53,6 +53,16 @@ class EncoderConfig(Config):
     """Layer norms on the queries and keys of every head, in the decoder too."""
     pixels: Literal["plain", "imagenet"] = "plain"
     """How RGB is normalised; imagenet: as 4M's checkpoints know it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, data: Any) -> Any:
+        """The name of one of `SIZES` stands for its encoder."""
+        if not isinstance(data, str):
+            return data
+        if data not in SIZES:
+            raise ValueError(f"no encoder is called {data!r}; choose from {', '.join(SIZES)}, or give fields")
+        return dict(SIZES[data].encoder)
 
     def grid(self, image: int) -> int:
         """Patches along a side of a square image of `image` pixels. Raises ValueError where they do not

@@ -42,12 +42,12 @@ PROGRESS = "progress.json"
 
 
 class Source(Config):
-    """A store in a mixture."""
+    """A store that a pre-training reads, alone or in a mixture."""
 
     store: Path
     """The store."""
-    share: float = Field(gt=0)
-    """Share of the samples."""
+    share: float = Field(default=1.0, gt=0)
+    """Share of the samples, in proportion to the other sources'."""
     role: Literal["pretrain", "transfer"] = "pretrain"
     """Which of its frames; of transfer houses never the labels (the transfer mix-in)."""
     modalities: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -86,7 +86,7 @@ def pretrain_command(config: PretrainCommand) -> None:
         raise ValueError(f"the shares in mix leave nothing for {config.store}: let them sum to less than 1")
     metrics = launch_pretrain(
         config.pretrain,
-        [Source(store=config.store, share=rest), *config.mix] if config.mix else config.store,
+        [Source(store=config.store, share=rest), *config.mix],
         config.tokenizers,
         config.out,
         use_ray=config.ray,
@@ -99,14 +99,9 @@ def pretrain_command(config: PretrainCommand) -> None:
     print(json.dumps(shown, indent=1))
 
 
-Stores = Path | Sequence[Source | tuple[Path, float] | tuple[Path, float, Literal["pretrain", "transfer"]]]
-"""A store, or several: (store, share of the samples, role), the role being pretrain unless it is said; as
-`Source`, also what it shows."""
-
-
 def launch_pretrain(
     config: PretrainConfig,
-    store: Stores,
+    sources: Sequence[Source],
     tokenizers: dict[str, Path],
     out: Path,
     *,
@@ -116,15 +111,15 @@ def launch_pretrain(
     min_workers: int | None = None,
     retries: int = 0,
 ) -> dict[str, Any]:
-    """`training.pretrain.pretrain.pretrain` on the store at `store`, or on several in proportion; returns
-    its metrics.
+    """`training.pretrain.pretrain.pretrain` on the stores of `sources`; returns its metrics.
 
     `min_workers`, `retries`: with Ray, workers that are lost are started again so often, `workers` of them or
     as many as there is room for but no fewer than `min_workers`; they go on at the last checkpoint.
 
     Raises what that raises; what a worker raised comes back as the cause of Ray's error.
     """
-    sources = _sources(store)
+    # Absolute paths, so that workers elsewhere find them.
+    sources = [s.model_copy(update={"store": s.store.absolute()}) for s in sources]
     frames = _frames(sources)
     if not use_ray:
         return pretrain(config, frames, tokenizers, out, start_from=start_from)
@@ -150,35 +145,28 @@ def launch_pretrain(
         "out": str(out),
         "first_batch": done,
     }
+    scaling = ScalingConfig(
+        num_workers=workers if min_workers is None else (min_workers, workers),
+        use_gpu=pick_device(config.device).type == "cuda",
+    )
     with ray_session(workers + 1), _watch(out / PROGRESS, config, done):
-        order = config.split.order(frames)
-        trainer = TorchTrainer(
-            _worker,
-            train_loop_config=settings,
-            datasets={"tickets": ticket_dataset(order, config.steps, done)},
-            dataset_config=ticket_data_config(),
-            scaling_config=ScalingConfig(
-                num_workers=workers if min_workers is None else (min_workers, workers),
-                use_gpu=pick_device(config.device).type == "cuda",
-            ),
-            run_config=RunConfig(
-                name="ray", storage_path=str(out), failure_config=FailureConfig(max_failures=retries)
-            ),
-        )
-        trainer.fit()
+        tickets = ticket_dataset(config.split.order(frames), config.steps, done)
+        _trainer(settings, tickets, scaling, retries).fit()
     shutil.rmtree(out / "ray", ignore_errors=True)  # Ray's own notes; the weights are in `out`
     return read_json(out / METRICS)
 
 
-def _sources(store: Stores) -> list[Source]:
-    """Each with an absolute path, so that workers elsewhere find it."""
-    given = [(store, 1.0)] if isinstance(store, str | Path) else store
-    fields = tuple(Source.model_fields)
-    named = [
-        s if isinstance(s, Source) else Source.model_validate(dict(zip(fields, s, strict=False)))
-        for s in given
-    ]
-    return [s.model_copy(update={"store": Path(s.store).absolute()}) for s in named]
+def _trainer(settings: dict[str, Any], tickets: Any, scaling: ScalingConfig, retries: int) -> TorchTrainer:
+    return TorchTrainer(
+        _worker,
+        train_loop_config=settings,
+        datasets={"tickets": tickets},
+        dataset_config=ticket_data_config(),
+        scaling_config=scaling,
+        run_config=RunConfig(
+            name="ray", storage_path=settings["out"], failure_config=FailureConfig(max_failures=retries)
+        ),
+    )
 
 
 def _frames(sources: Sequence[Source]) -> View:

@@ -17,11 +17,11 @@ Without them those two would be all to all at input alpha .05, which lies betwee
 are left out, and the weights of the other five stay as they are."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from scenes.config import Config
 from training.pretrain.multimodal.budgets import clamp_out, share_out
@@ -46,13 +46,34 @@ FOURM21 = (*ALL_TO_ALL, Component(inputs={"rgb": 1000.0}, targets=0.5))
 """4M-21's mixture without its caption components: RGB to all weighs as much as one of the others."""
 
 
+MIXTURES: dict[str, tuple[Component, ...]] = {
+    "balanced": (*ALL_TO_ALL, RGB_TO_ALL),
+    "all-to-all": ALL_TO_ALL,
+    "fourm21": FOURM21,
+}
+"""Mixtures by the names that a configuration may give."""
+
+
+def _by_name(mixture: Any) -> Any:
+    if not isinstance(mixture, str):
+        return mixture
+    if mixture not in MIXTURES:
+        raise ValueError(
+            f"no mixture is called {mixture!r}; choose from {', '.join(MIXTURES)}, or list components"
+        )
+    return MIXTURES[mixture]
+
+
 class MaskingConfig(Config):
     inputs: int = Field(default=48, ge=1)
     """Visible tokens per sample."""
     targets: int = Field(default=64, ge=1)
     """Predicted tokens per sample."""
-    mixture: tuple[Component, ...] = Field(default=(*ALL_TO_ALL, RGB_TO_ALL), min_length=1)
-    """Components; one is drawn per sample."""
+    mixture: Annotated[tuple[Component, ...], BeforeValidator(_by_name)] = Field(
+        default=MIXTURES["balanced"], min_length=1
+    )
+    """Components, of which one is drawn per sample, or the name of a mixture (balanced, all-to-all,
+    fourm21)."""
     overflow: Literal["refuse", "pad", "lose"] = "refuse"
     """A component whose modalities hold less than a budget: refuse it, or pad its samples (4M-21's RGB to
     all sees 196 patches where the budget is 256). lose: as 4M, lose also what a single modality has no room
