@@ -9,7 +9,7 @@ which a fraction of all triangles would not. Depth is subsampled, so that measur
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt16
 from scipy.spatial import KDTree
 
 from agents.cameras import Cameras
@@ -61,7 +61,7 @@ class CoverageMeter:
 
     def measure(
         self,
-        depth: Int[np.ndarray, "n h w"],
+        depth: UInt16[np.ndarray, "n h w"],
         poses: Float[np.ndarray, "n 4 4"],
         intrinsics: Float[np.ndarray, "n 4"],
     ) -> Coverage:

@@ -4,7 +4,7 @@ faces."""
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int, Int64, Real
 
 from scenes.meshes.geometry import Material, Mesh
 
@@ -57,7 +57,7 @@ def assemble(
 
 
 def face_normals(
-    positions: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
+    positions: Real[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
 ) -> Float[np.ndarray, "f 3"]:
     """Unit normals; zero for a face without area."""
     a, b, c = (positions[faces[:, i]].astype(np.float64) for i in range(3))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Integer
 
 VOID = 255
 """Class of pixels that count nowhere."""
@@ -15,7 +15,7 @@ class Confusion:
     def __init__(self, classes: int):
         self.matrix = np.zeros((classes, classes), dtype=np.int64)
 
-    def add(self, truth: Int[np.ndarray, "..."], prediction: Int[np.ndarray, "..."]) -> None:
+    def add(self, truth: Integer[np.ndarray, "*n"], prediction: Integer[np.ndarray, "*n"]) -> None:
         """`truth` in 0..classes-1 or VOID, `prediction` in 0..classes-1, of one shape."""
         n = len(self.matrix)
         counted = truth != VOID
