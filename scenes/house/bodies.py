@@ -1,7 +1,7 @@
-"""The solid boxes of objects as arrays, turned as they stand: exact overlaps and distances, many at once.
+"""Solid boxes of objects as arrays, in their actual orientation: exact overlaps and distances, many at once.
 
-`boxes.py` has the rectangle around a turned thing, which is larger than the thing unless it stands at a
-right angle. Placing may be that careful; who judges a house must not be.
+`boxes.py` has the axis-aligned rectangle around a rotated object, which is larger than the object unless it
+stands at a right angle. Placement may be that conservative; checks must not be.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""Rectangles on the floor, and the boxes of objects: what placing, checking and drawing share.
+"""Rectangles on the floor and boxes of objects, shared by placement, checks and drawing.
 
-An object is its asset's bounding box, turned by its yaw. Counters are L- or U-shaped, so what is solid
-of an asset is a list of rectangles (`solid_parts`), not always one.
+An object is its asset's bounding box, rotated by its yaw. Counters are L- or U-shaped, so the solid part of
+an asset is a list of rectangles (`solid_parts`).
 """
 
 import math

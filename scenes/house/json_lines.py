@@ -1,10 +1,10 @@
-"""Lines of `.jsonl` and `.jsonl.gz` files: one of them, or how many there are, with one line in memory.
+"""Random access to lines of `.jsonl` and `.jsonl.gz` files, with one line in memory.
 
     count_lines(path)        # all of them, or no more than a limit
     read_line(path, 12)      # the thirteenth
 
-Reading lines one after the other costs no more than reading the file once: each thread keeps the file that
-it read from last open, where it was.
+Reading consecutive lines costs no more than reading the file once: each thread keeps its last file open at
+its position.
 """
 
 import gzip

@@ -1,8 +1,8 @@
-"""The label table: one class id for every kind of thing that a space is made of.
+"""The label table: one class id for every kind of object and structure that a space consists of.
 
-Two levels. `name` is fine: the structure of a house, then AI2-THOR's object types. `group` is coarse: the
-some twenty classes of the segmentation task, fixed before any experiment saw them. Ids are stored in
-frames, so the order below never changes: a new name goes to the end.
+Two levels: `name` is fine (structure of a house, then AI2-THOR's object types); `group` is coarse (about
+twenty classes of the segmentation task, fixed before any experiment). Ids are stored in frames, so the order
+below never changes: new names go to the end.
 """
 
 from dataclasses import dataclass

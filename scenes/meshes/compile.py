@@ -1,6 +1,6 @@
-"""From a house to geometry: `compile_house(House.load(path))`.
+"""Compiles a house to geometry: `compile_house(House.load(path))`.
 
-Structure is built in world coordinates, objects are meshes of their assets, shared by all houses of a
+Structure is built in world coordinates; objects are meshes of their assets, shared by all houses of a
 process. The world is right-handed: its z is minus the house's.
 """
 

@@ -1,7 +1,7 @@
-"""Scene geometry: what any renderer needs to know of a space, in plain numpy.
+"""Scene geometry as NumPy arrays: all that a renderer needs to know of a space.
 
 A house (`scenes/meshes/compile.py`) or a scan compiles to one `SceneGeometry`. World coordinates are
-right-handed, y up, in metres: a point (x, y, z) of a house's left-handed JSON stands at (x, y, -z) here.
+right-handed, y up, in metres: a point (x, y, z) of a house's left-handed JSON is (x, y, -z) here.
 """
 
 from dataclasses import dataclass, field

@@ -1,8 +1,8 @@
-"""How surfaces look: AI2-THOR's material names, and the finishes that parametric shapes are made of.
+"""Appearance of surfaces: AI2-THOR's material names, and the finishes of parametric shapes.
 
-AI2-THOR's textures are not free to copy, but its names say what they show ("DarkWoodSmooth", "RedBrick",
+AI2-THOR's textures are not free to copy, but their names describe them ("DarkWoodSmooth", "RedBrick",
 "Porcelain_Turquoise_Mat"): kind and colour are read from the name, the rest is drawn from a hash of it, so
-that one name always looks the same and two names differ.
+that a name always looks the same and two names differ.
 """
 
 import re

@@ -1,5 +1,4 @@
-"""From triangle corners to a `Mesh`: smooth normals that stop at creases, shared vertices, no degenerate
-faces."""
+"""A `Mesh` from triangle corners: normals smoothed up to a crease angle, shared vertices."""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,4 @@
-"""What a shape is made of: finishes drawn from an asset's own stream, so that an asset always looks the
-same."""
+"""Finishes of a shape, drawn from its asset's own random stream: an asset always looks the same."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Pictures that hang on walls and stand on screens: drawn from a seed, no file needed."""
+"""Images for paintings and screens, drawn from a seed without files."""
 
 from functools import lru_cache
 

@@ -1,9 +1,8 @@
-"""What is switched: lamps and televisions look and light as their house says (`isOn`).
+"""Lamps and televisions in the state that their house gives them (`isOn`).
 
-A lamp that is on has a shade that shines and a light of its own; one that is off has neither. A television
-that is on shows a picture, the object's own, and lights the room by it; off, its screen is dark.
-Which materials of a mesh these are is marked on them (`Material.switched`): by the shapes of ours, and for
-library models by `scenes/assets/switched.csv`.
+A lamp that is on has an emissive shade and a light; one that is off has neither. A television that is on
+shows an image of its own and lights the room; off, its screen is dark. Materials are marked for this
+(`Material.switched`): by the shapes of ours, and for library models by `scenes/assets/switched.csv`.
 """
 
 from dataclasses import replace

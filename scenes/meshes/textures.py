@@ -1,8 +1,7 @@
-"""Procedural textures: uint8 [n, n, 3] sRGB images that repeat without a seam, each a pure function of its
-generator.
+"""Procedural textures: uint8 [n, n, 3] sRGB images that tile, each a pure function of its generator.
 
-Noise is shaped in the Fourier domain, which makes it periodic by construction; patterns are laid on a whole
-number of times.
+Noise is shaped in the Fourier domain, which makes it periodic by construction; patterns repeat a whole number
+of times.
 """
 
 from collections.abc import Callable

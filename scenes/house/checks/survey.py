@@ -1,4 +1,4 @@
-"""A house as the checks see it: what several of them need, worked out once."""
+"""Values that several checks of a house share, computed once."""
 
 from collections.abc import Iterator
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""What the compiler writes into while it walks through a house: meshes by key, instances by number."""
+"""The compiler's output while it traverses a house: meshes by key, instances by number."""
 
 import numpy as np
 from jaxtyping import Float64

@@ -1,8 +1,8 @@
-"""Doors and windows: what fills the holes of walls.
+"""Doors and windows: the geometry that fills the holes of walls.
 
-AI2-THOR's names say what stands there: a Doorframe is a frame alone, a Doorway has a leaf (two if Double),
-which swings into `room1` by its openness; a window is Fixed, Hung (halves one above the other), a Slider
-(side by side) or a Bay.
+AI2-THOR's names tell the kind: a Doorframe is a frame alone; a Doorway has a leaf (two if Double), which
+swings into `room1` by its openness; a window is Fixed, Hung (halves one above the other), a Slider (side by
+side) or a Bay.
 """
 
 import hashlib

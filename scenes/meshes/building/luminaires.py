@@ -1,4 +1,4 @@
-"""A house's lights and sky in the world, and a fixture under the ceiling for every lamp that has none."""
+"""A house's lights and sky in world coordinates, and a ceiling fixture for every lamp without an object."""
 
 import hashlib
 

@@ -1,8 +1,8 @@
 """Walls, floors, ceilings and skirting of a house, in world coordinates.
 
-The format's walls are planes without thickness, two back to back between rooms. Each side is moved a little
-into its own room, so that both are seen, each with its own material, and the outer side outwards, which
-gives window reveals their depth. Holes go right through, with reveals.
+The format's walls are planes without thickness, two back to back between rooms. Each side is moved slightly
+into its own room, so that both are visible, each with its own material; the outer side is moved outwards,
+which gives window reveals their depth. Holes pass through both sides, with reveals.
 """
 
 import itertools

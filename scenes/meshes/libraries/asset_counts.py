@@ -1,4 +1,4 @@
-"""What the geometry of assets comes from, counted: models of the libraries, or shapes of ours."""
+"""Counts of assets by the source of their geometry: library models or parametric shapes."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Who made the furniture: CC-BY asks that author and licence travel with every picture and file of it."""
+"""Authors and licences of furniture models, which CC-BY requires with every picture and file of them."""
 
 from collections.abc import Iterable
 
