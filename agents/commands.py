@@ -24,9 +24,9 @@ class ShowHouseConfig(SpaceOptions):
     .obj, .ply)."""
     out: Path
     """The PNG to write."""
-    views: int = Field(4, ge=0)
+    views: int = Field(default=4, ge=0)
     """Views from within, each of another room while there are any."""
-    size: int = Field(384, ge=32)
+    size: int = Field(default=384, ge=32)
     """Height and width of a view [pixels]."""
     fov_deg: float = 90.0
     """Field of view [degrees]."""
