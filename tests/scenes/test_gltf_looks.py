@@ -178,6 +178,10 @@ def _image(uri: str | None, data: bytes = b"") -> Callable[[Gltf], None]:
     return edit
 
 
+def _first(document: Gltf) -> dict[str, Any]:
+    return document.json["meshes"][0]["primitives"][0]
+
+
 def _meshopt(document: Gltf) -> None:
     document.json["bufferViews"][0]["extensions"] = {"EXT_meshopt_compression": {"buffer": 0}}
 
@@ -202,6 +206,12 @@ REFUSED: list[tuple[Callable[[Gltf], Any], str]] = [
     (lambda d: d.json["nodes"][0].update(scale=[1, 1, float("inf")]), "not finite"),
     (lambda d: d.json.update(scene=5), r"scenes\[5\]"),
     (lambda d: d.json.update(nodes=7), "`nodes` is no list"),
+    (
+        lambda d: d.json.update(materials=[{"pbrMetallicRoughness": []}]) or _first(d).update(material=0),
+        "type",
+    ),
+    (lambda d: d.json["meshes"][0].update(primitives=["none"]), "of the wrong type"),
+    (lambda d: _first(d)["attributes"].update(POSITION="0"), r"accessors\[0\]"),
     (_image("../secret.png"), "outside the file's folder"),
     (_image("https://example.org/wall.png"), "fetch it"),
     (_image("gone.png"), r"gone\.png, which is missing"),

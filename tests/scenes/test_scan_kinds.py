@@ -112,6 +112,10 @@ def test_obj_with_its_materials(tmp_path: Path):
     assert not scan.captured, "colours of materials hold no light"
     red, green, _ = seen(scan, "rgb").reshape(-1, 3).mean(0)
     assert red > 2 * green
+    (tmp_path / "room.obj").write_text((tmp_path / "room.obj").read_text(), encoding="utf-16")
+    np.testing.assert_array_equal(
+        read_scan(tmp_path / "room.obj").meshes[0].vertices, scan.meshes[0].vertices
+    )
 
 
 def test_obj_with_a_texture_is_shown_as_captured_and_its_files_are_its_identity(tmp_path: Path):

@@ -135,7 +135,7 @@ class GltfDocument:
 def resource_files(document: GltfDocument) -> list[Path]:
     """The file itself and all files that its buffers and images name and that are there."""
     folder = document.path.parent.resolve()
-    uris = [e["uri"] for name in ("buffers", "images") for e in document.items(name) if "uri" in e]
+    uris = [str(e["uri"]) for name in ("buffers", "images") for e in document.items(name) if "uri" in e]
     named = [(folder / unquote(u)).resolve() for u in uris if not u.startswith("data:") and "://" not in u]
     return [document.path, *sorted({f for f in named if f.is_file() and f.is_relative_to(folder)})]
 

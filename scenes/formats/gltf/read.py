@@ -25,6 +25,18 @@ LUMENS = 683.0 / (4 * np.pi)  # candela of a point light whose colour is 1: as B
 def read_gltf(path: Path) -> ScanFile:
     """The scene in a file. Raises ValueError, naming the file, for what is damaged or not read."""
     document = open_gltf(path)
+    try:
+        return _read(document)
+    except (
+        AttributeError,
+        TypeError,
+        KeyError,
+        IndexError,
+    ) as error:  # a text where an object should be, say
+        raise ValueError(f"{path} is no valid glTF: a value in it is of the wrong type: {error}") from error
+
+
+def _read(document: GltfDocument) -> ScanFile:
     nodes, materials = document.items("nodes"), GltfMaterials(document)
     order = list(_walk(document))
     world = np.tile(np.eye(4), (max(len(nodes), 1), 1, 1))

@@ -173,6 +173,8 @@ def _beside(path: Path, name: str) -> Path | None:
 
 def _text(path: Path) -> str:
     data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
     if b"\0" in data[:4096]:
         raise ValueError(f"{path.name} is not text")
     try:
