@@ -5,7 +5,7 @@ import io
 from typing import Any
 
 from studies.report.analysis.claims import Claim, at_point, columns, scope
-from studies.report.analysis.laws import Laws, interval_json, worth_json
+from studies.report.analysis.curve_fits import CurveFits, interval_json, worth_json
 from studies.report.analysis.rows import Table
 from studies.report.analysis.statistics import Summary
 
@@ -48,7 +48,7 @@ def rows_csv(data: Table) -> str:
     return text.getvalue()
 
 
-def findings_json(data: Table, answers: list[Claim], found: Laws) -> dict[str, Any]:
+def findings_json(data: Table, answers: list[Claim], found: CurveFits) -> dict[str, Any]:
     return {
         "study": data.study,
         "preset": data.preset,
@@ -68,15 +68,15 @@ def findings_json(data: Table, answers: list[Claim], found: Laws) -> dict[str, A
             | {"verdict": c.summary.verdict, "better": c.better, "stands_among_all": c.stands_among_all}
             for c in answers
         ],
-        "laws": [
+        "fits": [
             {
                 "series": series.label,
                 "metric": metric,
-                "kind": fit.law.kind,
-                **fit.law.parameters,
+                "kind": fit.function.kind,
+                **fit.function.parameters,
                 "intervals": {k: [interval_json(i) for i in v] for k, v in fit.intervals.items()},
                 "residual": fit.residual,
-                "exponent_at_edge": fit.law.at_edge,
+                "exponent_at_edge": fit.function.at_edge,
             }
             for (series, metric), fit in found.fits.items()
         ],

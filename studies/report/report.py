@@ -1,7 +1,7 @@
 """The page of a study: one self-contained HTML file drawn from rows, with CSV and JSON beside it.
 
 `write_report(out, rows)` writes `report.html`, `report.csv` (a line a run) and `report.json` (summaries,
-claims, laws). Pictures come from the stage folders that rows name; where only rows are left, the page has
+claims, fits). Pictures come from the stage folders that rows name; where only rows are left, the page has
 none.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.store.manifest import write_atomically
 from studies.report.analysis.claims import Claim, at_point, claims, columns, scope
-from studies.report.analysis.laws import Laws, law_text, laws, worth_text
+from studies.report.analysis.curve_fits import CurveFits, fit_curves, fit_text, worth_text
 from studies.report.analysis.metrics_text import gain, label, mean_sd, signed, span
 from studies.report.analysis.rows import Row, Table
 from studies.report.figures import forms
@@ -45,13 +45,13 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
     when there are no rows, or rows that make no one page.
     """
     data = Table(rows, report)
-    answers, found = claims(data), laws(data)
+    answers, found = claims(data), fit_curves(data)
     drawings = stage_drawings(out, data)
     sections = [
         _head(data),
         _result(data, found),
         _claims(answers),
-        _laws(data, found),
+        _fits(data, found),
         _paper(data),
         _points(data),
         _classes(data),
@@ -80,13 +80,13 @@ def _head(data: Table) -> str:
     )
 
 
-def _result(data: Table, found: Laws) -> str:
+def _result(data: Table, found: CurveFits) -> str:
     wanted = columns(data)
     if not any(data.values(point, metric) for point in data.points for metric in wanted):
         return heading("Result") + paragraph(f"No row has any of {', '.join(wanted)} yet.")
     caption = _CAPTIONS[data.report.form]
     if found.fits:
-        caption += " Dashed, in the curve's colour: the fitted law, over the measured levels only."
+        caption += " Dashed, in the curve's colour: the fitted function, over the measured levels only."
     if data.report.form != "heatmap":
         caption += " Arms are compared by the paired differences below, not by whether intervals overlap."
     return (
@@ -129,13 +129,13 @@ def _with_metric(claim: Claim) -> str:
     return f"{claim.text.removesuffix('.')}: {gain(claim.summary.mean, claim.metric)}.{alone}"
 
 
-def _laws(data: Table, found: Laws) -> str:
+def _fits(data: Table, found: CurveFits) -> str:
     axis = (data.report.x or "x").replace("_", " ")
-    lines = [law_text(series, metric, fit, axis) for (series, metric), fit in found.fits.items()]
+    lines = [fit_text(series, metric, fit, axis) for (series, metric), fit in found.fits.items()]
     worths = [worth_text(data, series, metric, w) for (series, metric), w in found.worths.items()]
     if not lines and not worths and not found.left_out:
         return ""
-    parts = [heading("The law, and what it is worth" if worths else "The law")]
+    parts = [heading("The fit, and what it is worth" if worths else "The fit")]
     if lines:
         parts.append(
             paragraph(

@@ -72,9 +72,9 @@ def plan(study: StudyConfig) -> list[RunPlan]:
 def plan_run(run: Run) -> RunPlan:
     """One run as stages. Raises ValueError for what cannot be run."""
     config = run.config
-    learned = [_stores(config, name, phase) for name, phase in config.learn.items()]
+    learned = [_stores(config, name, phase) for name, phase in config.phases.items()]
     phases = _phases(config, learned)
-    evaluated = {name: _store(config, name, "eval", n) for name, n in config.judge.items()}
+    evaluated = {name: _store(config, name, "eval", n) for name, n in config.evaluate.items()}
     unlabelled = [_store(config, name, "pretrain", n) for name, n in config.propagate.items()]
     # Houses that give labels may be pre-trained in without them; of all others labels are refused.
     guarded = [s for stores in learned for name, s in stores.items() if name not in config.labels]
@@ -87,7 +87,7 @@ def plan_run(run: Run) -> RunPlan:
             label = name if protocol == "finetune" else f"{name}/{protocol}"
             evaluations[label] = EvaluateStage(
                 name=label,
-                evaluate=config.evaluate,
+                evaluate=config.scoring,
                 upper_bound=config.upper_bound,
                 store=store,
                 model=model,
@@ -130,7 +130,7 @@ def _sensing(phase: Phase, modality: str) -> list[str]:
 
 def _tokenizers(config: RunConfig, stores: dict[str, StoreStage]) -> dict[str, TokenizerStage]:
     """A tokenizer for each modality, trained on what the first phase sees and on nothing else."""
-    first = next(iter(config.learn.values()))
+    first = next(iter(config.phases.values()))
     found = {}
     for modality in config.modalities:
         sensed = _sensing(first, modality)
@@ -148,10 +148,10 @@ def _phases(config: RunConfig, learned: list[dict[str, StoreStage]]) -> tuple[Pr
     """The pre-trainings of a run, each going on from the one before; `learned`: the stores of each."""
     tokenizers = _tokenizers(config, learned[0]) if learned and OBJECTIVES[config.objective].tokenized else {}
     phases: list[PretrainStage] = []
-    for (name, phase), stores in zip(config.learn.items(), learned, strict=True):
+    for (name, phase), stores in zip(config.phases.items(), learned, strict=True):
         fields: dict[str, Any] = merge(config.pretrain.model_dump(), phase.pretrain)
         fields |= {"objective": config.objective, "modalities": config.modalities}
-        own = parse(PretrainConfig, fields, f"learn.{name}.pretrain")
+        own = parse(PretrainConfig, fields, f"phases.{name}.pretrain")
         tokens = (
             TokensStage(modality=modality, store=store, tokenizer=tokenizer, crops=own.mm.crops)
             for houses, store in stores.items()

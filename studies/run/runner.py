@@ -15,6 +15,7 @@ from studies.run.pipeline import RunPlan, plan
 from studies.run.schedule import run_stages
 from studies.run.stage import Stage, write_json
 from studies.spec.config import StudyConfig, slug
+from studies.spec.renamed import run_with_new_names
 
 STAGES = "stages"
 HEAD = "study.json"
@@ -88,11 +89,8 @@ def read_rows(out: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{out}: no study was run here (no {HEAD}); run one into it first (tst study run)")
     head = json.loads((out / HEAD).read_text())
     names = head.pop("rows")
-    return [
-        head | json.loads((out / "rows" / name).read_text()) | {"file": name}
-        for name in names
-        if (out / "rows" / name).exists()
-    ]
+    rows = [json.loads(p.read_text()) | {"file": p.name} for n in names if (p := out / "rows" / n).exists()]
+    return [head | row | {"config": run_with_new_names(row["config"])} for row in rows]
 
 
 def _head(study: StudyConfig, rows: list[str]) -> dict[str, Any]:
@@ -128,7 +126,7 @@ def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
         for key, value in _results(records[stage.key]["metrics"]).items()
     }
     trained = [records[s.key]["metrics"] for s in plan.phases]
-    metrics["frames_seen"] = sum(p.frames or run.config.frames for p in run.config.learn.values())
+    metrics["frames_seen"] = sum(p.frames or run.config.frames for p in run.config.phases.values())
     metrics["samples_seen"] = sum(s.units for s in plan.phases)
     metrics["pretrain_gflop"] = sum(
         m["gflop_per_sample"] * s.units for m, s in zip(trained, plan.phases, strict=True)

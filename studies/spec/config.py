@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, Field
 
 from scenes.config import Config
 from scenes.machine import available_cores
+from studies.spec.renamed import place_with_new_names, with_new_names
 from studies.spec.report import Level, ReportConfig
 from studies.spec.run import RunConfig
 from studies.spec.yaml import load_yaml, merge, parse, set_at
@@ -224,7 +225,7 @@ def load_study(
     if seeds:
         merged["seeds"] = list(seeds)
     for place, value in (fields or {}).items():
-        set_at(merged, place, value)
+        set_at(merged, *place_with_new_names(place, value, place))
     return parse(StudyConfig, merged, f"{path} (preset {preset})")
 
 
@@ -238,7 +239,7 @@ def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
             raise ValueError(f"{at}: unknown key {unknown[0]!r}; keys there are: {', '.join(_KEYS)}")
         if any(at == seen for seen, _ in chain):
             raise ValueError(f"{at} extends itself")
-        chain.insert(0, (at, data))
+        chain.insert(0, (at, with_new_names(data, str(at))))
         at = at.parent / data["extends"] if "extends" in data else None
     return chain
 

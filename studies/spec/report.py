@@ -69,7 +69,7 @@ class ReportConfig(Config):
     arms are compared at each point that both have. None given: all pairs of arms for bars; for curves and
     paths each arm's last level against its first, and neighbours; for a heat map its diagonal."""
     fit: Literal["power", "log"] | None = None
-    """A law through each curve: log is a + b·log x, power is a + b·x^-c."""
+    """A function fitted to each curve: log is a + b·log x, power is a + b·x^-c."""
     worth_of: str | None = None
     """An arm without `x`: the page says at which x each curve reaches its mean."""
     paper: PaperTable | None = None

@@ -117,7 +117,7 @@ class RunConfig(Config):
     """What pre-training minimises."""
     modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
     """What mm sees and predicts, rgb first."""
-    learn: Annotated[dict[str, Annotated[Phase, BeforeValidator(_named)]], BeforeValidator(_without_nulls)]
+    phases: Annotated[dict[str, Annotated[Phase, BeforeValidator(_named)]], BeforeValidator(_without_nulls)]
     """Phases of pre-training in order; none: the encoder starts from random weights."""
     tokenizer: TokenizerConfig = TokenizerConfig()
     """Tokenizers, one per modality, trained on the frames of the first phase alone."""
@@ -142,11 +142,11 @@ class RunConfig(Config):
     tuned model itself is."""
     propagation: PropagateConfig = PropagateConfig()
     """How a teacher labels."""
-    judge: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1)
-    """Sets of houses the result is judged in, with held-out frames of each house."""
-    evaluate: EvaluateConfig = EvaluateConfig()
-    """Scoring."""
-    apart: bool = True
+    evaluate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1)
+    """Sets of houses the result is evaluated in, with held-out frames of each house."""
+    scoring: EvaluateConfig = EvaluateConfig()
+    """How it is scored."""
+    disjoint_assets: bool = True
     """Labelled houses share no furniture and no material with those judged and learned."""
     upper_bound: bool = False
     """Labels of the judged houses themselves are used, at other poses: a bound, not a specialist. Such runs
@@ -169,15 +169,15 @@ class RunConfig(Config):
         for where, names in (
             ("labels", self.labels),
             ("propagate", self.propagate),
-            ("judge", self.judge),
-            *((f"learn.{n}.houses", p.houses) for n, p in self.learn.items()),
+            ("evaluate", self.evaluate),
+            *((f"phases.{n}.houses", p.houses) for n, p in self.phases.items()),
         ):
             for name in names:
                 if name not in self.houses:
                     raise ValueError(
                         f"{where} names the houses {name!r}; sets there are: {', '.join(self.houses)}"
                     )
-        for name, phase in self.learn.items():
+        for name, phase in self.phases.items():
             self.frames_of(name, phase)
             self._senses(name, phase)
         if self.propagate and (self.upper_bound or "knn" in self.protocols):
@@ -191,20 +191,21 @@ class RunConfig(Config):
     def _labels_are_of_others(self) -> None:
         if self.upper_bound:
             return
-        learned = {n for p in self.learn.values() for n in p.houses} - self.labels.keys()
+        learned = {n for p in self.phases.values() for n in p.houses} - self.labels.keys()
         learned |= self.propagate.keys()
         for label in self.labels:
-            for other in dict.fromkeys((*self.judge, *sorted(learned))):
+            for other in dict.fromkeys((*self.evaluate, *sorted(learned))):
                 a, b = self.houses[label], self.houses[other]
                 if a.shares_a_house(b):
                     raise ValueError(
                         f"houses.{label}, whose labels are used, and houses.{other} share a house: same "
                         "family, overlapping seeds; move the seed of one"
                     )
-                if self.apart and a.shares_assets(b):
+                if self.disjoint_assets and a.shares_assets(b):
                     raise ValueError(
                         f"houses.{label}, whose labels are used, and houses.{other} are furnished from one "
-                        f"pool ({a.family}, {b.family}): take a family of the other pool, or `apart: false`"
+                        f"pool ({a.family}, {b.family}): take a family of the other pool, or "
+                        "`disjoint_assets: false`"
                     )
 
     def _senses(self, name: str, phase: Phase) -> None:
@@ -213,14 +214,14 @@ class RunConfig(Config):
         for houses, shown in phase.modalities.items():
             if houses not in phase.houses or not shown or not set(shown) <= set(self.modalities):
                 raise ValueError(
-                    f"learn.{name}.modalities: {houses!r} senses {list(shown)}; name sets of "
+                    f"phases.{name}.modalities: {houses!r} senses {list(shown)}; name sets of "
                     f"{list(phase.houses)} and modalities of {list(self.modalities)}"
                 )
         for modality in known:
             without = [h for h in phase.houses if modality not in phase.modalities.get(h, known)]
             if len(without) == len(phase.houses) or (without and not tokenized):
                 raise ValueError(
-                    f"learn.{name}.modalities: {self.objective} needs {modality!r}, and "
+                    f"phases.{name}.modalities: {self.objective} needs {modality!r}, and "
                     f"{', '.join(without)} do not sense it: let them"
                 )
 
@@ -233,7 +234,7 @@ class RunConfig(Config):
             count = self.houses[houses].count
             if share <= 0 or abs(exact / count - round(exact / count)) > 1e-6 or exact < count - 1e-6:
                 raise ValueError(
-                    f"learn.{name}: {total} frames do not fall evenly to the {count} houses of {houses!r} "
+                    f"phases.{name}: {total} frames do not fall evenly to the {count} houses of {houses!r} "
                     f"(share {share} of {shares}): change frames, count or the shares"
                 )
             out[houses] = round(exact / count)

@@ -12,7 +12,7 @@ from training.models.encoder import SIZES
 TINY = {
     "extends": str(STUDIES / "base.yaml"),
     "question": "What then?",
-    "arms": {"scratch": {"learn": {"first": None}}, "own": {}},
+    "arms": {"scratch": {"phases": {"first": None}}, "own": {}},
     "report": {"form": "bars"},
     "presets": {"smoke": {"seeds": [0, 5]}},
 }
@@ -31,8 +31,8 @@ def load(tmp_path: Path, **fields: object) -> StudyConfig:
 def test_arms_and_repeats_make_runs(tmp_path: Path):
     runs = load(tmp_path).runs()
     assert [(r.arm, r.repeat) for r in runs] == [("scratch", 0), ("own", 0), ("scratch", 1), ("own", 1)]
-    assert runs[0].config.learn == {}
-    assert runs[1].config.learn["first"].houses == {"test": 1.0}
+    assert runs[0].config.phases == {}
+    assert runs[1].config.phases["first"].houses == {"test": 1.0}
     assert [r.config.pretrain.seed for r in runs] == [0, 0, 5, 5]
     assert [r.config.pretrain.draws for r in runs] == [0, 0, 5, 5]
 
@@ -48,7 +48,7 @@ def test_a_preset_of_the_file_extended_lies_under_the_studys_own(tmp_path: Path)
 def test_axes_cross_and_an_arm_may_have_its_own(tmp_path: Path):
     axes = {"size": {"set": "sensing.size", "to": [32, 64]}}
     own = {"axes": {"frames": {"set": ["frames"], "to": [64, 128]}}}
-    runs = load(tmp_path, axes=axes, arms={"scratch": {"learn": {"first": None}}, "own": own}).runs()
+    runs = load(tmp_path, axes=axes, arms={"scratch": {"phases": {"first": None}}, "own": own}).runs()
     assert len(runs) == 2 * (2 + 4)
     (one,) = [r for r in runs if r.point == {"size": 64, "frames": 128} and r.repeat == 0]
     assert (one.config.sensing.size, one.config.frames) == (64, 128)
@@ -77,9 +77,9 @@ def test_seeds_of_houses_poses_weights_and_draws_are_apart(tmp_path: Path):
 def test_frames_fall_evenly_to_houses_or_not_at_all(tmp_path: Path):
     houses = {"iid": {"family": "apartment", "seed": 50, "count": 3}}
     learn = {"first": {"houses": {"test": 1, "iid": 3}}}
-    config = load(tmp_path, arms={"own": {"houses": houses, "learn": learn}}).runs()[0].config
-    assert config.frames_of("first", config.learn["first"]) == {"test": 16, "iid": 16}
-    odd = load(tmp_path, arms={"own": {"houses": {"iid": houses["iid"] | {"count": 5}}, "learn": learn}})
+    config = load(tmp_path, arms={"own": {"houses": houses, "phases": learn}}).runs()[0].config
+    assert config.frames_of("first", config.phases["first"]) == {"test": 16, "iid": 16}
+    odd = load(tmp_path, arms={"own": {"houses": {"iid": houses["iid"] | {"count": 5}}, "phases": learn}})
     with pytest.raises(ValueError, match=r"64 frames do not fall evenly to the 5 houses of 'iid'"):
         odd.runs()
 
@@ -91,10 +91,13 @@ def test_frames_fall_evenly_to_houses_or_not_at_all(tmp_path: Path):
         ({"houses": {"transfer": {"family": "apartment", "seed": 1, "days": [{}]}}}, "share a house"),
         ({"houses": {"transfer": {"family": "apartment", "seed": 99}}}, "furnished from one pool"),
         ({"labels": {"transfer": None, "test": 3}}, "share a house|furnished from one pool"),
-        ({"judge": {"elsewhere": 3}}, "judge names the houses 'elsewhere'; sets there are: test, transfer"),
+        (
+            {"evaluate": {"elsewhere": 3}},
+            "evaluate names the houses 'elsewhere'; sets there are: test, transfer",
+        ),
         ({"frames": 0}, "frames"),
         ({"fames": 3}, "unknown key 'fames'"),
-        ({"learn": {"first": {"house": "test"}}}, r"unknown key 'learn\.first\.house'"),
+        ({"phases": {"first": {"house": "test"}}}, r"unknown key 'phases\.first\.house'"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, arm: dict, message: str):

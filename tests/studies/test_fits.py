@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from studies.report.analysis.fits import Law, crossing, fit_curve, fit_law, worth
+from studies.report.analysis.fits import FitFunction, crossing, fit_curve, fit_function, worth
 
 X = np.array([1.0, 10.0, 100.0, 1000.0, 3000.0])
 
@@ -12,36 +12,36 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("law", [Law("log", 0.16, 0.02), Law("power", 0.3, -0.15, 0.4)])
-def test_the_law_that_made_the_points_comes_back(law):
-    found = fit_law(law.kind, X, law.at(X))
-    assert found.parameters == pytest.approx(law.parameters, rel=1e-3)
+@pytest.mark.parametrize("function", [FitFunction("log", 0.16, 0.02), FitFunction("power", 0.3, -0.15, 0.4)])
+def test_the_function_that_made_the_points_comes_back(function):
+    found = fit_function(function.kind, X, function.at(X))
+    assert found.parameters == pytest.approx(function.parameters, rel=1e-3)
     assert not found.at_edge
-    assert found.reaches(float(law.at(50.0))) == pytest.approx(50.0, rel=1e-3)
+    assert found.reaches(float(function.at(50.0))) == pytest.approx(50.0, rel=1e-3)
 
 
 def test_a_logarithm_passed_off_as_a_power_law_runs_to_the_edge():
-    assert fit_law("power", X, 0.16 + 0.02 * np.log10(X)).at_edge
+    assert fit_function("power", X, 0.16 + 0.02 * np.log10(X)).at_edge
 
 
 def test_a_law_saturates_and_says_what_it_never_reaches():
-    assert Law("power", 0.3, -0.15, 0.4).reaches(0.31) is None
-    assert Law("log", 0.1, 0.0).reaches(0.2) is None
-    assert Law("log", 0.1, 1e-9).reaches(0.9) is None, "beyond all numbers"
+    assert FitFunction("power", 0.3, -0.15, 0.4).reaches(0.31) is None
+    assert FitFunction("log", 0.1, 0.0).reaches(0.2) is None
+    assert FitFunction("log", 0.1, 1e-9).reaches(0.9) is None, "beyond all numbers"
 
 
 def test_as_many_numbers_as_levels_is_no_fit():
     with pytest.raises(ValueError, match="at least 3"):
-        fit_law("log", X[:2], X[:2])
+        fit_function("log", X[:2], X[:2])
     with pytest.raises(ValueError, match="at least 4"):
-        fit_law("power", X[:3], X[:3])
+        fit_function("power", X[:3], X[:3])
 
 
 def test_how_far_to_trust_a_law_comes_from_the_repeats():
     slopes = np.array([0.018, 0.020, 0.022])
     ys = 0.16 + slopes[:, None] * np.log10(X)
     fit = fit_curve("log", X.tolist(), ys, rng())
-    assert fit.law.b == pytest.approx(0.020)
+    assert fit.function.b == pytest.approx(0.020)
     students, drawn = fit.intervals["b"]
     assert students.high - 0.020 == pytest.approx(4.302653 * 0.002 / 3**0.5, rel=1e-5)
     assert 0.018 <= drawn.low < 0.019
@@ -62,15 +62,15 @@ def test_a_curve_is_read_between_levels_on_its_scale():
 
 def test_what_a_house_is_worth_never_leaves_what_was_measured():
     x, luck = [1.0, 10.0, 100.0, 1000.0], np.array([-0.01, 0.0, 0.01])
-    law = Law("log", 0.16, 0.02)
-    curve = law.at(np.array(x)) + luck[:, None]
-    inside = worth(x, curve, np.full(3, 0.19), rng(), log=True, law=law)
+    function = FitFunction("log", 0.16, 0.02)
+    curve = function.at(np.array(x)) + luck[:, None]
+    inside = worth(x, curve, np.full(3, 0.19), rng(), log=True, function=function)
     assert inside.at == pytest.approx(10**1.5)
     assert inside.fitted == pytest.approx(10**1.5)
     assert not inside.extrapolated
     assert inside.each == pytest.approx([10**2, 10**1.5, 10])
     assert 9.99 < inside.low < inside.at < inside.high < 100.01
-    beyond = worth(x, curve, np.full(3, 0.24), rng(), log=True, law=law)
+    beyond = worth(x, curve, np.full(3, 0.24), rng(), log=True, function=function)
     assert (beyond.at, beyond.high) == (math.inf, math.inf)
     assert beyond.extrapolated
     assert beyond.fitted == pytest.approx(10**4)

@@ -50,7 +50,7 @@ def test_an_arm_has_all_sensors():
     ],
 )
 def test_what_cannot_be_sensed_is_refused(tmp_path: Path, first: dict[str, object], says: str):
-    arm = {"learn": {"first": {"houses": {"test": 0.8, "transfer": 0.2}, **first}}}
+    arm = {"phases": {"first": {"houses": {"test": 0.8, "transfer": 0.2}, **first}}}
     path = tmp_path / "mine.yaml"
     path.write_text(
         yaml.safe_dump(

@@ -77,7 +77,7 @@ def test_every_arm_has_a_row_with_a_score(study: StudyConfig, finished: Path):
     assert [row["arm"] for row in rows] == list(study.arms)
     for row, run in zip(rows, study.runs(), strict=True):
         assert 0 <= row["metrics"]["test/miou"] <= 1
-        assert row["metrics"]["test/frames"] == run.config.judge["test"]
+        assert row["metrics"]["test/frames"] == run.config.evaluate["test"]
         assert row["config"] == run.config.resolved()
         assert row["cost"]["seconds_total"] > 0
     assert [row["metrics"]["samples_seen"] for row in rows] == [0, 64, 64]
@@ -245,5 +245,5 @@ def test_evaluation_poses_are_held_out(finished: Path):
     )
     assert distance > 0
     for row in read_rows(finished):
-        expected = distance if row["config"]["learn"] else None
+        expected = distance if row["config"]["phases"] else None
         assert row["metrics"].get("test/least_distance_to_learned_m") == expected

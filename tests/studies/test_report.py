@@ -110,8 +110,8 @@ def test_a_study_half_done_has_its_page(tmp_path, make: Callable[..., list[Row]]
 def test_the_law_and_what_the_test_house_is_worth(tmp_path):
     text = text_of(tmp_path, curve(reach=0.19))
     found = json.loads((tmp_path / "report.json").read_text())
-    law = next(one for one in found["laws"] if one["metric"] == "test/miou")
-    assert law["b"] == pytest.approx(0.02, abs=0.001)
+    fit = next(one for one in found["fits"] if one["metric"] == "test/miou")
+    assert fit["b"] == pytest.approx(0.02, abs=0.001)
     assert re.search(r"b = (1\.9\d|2(\.0\d)?) for each tenfold", text)
     assert "The slope is claimed" in text
     worth = next(one for one in found["worth"] if one["metric"] == "test/miou")
@@ -125,7 +125,7 @@ def test_the_law_and_what_the_test_house_is_worth(tmp_path):
 def test_nothing_beyond_the_measured_levels_without_saying_so(tmp_path):
     text = text_of(tmp_path, curve(reach=0.24))
     assert "does not reach test-house's mean: it is worth ≥ 1,000 (the largest measured) houses" in text
-    assert re.search(r"The fitted law, extrapolated, reaches it at 1?\d,\d{3}", text)
+    assert re.search(r"The fitted function, extrapolated, reaches it at 1?\d,\d{3}", text)
     found = json.loads((tmp_path / "report.json").read_text())["worth"][0]
     assert found["at"] == "beyond the largest"
     assert found["fitted_is_extrapolated"]
@@ -133,7 +133,7 @@ def test_nothing_beyond_the_measured_levels_without_saying_so(tmp_path):
 
 def test_too_few_levels_for_a_law_are_said(tmp_path):
     text = text_of(tmp_path, [r for r in curve() if r["point"].get("houses") not in (100, 1000)])
-    assert "a log law through 2 levels says nothing: measure at least 3" in text
+    assert "a log function through 2 levels says nothing: measure at least 3" in text
 
 
 def test_the_papers_numbers_stand_apart(tmp_path):

@@ -63,7 +63,7 @@ def pool(store: StoreStage) -> str:
 def leaks(planned: RunPlan) -> list[str]:
     """Everything in a run that a specialist must not have known. None: it is one."""
     every = {s.key: s for s in planned.stages}
-    upper, apart = planned.run.config.upper_bound, planned.run.config.apart
+    upper, apart = planned.run.config.upper_bound, planned.run.config.disjoint_assets
     found = []
     for stage in every.values():
         if isinstance(stage, EvaluateStage):
@@ -148,7 +148,7 @@ def test_furniture_of_the_test_house_is_found():
     found = planted(houses=elsewhere)
     assert found
     assert all("nothing says so" in leak for leak in found)
-    assert not planted(houses=elsewhere, apart=False)
+    assert not planted(houses=elsewhere, disjoint_assets=False)
 
 
 @pytest.mark.parametrize(

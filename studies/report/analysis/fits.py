@@ -22,7 +22,7 @@ _EXPONENTS = (0.02, 4.0)  # where a power law's c is looked for
 
 
 @dataclass(frozen=True)
-class Law:
+class FitFunction:
     kind: Literal["log", "power"]
     a: float
     b: float
@@ -53,15 +53,15 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A law through one curve."""
+class CurveFit:
+    """A function fitted to one curve, and how far to trust it."""
 
-    law: Law
+    function: FitFunction
     repeats: int
     intervals: dict[str, tuple[Interval, ...]]
     """Of each parameter; none with one repeat."""
-    replicates: tuple[Law, ...]
-    """Laws through repeats drawn anew: the band."""
+    replicates: tuple[FitFunction, ...]
+    """Functions fitted to repeats drawn anew: the band."""
     residual: float
     """Root mean square of what it leaves of the measured means."""
 
@@ -69,7 +69,7 @@ class Fit:
         """95 % of the replicates at `x`, each [len(x)]; None with one repeat."""
         if not self.replicates:
             return None
-        ys = np.stack([law.at(x) for law in self.replicates])
+        ys = np.stack([function.at(x) for function in self.replicates])
         low, high = np.quantile(ys, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
         return low, high
 
@@ -85,7 +85,7 @@ class Worth:
     each: tuple[float, ...]
     """Of each repeat by itself."""
     fitted: float | None
-    """Where the fitted law reaches it; None where it never does, or there is no law."""
+    """Where the fitted function reaches it; None where it never does, or nothing was fitted."""
     levels: tuple[float, ...]
     """What was measured."""
 
@@ -95,50 +95,52 @@ class Worth:
         return self.fitted is not None and not min(self.levels) <= self.fitted <= max(self.levels)
 
 
-def fit_law(kind: Literal["log", "power"], x: np.ndarray, y: np.ndarray) -> Law:
+def fit_function(kind: Literal["log", "power"], x: np.ndarray, y: np.ndarray) -> FitFunction:
     """Least squares through points `x`, `y` [n], x > 0.
 
-    Raises ValueError when there are no more levels than the law has numbers: it would go through any points.
+    Raises ValueError when there are no more levels than the function has parameters: any points would fit.
     """
     needed = 3 if kind == "log" else 4
     if len(np.unique(x)) < needed:
         raise ValueError(
-            f"a {kind} law through {len(np.unique(x))} levels says nothing: measure at least {needed}"
+            f"a {kind} function through {len(np.unique(x))} levels says nothing: measure at least {needed}"
         )
     if kind == "log":
         a, b, _ = _linear(kind, x, y, None)
-        return Law(kind, a, b)
+        return FitFunction(kind, a, b)
     grid = np.geomspace(*_EXPONENTS, 60)
     best = int(np.argmin([_linear(kind, x, y, c)[2] for c in grid]))
     low, high = grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)]
     c = float(np.asarray(fminbound(lambda c: _linear(kind, x, y, c)[2], low, high)))
     a, b, _ = _linear(kind, x, y, c)
-    return Law(kind, a, b, c)
+    return FitFunction(kind, a, b, c)
 
 
 def fit_curve(
     kind: Literal["log", "power"], x: Sequence[float], ys: np.ndarray, rng: np.random.Generator
-) -> Fit:
-    """A law through the curve `ys` [repeats, levels] measured at `x` [levels]."""
+) -> CurveFit:
+    """The function fitted to the curve `ys` [repeats, levels] measured at `x` [levels]."""
     levels = np.asarray(x, dtype=float)
-    law = fit_law(kind, levels, ys.mean(axis=0))
-    residual = float(np.sqrt(np.mean((law.at(levels) - ys.mean(axis=0)) ** 2)))
+    function = fit_function(kind, levels, ys.mean(axis=0))
+    residual = float(np.sqrt(np.mean((function.at(levels) - ys.mean(axis=0)) ** 2)))
     n = len(ys)
     if n < 2:
-        return Fit(law, n, {}, (), residual)
-    # Few repeats have few different draws: each law is fitted once.
+        return CurveFit(function, n, {}, (), residual)
+    # Few repeats have few different draws: each is fitted once.
     draws = np.sort(rng.integers(n, size=(REPLICATES, n)), axis=1)
-    laws = {draw: fit_law(kind, levels, ys[list(draw)].mean(axis=0)) for draw in map(tuple, draws.tolist())}
-    replicates = tuple(laws[draw] for draw in map(tuple, draws.tolist()))
-    single = [fit_law(kind, levels, y) for y in ys]
+    fitted = {
+        draw: fit_function(kind, levels, ys[list(draw)].mean(axis=0)) for draw in map(tuple, draws.tolist())
+    }
+    replicates = tuple(fitted[draw] for draw in map(tuple, draws.tolist()))
+    single = [fit_function(kind, levels, y) for y in ys]
     intervals = {}
-    for name in law.parameters:
+    for name in function.parameters:
         drawn = np.quantile([one.parameters[name] for one in replicates], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         intervals[name] = (
             students_interval(np.array([one.parameters[name] for one in single])),
             Interval(float(drawn[0]), float(drawn[1]), f"bootstrap over {n} repeats"),
         )
-    return Fit(law, n, intervals, replicates, residual)
+    return CurveFit(function, n, intervals, replicates, residual)
 
 
 def crossing(x: Sequence[float], y: np.ndarray, target: float, log: bool) -> float:
@@ -163,7 +165,7 @@ def worth(
     *,
     log: bool,
     lower: bool = False,
-    law: Law | None = None,
+    function: FitFunction | None = None,
 ) -> Worth:
     """Where the curve `ys` [repeats, levels] reaches `target` [repeats]; `lower`: less is better.
 
@@ -186,7 +188,7 @@ def worth(
         low,
         high,
         tuple(reached(y, float(t)) for y, t in zip(ys, target, strict=True)),
-        law.reaches(float(target.mean())) if law is not None else None,
+        function.reaches(float(target.mean())) if function is not None else None,
         tuple(float(v) for v in x),
     )
 

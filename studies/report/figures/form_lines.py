@@ -7,14 +7,14 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from studies.report.analysis.claims import at_point
-from studies.report.analysis.fits import Fit
+from studies.report.analysis.fits import CurveFit
 from studies.report.analysis.metrics_text import label, scale
 from studies.report.analysis.rows import Level, Point, Table, number
 from studies.report.figures.figures import COLORS, figure_png
 
 MARKERS = "osD^vPX*"
 
-Fits = Mapping[tuple[Point, str], Fit]
+Fits = Mapping[tuple[Point, str], CurveFit]
 
 
 def curve(table: Table, fits: Fits) -> bytes:
@@ -30,7 +30,7 @@ def curve(table: Table, fits: Fits) -> bytes:
             else:
                 _line(axis, table, points, metric, where, color, marker, series.label)
             if fit := fits.get((series, metric)):
-                _law(axis, fit, [where[v] for v in table.levels(points)], scale(metric)[0], color)
+                _fit(axis, fit, [where[v] for v in table.levels(points)], scale(metric)[0], color)
         _dress(axis, table, where)
         axis.set_ylabel(label(metric))
     for axis in panels.flat[len(metrics) :]:
@@ -138,11 +138,11 @@ def _level(
         )
 
 
-def _law(axis: Axes, fit: Fit, xs: Sequence[float], factor: float, color: str) -> None:
-    """The law, over the measured levels only."""
+def _fit(axis: Axes, fit: CurveFit, xs: Sequence[float], factor: float, color: str) -> None:
+    """The fitted function, over the measured levels only."""
     grid = np.geomspace(min(xs), max(xs), 100)
-    name = {"log": "a + b·log x", "power": "a + b·x^−c"}[fit.law.kind]
-    axis.plot(grid, factor * fit.law.at(grid), "--", color=color, lw=1.1, label=f"fit {name}", zorder=2)
+    name = {"log": "a + b·log x", "power": "a + b·x^−c"}[fit.function.kind]
+    axis.plot(grid, factor * fit.function.at(grid), "--", color=color, lw=1.1, label=f"fit {name}", zorder=2)
 
 
 def _dress(axis: Axes, table: Table, where: Mapping[Level, float]) -> None:

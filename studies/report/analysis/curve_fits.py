@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.report.analysis.claims import SEED, columns
-from studies.report.analysis.fits import Fit, Worth, fit_curve, worth
+from studies.report.analysis.fits import CurveFit, Worth, fit_curve, worth
 from studies.report.analysis.metrics_text import label, scale
 from studies.report.analysis.rows import Point, Table, number
 from studies.report.analysis.statistics import Interval
 
 
 @dataclass(frozen=True)
-class Laws:
-    fits: dict[tuple[Point, str], Fit]
+class CurveFits:
+    fits: dict[tuple[Point, str], CurveFit]
     """By series and metric."""
     worths: dict[tuple[Point, str], Worth]
     """What the report's `worth_of` is worth on the curve of a series."""
@@ -23,9 +23,9 @@ class Laws:
     """What was asked for and could not be had, and why."""
 
 
-def laws(table: Table) -> Laws:
+def fit_curves(table: Table) -> CurveFits:
     """All that the report asks for of its curves."""
-    found = Laws({}, {}, [])
+    found = CurveFits({}, {}, [])
     report = table.report
     if report.fit is None and report.worth_of is None:
         return found
@@ -50,7 +50,13 @@ def laws(table: Table) -> Laws:
 
 
 def _add_worth(
-    found: Laws, table: Table, series: Point, metric: str, x: list[float], repeats: list[int], ys: np.ndarray
+    found: CurveFits,
+    table: Table,
+    series: Point,
+    metric: str,
+    x: list[float],
+    repeats: list[int],
+    ys: np.ndarray,
 ) -> None:
     report = table.report
     there = dict(series.at)
@@ -78,7 +84,7 @@ def _add_worth(
         np.random.default_rng(SEED),
         log=report.log_x,
         lower=metric in report.lower,
-        law=fit.law if fit else None,
+        function=fit.function if fit else None,
     )
 
 
@@ -94,28 +100,31 @@ def _matrix(table: Table, points: list[Point], metric: str) -> tuple[list[float]
     return [x for x, _ in values_at], repeats, ys
 
 
-def law_text(series: Point, metric: str, fit: Fit, axis: str) -> str:
-    """The law with its numbers, and how far to trust them."""
+def fit_text(series: Point, metric: str, fit: CurveFit, axis: str) -> str:
+    """The fitted function with its parameters, and how far to trust them, in words."""
     factor, unit = scale(metric)
-    law, where = fit.law, label(metric)
+    function, where = fit.function, label(metric)
 
     def write(value: float, name: str) -> str:
         return f"{value:.2f}" if name == "c" else f"{factor * value:.3g}"
 
-    if law.kind == "log":
-        formula = f"{write(law.a, 'a')} + b · log10({axis}), b = {write(law.b, 'b')} for each tenfold"
+    if function.kind == "log":
+        formula = (
+            f"{write(function.a, 'a')} + b · log10({axis}), b = {write(function.b, 'b')} for each tenfold"
+        )
         key = "b"
     else:
-        formula = f"a + {write(law.b, 'b')} · {axis}^−{write(law.c or 0, 'c')}, a = {write(law.a, 'a')}"
+        power = f"{write(function.b, 'b')} · {axis}^−{write(function.c or 0, 'c')}"
+        formula = f"a + {power}, a = {write(function.a, 'a')}"
         key = "a"
     text = f"{series.label}: {where} = {formula}"
     if key in fit.intervals:
         text += " (" + "; ".join(_interval(i, key, write) for i in fit.intervals[key]) + ")"
     text += f". It leaves {factor * fit.residual:.2g}{' points' if unit else ''} of the measured means (RMS)."
-    if law.kind == "log" and key in fit.intervals:
+    if function.kind == "log" and key in fit.intervals:
         sure = all(i.excludes_zero for i in fit.intervals[key])
         text += " The slope is claimed: both intervals exclude zero." if sure else " No claim of a slope."
-    if law.at_edge:
+    if function.at_edge:
         text += (
             " The exponent ran to the end of its range: these points do not show where the curve saturates."
         )
@@ -146,11 +155,11 @@ def worth_text(table: Table, series: Point, metric: str, found: Worth) -> str:
         )
     text += "."
     if found.fitted is not None and not found.extrapolated:
-        text += f" The fitted law reaches it at {_count(found.fitted)}."
+        text += f" The fitted function reaches it at {_count(found.fitted)}."
     elif found.fitted is not None and found.at == math.inf and found.fitted > max(found.levels):
-        text += f" The fitted law, extrapolated, reaches it at {_count(found.fitted)}."
+        text += f" The fitted function, extrapolated, reaches it at {_count(found.fitted)}."
     elif found.fitted is None and found.at == math.inf and table.report.fit:
-        text += " The fitted law never reaches it."
+        text += " The fitted function never reaches it."
     return text
 
 
