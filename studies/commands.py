@@ -17,6 +17,8 @@ DEMO = STUDIES / "demo.yaml"
 
 
 class DemoConfig(Config):
+    """What `tst demo` takes."""
+
     preset: str = "demo"
     """Scale: one of the presets in studies/library/demo.yaml."""
     seeds: tuple[int, ...] = ()
@@ -26,6 +28,8 @@ class DemoConfig(Config):
 
 
 class StudyRunConfig(Config):
+    """What `tst study run` takes."""
+
     study: tyro.conf.Positional[Path]
     """The study's YAML file; those that come along may be named without folder and suffix."""
     out: Path | None = None
@@ -43,11 +47,15 @@ class StudyRunConfig(Config):
 
 
 class StudyReportConfig(Config):
+    """What `tst study report` takes."""
+
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
     """Folder of a run, with rows."""
 
 
 class StudyCompareConfig(Config):
+    """What `tst study compare` takes."""
+
     a: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="A")]
     """Folder of a run."""
     b: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="B")]

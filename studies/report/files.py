@@ -49,6 +49,7 @@ def rows_csv(data: Table) -> str:
 
 
 def findings_json(data: Table, answers: list[Claim], found: CurveFits) -> dict[str, Any]:
+    """Summaries of all points, claims, fits and worths, as JSON values."""
     return {
         "study": data.study,
         "preset": data.preset,

@@ -33,6 +33,7 @@ def write_page(path: Path, title: str, sections: Iterable[str]) -> Path:
 
 
 def paragraph(text: str, kind: str = "") -> str:
+    """A paragraph of plain text; `kind`: its CSS class."""
     attribute = f' class="{kind}"' if kind else ""
     return f"<p{attribute}>{html.escape(text)}</p>"
 
@@ -44,6 +45,7 @@ def bullets(lines: Iterable[str]) -> str:
 
 
 def heading(text: str, level: int = 2) -> str:
+    """A heading of plain text, h1 to h6."""
     return f"<h{level}>{html.escape(text)}</h{level}>"
 
 
@@ -76,4 +78,5 @@ def folded(summary: str, content: str) -> str:
 
 
 def preformatted(text: str) -> str:
+    """Plain text, its lines as they are."""
     return f"<pre>{html.escape(text)}</pre>"

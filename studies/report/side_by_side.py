@@ -31,6 +31,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
+    """What two runs of a study have in common, and in what they differ."""
+
     names: tuple[str, str]
     tables: tuple[Table, Table]
     settings: dict[str, list[tuple[str, str, list[str]]]]

@@ -155,10 +155,12 @@ class _Status:
         self._lines, self._last = 0, time.monotonic()
 
     def say(self, text: str) -> None:
+        """Print a line that stays."""
         self.clear()
         print(text, file=self._file, flush=True)
 
     def show(self, running: list[tuple[str, Path]]) -> None:
+        """Print a line for each running stage (label, log file), over those that were shown before."""
         if not self._file.isatty() and time.monotonic() - self._last < _EVERY:
             return
         self.clear()
@@ -168,6 +170,7 @@ class _Status:
         self._lines, self._last = len(lines), time.monotonic()
 
     def clear(self) -> None:
+        """Take the lines of running stages off the terminal."""
         if self._lines and self._file.isatty():
             print(f"\x1b[{self._lines}A\x1b[J", end="", file=self._file, flush=True)
         self._lines = 0

@@ -43,6 +43,7 @@ class Claim:
 
     @property
     def text(self) -> str:
+        """The verdict as a sentence."""
         verdict = self.summary.verdict
         if self.summary.n == 1:
             return f"{self.a} against {self.b}: one repeat, so no claim."

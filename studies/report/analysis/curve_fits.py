@@ -15,6 +15,8 @@ from studies.report.analysis.statistics import Interval
 
 @dataclass(frozen=True)
 class CurveFits:
+    """All that a report asks for of its curves."""
+
     fits: dict[tuple[Point, str], CurveFit]
     """By series and metric."""
     worths: dict[tuple[Point, str], Worth]
@@ -180,6 +182,7 @@ def _level(value: float) -> float | int:
 
 
 def interval_json(interval: Interval) -> dict[str, float | str]:
+    """A 95 % interval as JSON."""
     return {"kind": interval.kind, "level": 0.95, "low": interval.low, "high": interval.high}
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 from scipy.optimize import fminbound
 
 from studies.report.analysis.statistics import LEVEL, Interval, students_interval
@@ -23,12 +24,14 @@ _EXPONENTS = (0.02, 4.0)  # where a power law's c is looked for
 
 @dataclass(frozen=True)
 class FitFunction:
+    """A function of the axis: log, a + b · log10 x; or power, a + b · x^-c. x > 0."""
+
     kind: Literal["log", "power"]
     a: float
     b: float
     c: float | None = None
 
-    def at(self, x: np.ndarray | float) -> np.ndarray:
+    def at(self, x: Float[np.ndarray, "*x"] | float) -> Float[np.ndarray, "*x"]:
         """y at `x`, of any shape."""
         return self.a + self.b * _basis(self.kind, np.asarray(x, dtype=float), self.c)
 
@@ -49,6 +52,7 @@ class FitFunction:
 
     @property
     def parameters(self) -> dict[str, float]:
+        """By name; c only where the function has one."""
         return {"a": self.a, "b": self.b} | ({} if self.c is None else {"c": self.c})
 
 
@@ -65,8 +69,10 @@ class CurveFit:
     residual: float
     """Root mean square of what it leaves of the measured means."""
 
-    def band(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """95 % of the replicates at `x`, each [len(x)]; None with one repeat."""
+    def band(
+        self, x: Float[np.ndarray, " n"]
+    ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]] | None:
+        """Lower and upper 95 % limits of the replicates at `x`; None with one repeat."""
         if not self.replicates:
             return None
         ys = np.stack([function.at(x) for function in self.replicates])
@@ -95,8 +101,10 @@ class Worth:
         return self.fitted is not None and not min(self.levels) <= self.fitted <= max(self.levels)
 
 
-def fit_function(kind: Literal["log", "power"], x: np.ndarray, y: np.ndarray) -> FitFunction:
-    """Least squares through points `x`, `y` [n], x > 0.
+def fit_function(
+    kind: Literal["log", "power"], x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]
+) -> FitFunction:
+    """Least squares through the points (x, y), x > 0.
 
     Raises ValueError when there are no more levels than the function has parameters: any points would fit.
     """
@@ -117,9 +125,15 @@ def fit_function(kind: Literal["log", "power"], x: np.ndarray, y: np.ndarray) ->
 
 
 def fit_curve(
-    kind: Literal["log", "power"], x: Sequence[float], ys: np.ndarray, rng: np.random.Generator
+    kind: Literal["log", "power"],
+    x: Sequence[float],
+    ys: Float[np.ndarray, "repeats levels"],
+    rng: np.random.Generator,
 ) -> CurveFit:
-    """The function fitted to the curve `ys` [repeats, levels] measured at `x` [levels]."""
+    """The function fitted to the mean over repeats of the curves `ys`, measured at the levels `x`.
+
+    Raises ValueError when there are too few levels.
+    """
     levels = np.asarray(x, dtype=float)
     function = fit_function(kind, levels, ys.mean(axis=0))
     residual = float(np.sqrt(np.mean((function.at(levels) - ys.mean(axis=0)) ** 2)))
@@ -143,7 +157,7 @@ def fit_curve(
     return CurveFit(function, n, intervals, replicates, residual)
 
 
-def crossing(x: Sequence[float], y: np.ndarray, target: float, log: bool) -> float:
+def crossing(x: Sequence[float], y: Float[np.ndarray, " levels"], target: float, log: bool) -> float:
     """The first x at which the line through the points reaches `target` from below, straight between levels
     (on a logarithmic scale of x, with `log`); -inf and inf as in `Worth`."""
     if y[0] >= target:
@@ -159,15 +173,15 @@ def crossing(x: Sequence[float], y: np.ndarray, target: float, log: bool) -> flo
 
 def worth(
     x: Sequence[float],
-    ys: np.ndarray,
-    target: np.ndarray,
+    ys: Float[np.ndarray, "repeats levels"],
+    target: Float[np.ndarray, " repeats"],
     rng: np.random.Generator,
     *,
     log: bool,
     lower: bool = False,
     function: FitFunction | None = None,
 ) -> Worth:
-    """Where the curve `ys` [repeats, levels] reaches `target` [repeats]; `lower`: less is better.
+    """Where the curve `ys`, measured at the levels `x`, reaches `target`; `lower`: less is better.
 
     The repeats of the two are paired and drawn together.
     """

@@ -32,6 +32,7 @@ def label(metric: str, where: bool = True) -> str:
 
 
 def digits(value: float, metric: str) -> str:
+    """A value of a metric in its unit: one decimal of per cent, four digits of all else."""
     factor, unit = scale(metric)
     return f"{factor * value:.1f}" if unit else f"{value:.4g}"
 
@@ -46,6 +47,7 @@ def mean_sd(summary: Summary | None, metric: str) -> str:
 
 
 def signed(value: float, metric: str) -> str:
+    """The same with its sign; zero has none."""
     text = digits(abs(value), metric)
     if not text.strip("0."):
         return text

@@ -24,6 +24,7 @@ class Point:
 
     @property
     def label(self) -> str:
+        """Arm and levels, for people."""
         return ", ".join(
             [self.arm, *(f"{axis.replace('_', ' ')} {number(level)}" for axis, level in self.at)]
         )
@@ -127,9 +128,11 @@ class Table:
         return [level for point in points if (level := point.level(self.report.x)) is not None]
 
     def repeats(self) -> list[int]:
+        """Numbers of the repeats that have a row, ascending."""
         return sorted({repeat for of in self._by.values() for repeat in of})
 
     def row(self, point: Point, repeat: int) -> Row | None:
+        """The row of a point in one repeat; None where there is none."""
         return self._by.get(point, {}).get(repeat)
 
     def of(self, point: Point) -> list[Row]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 from scipy import stats
 
 LEVEL = 0.95
@@ -28,6 +29,8 @@ Verdict = Literal["claim", "these houses only", "no claim"]
 
 @dataclass(frozen=True)
 class Interval:
+    """A 95 % interval."""
+
     low: float
     high: float
     kind: str
@@ -35,6 +38,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
+        """Whether zero lies outside; an end at zero holds it."""
         return self.low > 0 or self.high < 0
 
 
@@ -53,10 +57,12 @@ class Summary:
 
     @property
     def n(self) -> int:
+        """Number of repeats."""
         return len(self.values)
 
     @property
     def mean(self) -> float:
+        """Mean over repeats."""
         return float(np.mean(self.values))
 
     @property
@@ -66,6 +72,7 @@ class Summary:
 
     @property
     def students(self) -> Interval | None:
+        """Student's t over repeats; None with one repeat."""
         return self.intervals[0] if self.intervals else None
 
     @property
@@ -141,8 +148,8 @@ def difference(
     return summarise({r: a[r] - b[r] for r in shared}, houses, rng)
 
 
-def students_interval(values: np.ndarray) -> Interval:
-    """Of the mean of `values` [repeats], two or more."""
+def students_interval(values: Float[np.ndarray, " repeats"]) -> Interval:
+    """Student's t interval of the mean of two or more values."""
     mean, half = float(values.mean()), _half_width(values)
     return Interval(mean - half, mean + half, f"Student's t over {len(values)} repeats")
 

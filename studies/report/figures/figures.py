@@ -9,6 +9,7 @@ import matplotlib
 matplotlib.use("agg")  # no display is needed, ever
 
 import numpy as np
+from jaxtyping import Integer, Shaped, UInt8
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
@@ -20,13 +21,14 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F
 
 
 def png(image: Image.Image) -> bytes:
+    """An image as PNG."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """For photographs: a third of the bytes."""
+    """An image as JPEG: for photographs, a third of the bytes of PNG."""
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, format="JPEG", quality=85)
     return buffer.getvalue()
@@ -58,15 +60,20 @@ def loss_curves(curves: Mapping[str, Sequence[tuple[float, Curve]]]) -> bytes:
     return figure_png(figure)
 
 
-def class_colors(ids: np.ndarray) -> np.ndarray:
-    """uint8 [..., 3] colours of class indices; 0 is black."""
+def class_colors(ids: Integer[np.ndarray, "*i"]) -> UInt8[np.ndarray, "*i 3"]:
+    """sRGB colours of class indices; 0 is black."""
     return palette()[ids]
 
 
-def predictions(rgb: np.ndarray, truth: np.ndarray, named: dict[str, np.ndarray], scale: int = 2) -> bytes:
-    """Columns: image, each named prediction, truth; a row a frame.
+def predictions(
+    rgb: UInt8[np.ndarray, "n h w 3"],
+    truth: Integer[np.ndarray, "n h w"],
+    named: Mapping[str, Integer[np.ndarray, "n h w"]],
+    scale: int = 2,
+) -> bytes:
+    """PNG with columns image, each named prediction, truth; a row a frame.
 
-    `rgb` uint8 [n, h, w, 3]; `truth` and each prediction are class indices [n, h, w], 0 = void.
+    `rgb` is sRGB; `truth` and each prediction are class indices, 0 = void.
     """
     columns = {"image": rgb} | {m: class_colors(p) for m, p in named.items()}
     columns["truth"] = class_colors(truth)
@@ -83,12 +90,14 @@ def predictions(rgb: np.ndarray, truth: np.ndarray, named: dict[str, np.ndarray]
 
 
 def figure_png(figure: Figure) -> bytes:
+    """A figure as PNG; it is closed."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
     plt.close(figure)
     return buffer.getvalue()
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """All arrays of an npz file, by name."""
     with np.load(path) as data:
         return dict(data)

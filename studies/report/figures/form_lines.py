@@ -18,6 +18,7 @@ Fits = Mapping[tuple[Point, str], CurveFit]
 
 
 def curve(table: Table, fits: Fits) -> bytes:
+    """PNG of a panel a metric: a line an arm over the axis, arms without it as level lines, fits dashed."""
     metrics, across = table.report.metrics, min(2, len(table.report.metrics))
     down = -(-len(metrics) // across)
     figure, panels = plt.subplots(down, across, figsize=(5.6 * across + 0.6, 3.9 * down), squeeze=False)
@@ -44,6 +45,7 @@ def curve(table: Table, fits: Fits) -> bytes:
 
 
 def paths(table: Table) -> bytes:
+    """PNG of one panel: a line an arm and metric over the axis."""
     figure, axis = plt.subplots(figsize=(7.4, 4.4))
     where = _places(table)
     lines = list(table.series.items())

@@ -20,6 +20,8 @@ from training.transfer.evaluate import EvaluateConfig, evaluate
 
 
 class EvaluateStage(Stage):
+    """Scores of one model in one set of houses."""
+
     kind = "evaluate"
     rank = 7
     unit = "frames"

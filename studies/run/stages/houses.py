@@ -22,6 +22,8 @@ SECTION = "The houses it is evaluated in"
 
 
 class HousesStage(Stage):
+    """House JSON files of one set of houses."""
+
     kind = "houses"
     rank = 0
     unit = "houses"

@@ -17,6 +17,8 @@ from training.pretrain.launch import Source, launch_pretrain
 
 
 class PretrainStage(Stage):
+    """One phase of pre-training."""
+
     kind = "pretrain"
     rank = 4
     trains = True

@@ -12,6 +12,8 @@ from training.transfer.propagate import PropagateConfig, propagate
 
 
 class PropagateStage(Stage):
+    """Pseudo-labels of the frames of one store."""
+
     kind = "propagate"
     rank = 6
     unit = "frames"

@@ -28,6 +28,8 @@ def _library() -> str:
 
 
 class StoreStage(Stage):
+    """Frames of one set of houses in one role."""
+
     kind = "store"
     rank = 1
     unit = "frames"

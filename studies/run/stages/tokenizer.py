@@ -15,6 +15,8 @@ from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
 
 
 class TokenizerStage(Stage):
+    """A tokenizer of one modality."""
+
     kind = "tokenizer"
     rank = 2
     trains = True

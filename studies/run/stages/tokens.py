@@ -13,6 +13,8 @@ from training.tokenizers.tokenize_store import tokenize
 
 
 class TokensStage(Stage):
+    """Tokens of one modality of one store."""
+
     kind = "tokens"
     rank = 3
     unit = "frames"

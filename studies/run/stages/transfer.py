@@ -22,6 +22,8 @@ from training.transfer.transfer import transfer
 
 
 class TransferStage(Stage):
+    """A model that was tuned for the task."""
+
     kind = "transfer"
     rank = 5
     trains = True
