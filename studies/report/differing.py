@@ -7,7 +7,7 @@ MISSING = "(not there)"
 
 
 def flat(value: Any, place: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`; lists are values, but those of mappings are gone into."""
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`; a list is a value, unless it is of mappings: these are flattened."""
     if isinstance(value, Mapping) and value:
         pairs = [(f"{place}.{k}" if place else str(k), v) for k, v in value.items()]
     elif isinstance(value, list) and any(isinstance(v, Mapping) for v in value):

@@ -41,8 +41,8 @@ _RULE = (
 def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None) -> Path:
     """Draw the page of the rows of one study at one preset and return its path.
 
-    `report` stands in for what the rows ask for, where the study's file was changed since. Raises ValueError
-    when there are no rows, or rows that make no one page.
+    `report` replaces the report of the rows, where the study's file was changed since. Raises ValueError when
+    there are no rows, or rows of several studies or presets.
     """
     data = Table(rows, report)
     answers, found = claims(data), fit_curves(data)

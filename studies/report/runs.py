@@ -12,7 +12,7 @@ from studies.report.page import folded, heading, paragraph, preformatted, table
 
 
 def cost(data: Table) -> str:
-    """Every run with its cost, and what sharing stages saved."""
+    """HTML: cost of every run and stage, and the time that shared stages saved."""
     users = Counter(stage for row in data.rows for stage in row["cost"]["seconds"])
     seconds: dict[str, float] = {}
     body = []
@@ -50,7 +50,7 @@ def cost(data: Table) -> str:
 
 
 def configuration(out: Path, data: Table) -> str:
-    """The first run's configuration whole, what each other point changes, and credits of the furniture."""
+    """HTML: configuration of the first run, differences of the other points, credits of 3D models."""
     first = data.rows[0]
     rows = []
     for point in data.points:

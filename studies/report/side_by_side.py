@@ -31,7 +31,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two runs of a study have in common, and in what they differ."""
+    """The comparison of two runs of a study."""
 
     names: tuple[str, str]
     tables: tuple[Table, Table]
@@ -40,7 +40,7 @@ class Comparison:
     runs: int
     """Runs (points and repeats) that both have."""
     seconds: tuple[float, float]
-    """What these took, shared stages counted in each."""
+    """Time of these runs in a and in b [s], shared stages counted in each run."""
     sides: list[Side]
 
     @property

@@ -1,4 +1,4 @@
-"""What a kind of stage shows on the page of a study, as data: curves, lines of a table, pictures.
+"""Drawings of stages for the page of a study, as data: curves, table lines, pictures.
 
 A stage class yields these from a row's record of the stage (`Stage.drawings`); `studies.report` lays them
 out by section and title and knows no kind of stage.
@@ -19,7 +19,7 @@ class StageRecord:
     label: str
     metrics: dict[str, Any]
     folder: Path
-    """Folder of the stage; it may be gone where only the rows were kept."""
+    """Folder of the stage; it may be missing where only rows were kept."""
     evaluation_sets: frozenset[str]
     """Names of the sets of houses that the study evaluates in."""
 
@@ -33,7 +33,7 @@ class Curve:
     points: Sequence[tuple[int, float]]
     """(step, loss)."""
     panel: str = ""
-    """Panel within an arm's, such as the protocol; empty: the arm has one panel."""
+    """Panel among those of an arm, such as the protocol; empty: the arm has one panel."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""What a study would take, before it is begun: runs, shared stages, frames, tokens, FLOPs, hours and bytes.
+"""Cost estimate of a study: runs, shared stages, frames, tokens, FLOPs, hours and bytes.
 
     tst study run STUDY --preset P --dry-run             # with --out DIR: what is left of a run that is there
 
-Rates are measured on this machine. Every stage that is still to do is reduced (`Stage.reduce`) to one house,
-a few frames and steps of the same model, and run twice in a temporary folder, short and longer: the
-difference is the rate of a unit of its work, and the rest is the fixed cost of a stage. A run before these
-two, which imports and compiles, is not counted. Time is that of the processor, so that other work on the
-machine counts for little; with a GPU it is wall time. Hours are of this machine.
+Rates are measured on this machine. Each cost class of stages to do is reduced (`Stage.reduce`) to one house,
+a few frames and a few steps of the same model, and run in a temporary folder with 1 step and with 5: the
+difference gives the time of a unit of work, the rest is the fixed cost of a stage. A warm-up run before them
+is not counted. Times are processor times, which other work on the machine changes little; with a GPU they
+are wall times.
 """
 
 import time
@@ -29,16 +29,16 @@ _STEPS = {"warm-up": 1, "short": 1, "long": 5}  # steps of the reduced stages
 
 @dataclass
 class Rate:
-    """What the stages of one cost class take on one process."""
+    """Cost of the stages of one cost class, in one process."""
 
     each: float  # seconds a unit
-    once: float = 0.0  # seconds a fixed unit: a stage, or of a store a house
+    once: float = 0.0  # seconds a fixed unit: a stage; of a store, a house
     encode: float = 0.0  # seconds a frame that is encoded once
     bytes: float = 0.0  # a unit
     gflop: float = 0.0  # a unit
 
     def seconds(self, stage: Stage) -> float:
-        """What a stage of this cost class takes."""
+        """Time of a stage of this cost class [s]."""
         encoding = self.encode * stage.frames_encoded_once
         return self.each * stage.units + self.once * stage.fixed_units + encoding
 
@@ -61,7 +61,7 @@ def _no_stages() -> dict[str, Total]:
 
 @dataclass
 class CostEstimate:
-    """A study's stages, by kind, and what is to do of them."""
+    """Stages of a study that are to do, by kind, and what they take."""
 
     runs: int
     rows: int
@@ -75,25 +75,25 @@ class CostEstimate:
 
     @property
     def core_s(self) -> float:
-        """Seconds of one process after the other."""
+        """Time of all stages one after another [s]."""
         return sum(t.seconds for t in self.by_kind.values())
 
     @property
     def wall_s(self) -> float:
-        """No less than the longest chain, nor than all work shared out evenly [s]."""
+        """Lower bound of the wall time [s]: the longest chain, or all work divided evenly among the slots."""
         return max(self.longest, self.core_s / max(1, self.slots))
 
 
 def estimate(study: StudyConfig, out: Path | None = None, stages: Path | None = None) -> str:
-    """The cost estimate as text. Nothing is left in `out`. Raises ValueError for what cannot be run."""
+    """The cost estimate as text; writes nothing into `out`. Raises ValueError for an invalid study."""
     return as_text(study, estimate_cost(study, plan(study), out, stages))
 
 
 def estimate_cost(
     study: StudyConfig, runs: list[RunPlan], out: Path | None = None, stages: Path | None = None
 ) -> CostEstimate:
-    """What is to do of the planned `runs` of a study, and what it takes. Without `out` no run has a row, and
-    without either folder no stage is done."""
+    """The cost of the planned `runs` of a study that have no row in `out`, and of stages that are not done in
+    `out` or in the shared folder `stages`."""
     root = out / STAGES if out is not None and (out / STAGES).exists() else stages
     every = {s.key: s for r in runs for s in r.stages}
     todo = {k: s for k, s in every.items() if root is None or s.done(root) is None}
@@ -122,7 +122,7 @@ def estimate_cost(
 
 @dataclass
 class Measurement:
-    """A reduced stage that was run, and what it took."""
+    """A reduced stage that was run: its metrics, time and bytes."""
 
     stage: Stage
     metrics: dict[str, Any]
@@ -143,7 +143,7 @@ def measure_rates(stages: Iterable[Stage]) -> dict[str, Rate]:
 
 
 class _ReducedRuns:
-    """Stages reduced to so many steps and run in a folder of their own; what they share is run once."""
+    """Stages reduced to `steps` steps and run in the folder `root`; shared inputs are run once."""
 
     def __init__(self, root: Path, steps: int) -> None:
         self._root, self._steps = root, steps
@@ -152,7 +152,7 @@ class _ReducedRuns:
         self._clock = time.monotonic if pick_device("auto").type == "cuda" else time.process_time
 
     def measure(self, full: Stage) -> Measurement:
-        """What a stage takes, reduced; what it needs is run before it."""
+        """Run the reduced stage, and before it the stages that it needs."""
         last = full.reduce(self._steps, self._reduced)
         for stage in last.closure():
             if stage.key not in self._measured:
@@ -165,7 +165,7 @@ class _ReducedRuns:
 
 
 def rate_of(short: Measurement, long: Measurement) -> Rate:
-    """The rate from two measurements of one cost class: the difference in time by the difference in units."""
+    """The rate from two measurements of one cost class: difference in time over difference in units."""
     few, many = short.stage.units, long.stage.units
     found = Rate(
         long.seconds / many, bytes=long.bytes / many, gflop=long.metrics.get("gflop_per_sample", 0.0)
@@ -185,7 +185,7 @@ def rate_of(short: Measurement, long: Measurement) -> Rate:
 
 
 def as_text(study: StudyConfig, found: CostEstimate) -> str:
-    """A cost estimate, readable."""
+    """A cost estimate as a table of text."""
     arms = Counter(run.arm for run in study.runs())
     of_each = ", ".join(f"{n} of {arm}" for arm, n in arms.items())
     lines = [

@@ -1,14 +1,13 @@
 """A run as stages: houses -> stores -> tokenizers -> tokens -> pre-training -> transfer -> evaluation. With
-label propagation the transfer is a teacher, and a student, tuned on what it thinks of unlabelled frames too,
-is evaluated.
+label propagation the transferred model is a teacher; a student, tuned on its pseudo-labels too, is evaluated.
 
-Every store is of one set of houses in one role. Stages that runs have in common, of one study or of several,
-come out as one stage with one hash, so they are done once.
+A store holds one set of houses in one role. Runs that need the same stage, of one study or of several, share
+it, because it has the same key; it is run once.
 
-No label of the test space reaches training: `PretrainFrames` sees sensory frames alone, and those were stored
-without labels; `TransferFrames` is given the spaces that are judged or learned and refuses them. `EvalFrames`
-are opened by the last stage alone, which proves their poses held out, and refuses a model that was tuned on
-labels of their space.
+No label of the test space reaches training. `PretrainFrames` reads sensory frames only, and these are stored
+without labels. `TransferFrames` is given the spaces of pre-training and evaluation and refuses their labels.
+`EvalFrames` are opened by the evaluation only, which checks that no pose was seen before, and refuses a model
+that was tuned on labels of their space.
 """
 
 import hashlib
@@ -41,13 +40,13 @@ S = TypeVar("S", bound=Stage)
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One row of a study and the stages it comes through."""
+    """One run of a study as stages."""
 
     run: Run
     evaluations: Mapping[str, Stage]
-    """By judged set of houses; other protocols than fine-tuning as `set/protocol`."""
+    """By set of houses; for protocols other than fine-tuning by `set/protocol`."""
     phases: tuple[PretrainStage, ...]
-    """Its pre-trainings, in order."""
+    """The pre-trainings, in order."""
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -56,27 +55,24 @@ class RunPlan:
 
     @property
     def key(self) -> str:
-        """Hash of all that the row rests on."""
+        """Hash of the keys of all evaluations, and so of all stages."""
         content = {name: stage.key for name, stage in self.evaluations.items()}
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 
 def plan(study: StudyConfig) -> list[RunPlan]:
-    """All runs of a study, in its order, as stages that they share.
-
-    Raises ValueError for what cannot be run.
-    """
+    """All runs of a study as stages. Raises ValueError for an invalid run."""
     return [plan_run(run) for run in study.runs()]
 
 
 def plan_run(run: Run) -> RunPlan:
-    """One run as stages. Raises ValueError for what cannot be run."""
+    """One run as stages. Raises ValueError for an invalid run."""
     config = run.config
     learned = [_stores(config, name, phase) for name, phase in config.phases.items()]
     phases = _phases(config, learned)
     evaluated = {name: _store(config, name, "eval", n) for name, n in config.evaluate.items()}
     unlabelled = [_store(config, name, "pretrain", n) for name, n in config.propagate.items()]
-    # Houses that give labels may be pre-trained in without them; of all others labels are refused.
+    # Pre-training may use unlabelled frames of the labelled houses; labels of all other houses are refused.
     guarded = [s for stores in learned for name, s in stores.items() if name not in config.labels]
     guarded = _distinct((*evaluated.values(), *guarded, *unlabelled))
     seen = _distinct((*(s for stores in learned for s in stores.values()), *unlabelled))
@@ -105,8 +101,8 @@ def _distinct(stages: Iterable[S]) -> tuple[S, ...]:
 def _store(
     config: RunConfig, name: str, role: Role, frames: int, sensory: tuple[str, ...] | None = None
 ) -> StoreStage:
-    """Frames of one set of houses in one role, of all sensors or of some. Only pre-training samples poses as
-    it is told to: labelled frames and those of evaluation are sampled densely."""
+    """Frames of one set of houses in one role; `sensory`: the only modalities. The run's sampler is for
+    pre-training frames; frames of the other roles are sampled densely."""
     sensing = config.sensing
     if role != "pretrain":
         dense = {k: Sensing.model_fields[k].default for k in ("sampler", "sampling")}
@@ -124,12 +120,12 @@ def _stores(config: RunConfig, name: str, phase: Phase) -> dict[str, StoreStage]
 
 
 def _sensing(phase: Phase, modality: str) -> list[str]:
-    """The sets of houses of which a phase has a modality."""
+    """The sets of houses in a phase that have a modality."""
     return [name for name in phase.houses if modality in phase.modalities.get(name, (modality,))]
 
 
 def _tokenizers(config: RunConfig, stores: dict[str, StoreStage]) -> dict[str, TokenizerStage]:
-    """A tokenizer for each modality, trained on what the first phase sees and on nothing else."""
+    """A tokenizer for each modality, trained on the frames of the first phase only."""
     first = next(iter(config.phases.values()))
     found = {}
     for modality in config.modalities:
@@ -145,7 +141,7 @@ def _tokenizers(config: RunConfig, stores: dict[str, StoreStage]) -> dict[str, T
 
 
 def _phases(config: RunConfig, learned: list[dict[str, StoreStage]]) -> tuple[PretrainStage, ...]:
-    """The pre-trainings of a run, each going on from the one before; `learned`: the stores of each."""
+    """The pre-trainings of a run; each starts from the weights of the one before. `learned`: their stores."""
     tokenizers = _tokenizers(config, learned[0]) if learned and OBJECTIVES[config.objective].tokenized else {}
     phases: list[PretrainStage] = []
     for (name, phase), stores in zip(config.phases.items(), learned, strict=True):
@@ -179,7 +175,7 @@ def _tuned(
     unlabelled: list[StoreStage],
     guarded: tuple[StoreStage, ...],
 ) -> TransferStage:
-    """The model that is evaluated: with `unlabelled` frames the student of a teacher's, else the teacher."""
+    """The model that is evaluated: a student if there are `unlabelled` frames for pseudo-labels."""
     fields = merge(config.transfer.model_dump(), config.transfer_by_protocol.get(protocol, {}))
     ((name, count),) = config.labels.items()
     model = TransferStage(

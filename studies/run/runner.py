@@ -1,4 +1,4 @@
-"""Runs a study: every stage once, a row a run, nothing that has a row again."""
+"""Runs a study: each stage once, one row per run; runs that have a row are skipped."""
 
 import fcntl
 import json
@@ -35,18 +35,18 @@ _PLACES = ("from",)
 
 
 def run_study(study: StudyConfig, out: Path, stages: Path | None = None) -> list[Path]:
-    """Do what is missing under `out` and return the files of all rows of the study.
+    """Do the runs that have no row under `out`, and return the files of all rows of the study.
 
-    `stages`: a folder of stages that several studies share; by default `<out>/stages`. Can be killed at any
-    time: run again, it goes on, and the rows come out the same (their cost apart). Raises ValueError if
-    another process is at work in the same folder, StageFailedError when something could not be done; runs
-    that do not rest on it have their rows by then.
+    `stages`: a folder of stages that several studies share; default: `<out>/stages`. It may be killed at any
+    time: called again it continues, and the rows are the same except for their cost. Raises ValueError if
+    another process uses the same folder, and StageFailedError if a stage failed; runs that do not need that
+    stage have their rows by then.
     """
     return run_plans(study, plan(study), out, stages)
 
 
 def run_plans(study: StudyConfig, runs: list[RunPlan], out: Path, stages: Path | None = None) -> list[Path]:
-    """`run_study` for runs that are planned already; `study` says what they are runs of."""
+    """`run_study` for planned `runs` of `study`."""
     study.report.check(_arm_axes(runs), {a: tuple(levels) for a, levels in study.levels.items()})
     _place_stages(out, stages)
     root = out / STAGES
@@ -75,13 +75,13 @@ def run_plans(study: StudyConfig, runs: list[RunPlan], out: Path, stages: Path |
 
 
 def saved_by_sharing(runs: list[RunPlan]) -> int:
-    """Stage runs that a study has less than its runs would have one by one."""
+    """Number of stages that sharing saves: stages of all runs, less distinct stages."""
     return sum(len(r.stages) for r in runs) - len({s.key for r in runs for s in r.stages})
 
 
 def read_rows(out: Path) -> list[dict[str, Any]]:
-    """The rows that the study last run into `out` has so far, in its order, each with what the study as a
-    whole says (question, arms, axes, report) and the name of its `file`.
+    """The rows of the study that was last run into `out`, in its order. Each has the fields of the study
+    (question, arms, axes, report) and the name of its `file`.
 
     Raises ValueError where no study was run.
     """
@@ -94,7 +94,7 @@ def read_rows(out: Path) -> list[dict[str, Any]]:
 
 
 def _head(study: StudyConfig, rows: list[str]) -> dict[str, Any]:
-    """What all rows have in common, and which they are."""
+    """The fields of the study, and the names of its rows."""
     return {
         "study": study.name,
         "question": study.question,
@@ -108,7 +108,7 @@ def _head(study: StudyConfig, rows: list[str]) -> dict[str, Any]:
 
 
 def row_path(out: Path, run: RunPlan) -> Path:
-    """Where the row of a run is or will be: its place in the study, and a hash of all it rests on."""
+    """File of a run's row, by its label and key."""
     return out / "rows" / f"{slug(run.run.label)}-{run.key}.json"
 
 
@@ -165,7 +165,7 @@ def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
 
 
 def _results(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What a stage found out: the same whenever and wherever in the run's folder it ran."""
+    """The metrics of a stage that do not depend on when and where it ran."""
     return {
         k: _results(v) if isinstance(v, dict) else v
         for k, v in metrics.items()
@@ -174,7 +174,7 @@ def _results(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def _measurements(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What it took: never the same twice."""
+    """The metrics of a stage that measure its cost."""
     return {k: metrics[k] for k in _MEASURED if k in metrics}
 
 
@@ -210,7 +210,7 @@ def _place_stages(out: Path, stages: Path | None) -> None:
 
 @contextmanager
 def _only_one(stages: Path) -> Iterator[None]:
-    """Two runners over the same stages would do every one twice and write over each other."""
+    """Lock the folder of stages against a second process, which would write the same files."""
     with (stages / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,7 @@
-"""Stages side by side: as many at once as there are cores, each as soon as its needs are done.
+"""Runs stages in parallel on Ray, each as soon as the stages that it waits for are done.
 
-Small models gain little from a second thread, so a stage that computes takes one core and two of them run at
-once on two cores. Each stage writes what it prints to `log.txt` in its folder; the last line of every running
-one is shown here.
+Small models gain little from a second thread, so by default one stage runs per core. The output of a stage
+goes to `log.txt` in its folder; the last line of each running stage is shown.
 """
 
 import contextlib
@@ -30,22 +29,22 @@ from studies.spec.config import MachineConfig, StudyConfig
 
 LOG = "log.txt"
 _EVERY = 15.0  # seconds between status lines where there is no terminal to rewrite
-# The process or its machine died, of which the stage may know nothing: killed, out of memory, node lost.
+# The process or its machine died: killed, out of memory, node lost.
 _DIED = (WorkerCrashedError, OutOfMemoryError, NodeDiedError, OwnerDiedError, ObjectLostError)
 TRIES = 3
 
 
 class StageFailedError(ValueError):
-    """A stage could not be done; the message names it, the cause and its log."""
+    """A stage failed; the message names the stage, the cause and the log."""
 
 
 def run_stages(study: StudyConfig, stages: list[Stage], root: Path, finished: Callable[[], None]) -> None:
-    """Do all `stages` that are not done in the folder `root`, needs before what needs them; `finished` is
-    called after each.
+    """Run all `stages` that are not done in the folder `root`; `finished` is called after each.
 
-    With no slots they run one after another in this process, and what a stage raises is raised. On Ray, a
-    stage whose process or machine died is begun again; one that raises takes with it what needs it, the
-    others go on, and at the end a StageFailedError tells them all.
+    With 0 slots they run one after another in this process, and an exception of a stage is raised. On Ray, a
+    stage whose process or machine died is started again, at most `TRIES` times in all. If a stage raises, the
+    stages that wait for it are not started, the others are finished, and a StageFailedError names all
+    failures.
     """
     waiting = {s.key: s for s in stages if s.done(root) is None}
     total = len(waiting)
@@ -81,14 +80,14 @@ def _run_on_ray(
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")
                 gpus = study.machine.gpus if stage.trains else 0
-                # A token of a CPU keeps stages off a head that offers none; spread, they go to the others.
+                # A small claim of CPU keeps stages off a head node that has none.
                 on_ray = task.options(
                     num_cpus=0.01, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
                 )
                 handle = on_ray.remote(stage, root.absolute(), study.machine)
                 running[handle] = (stage, time.monotonic())
             if not running:
-                break  # what waits rests on what failed
+                break  # the stages that are left wait for failed ones
             ended, _ = ray.wait(list(running), timeout=1.0)
             for handle in ended:
                 stage, since = running.pop(handle)
@@ -130,7 +129,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _work(stage: Stage, root: Path, machine: MachineConfig) -> None:
-    """One stage, in a process of its own."""
+    """One stage, in a Ray worker; its output goes to its log."""
     folder = stage.folder(root)
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -148,7 +147,7 @@ def _work(stage: Stage, root: Path, machine: MachineConfig) -> None:
 
 
 class _Status:
-    """What runs now: rewritten in place on a terminal, a line now and then elsewhere."""
+    """Status lines: rewritten in place on a terminal, printed every 15 s elsewhere."""
 
     def __init__(self, total: int, file: TextIO = sys.stdout):
         self._file, self._total = file, total
@@ -177,7 +176,7 @@ class _Status:
 
 
 def _last_line(log: Path) -> str:
-    """The progress bar as it stands at the end of a log."""
+    """The last line of a log, such as a progress bar."""
     if not log.exists():
         return "starting"
     with log.open("rb") as file:

@@ -1,8 +1,8 @@
-"""A stage: one piece of work with a content hash, done once and shared by every run that needs it.
+"""A stage: a piece of work with a content hash, run once and shared by all runs that need it.
 
 A kind of stage is a class in `studies/run/stages/`. Its fields are its configuration and its inputs, which
-are other stages. The key is a hash of all of them, so that nothing that decides the result can be left out;
-fields that decide no result (names, guards) are declared with `Field(exclude=True)`.
+are other stages. Its key is a hash of all fields, so that none that the result depends on can be forgotten;
+fields that change no result (names, guards) are declared with `Field(exclude=True)`.
 """
 
 import hashlib
@@ -22,12 +22,12 @@ from studies.run.drawing import Drawing, StageRecord
 from studies.spec.config import MachineConfig
 
 C = TypeVar("C", bound=BaseModel)
-# Fields of configurations that say how much work is done; all others say what a unit of it costs.
+# Fields of configurations that say how much work there is; the cost of a unit depends on the others.
 _AMOUNTS = ("samples", "epochs", "batch", "steps", "check_frames", "seed", "draws", "threads")
 
 
 class Stage(Config):
-    """One piece of work. Subclasses add fields, do the work, and say what it costs and how it is drawn.
+    """A piece of work. A subclass has the fields, does the work, and defines its cost and its drawings.
 
     An input is a field that holds a stage, a tuple of stages or a mapping to stages. Two stages with the same
     key are equal.
@@ -36,47 +36,47 @@ class Stage(Config):
     kind: ClassVar[str]
     """Name of the kind, in keys, folders and rows."""
     rank: ClassVar[int]
-    """Of stages that are ready, those of a lower rank start first: the earlier in the chain from houses to
-    scores, the more rests on it."""
+    """Of stages that are ready, those of lower rank start first. Kinds early in the chain from houses to
+    scores have low ranks, since more stages wait for them."""
     unit: ClassVar[str] = "samples"
     """What `units` counts."""
     trains: ClassVar[bool] = False
-    """Whether it computes with a network: it then claims the machine's share of a GPU."""
+    """Whether it runs a network, and so claims `MachineConfig.gpus`."""
 
     # --- what it is ---------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
     def label(self) -> str:
-        """Name for people; not in the key."""
+        """Text that names the stage in logs and pages; not in the key."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The fields that are no stages, as JSON values; those excluded from the key are not in it."""
+        """The fields in the key that hold no stages, as JSON values."""
         return self.model_dump(mode="json", exclude=set(self._stage_fields), serialize_as_any=True)
 
     @cached_property
     def inputs(self) -> dict[str, "tuple[Stage, ...]"]:
-        """Stages whose results go into this one's, by field."""
+        """The stages whose results it reads, by field."""
         return {
             k: _stages(v) for k, v in self._stage_fields.items() if not type(self).model_fields[k].exclude
         }
 
     @cached_property
     def needs(self) -> "tuple[Stage, ...]":
-        """Stages of all inputs, field by field."""
+        """All inputs, in the order of the fields."""
         return tuple(stage for stages in self.inputs.values() for stage in stages)
 
     @cached_property
     def after(self) -> "tuple[Stage, ...]":
-        """Stages that must be done first and change nothing of the result, such as those a guard reads: the
-        stages in fields that are excluded from the key."""
+        """Stages in fields that are excluded from the key: they must be done first and do not change the
+        result, such as the stores that a guard reads."""
         fields = type(self).model_fields
         return tuple(s for k, v in self._stage_fields.items() if fields[k].exclude for s in _stages(v))
 
     @property
     def waits_for(self) -> "tuple[Stage, ...]":
-        """All stages that must be done before this one."""
+        """All stages that must be done first."""
         return (*self.needs, *self.after)
 
     @cached_property
@@ -101,7 +101,7 @@ class Stage(Config):
         return {name: value for name, value in values.items() if _stages(value)}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Built anew: a copy of the instance would keep the key of what it was copied from."""
+        """A new instance; pydantic's copy would keep the cached key of the original."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**fields | dict(update or {}))
 
@@ -109,18 +109,18 @@ class Stage(Config):
 
     @abstractmethod
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
-        """Do the work in `self.folder(root)`, which is there, and return the metrics, JSON values.
+        """Do the work in `self.folder(root)`, which exists, and return the metrics as JSON values.
 
-        All stages in `waits_for` are done; `folder(root)` of each is where its results are. It may be called
-        again after a kill, with what was left in the folder. `machine` must change no result.
+        All stages in `waits_for` are done; their results are in their `folder(root)`. After a kill it is
+        called again with the folder as it was left. Results must not depend on `machine`.
         """
 
     def folder(self, root: Path) -> Path:
-        """Its own folder, `root` being that of all stages."""
+        """Its own folder in `root`, the folder of all stages."""
         return root / f"{self.kind}-{self.key}"
 
     def closure(self) -> "list[Stage]":
-        """This stage and all that it waits for, each once, needs first."""
+        """This stage and, before it, all stages that it waits for, directly or not, each once."""
         seen: dict[str, Stage] = {}
         for need in self.waits_for:
             seen |= {s.key: s for s in need.closure()}
@@ -128,12 +128,12 @@ class Stage(Config):
         return list(seen.values())
 
     def done(self, root: Path) -> dict[str, Any] | None:
-        """Record of the finished stage: kind, label, config, metrics, seconds; None until it is finished."""
+        """Record of the finished stage (kind, label, config, metrics, seconds); None before that."""
         path = self.folder(root) / "done.json"
         return json.loads(path.read_text()) if path.exists() else None
 
     def run(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
-        """Do the work unless it is done, and return the record, which is written last and atomically."""
+        """Do the work unless it is done, and return the record, which is written last, atomically."""
         if record := self.done(root):
             return record
         out = self.folder(root)
@@ -157,16 +157,16 @@ class Stage(Config):
     @property
     @abstractmethod
     def units(self) -> int:
-        """How much work it is, in `unit`; time grows in proportion to it."""
+        """Amount of work, counted in `unit`; the time of a stage is linear in it."""
 
     @property
     def fixed_units(self) -> int:
-        """How often the cost is paid that does not grow with `units`, such as starting up."""
+        """Number of times that the fixed cost, such as start-up, is paid."""
         return 1
 
     @property
     def frames_encoded_once(self) -> int:
-        """Frames that are encoded once each before the units are worked off, at a cost of their own."""
+        """Frames that are encoded once each before training, at a cost beside that of the units."""
         return 0
 
     @property
@@ -181,22 +181,22 @@ class Stage(Config):
 
     @property
     def cost_settings(self) -> dict[str, Any]:
-        """All that the cost of a unit of its work depends on, as JSON values without amounts."""
+        """What the cost of a unit depends on, as JSON values."""
         return without_amounts(self.settings) | {"size": self.frame_size}
 
     @cached_property
     def cost_class(self) -> str:
-        """Stages of one cost class take the same time a unit, and differ in how many units they have."""
+        """Stages of one cost class take the same time per unit."""
         return json.dumps({"kind": self.kind} | self.cost_settings, sort_keys=True)
 
     def reduced(self, steps: int) -> dict[str, Any]:
-        """Fields, inputs aside, of the same work on a few frames and so many steps, in one thread."""
+        """The fields, except inputs, that change when it is reduced to a few frames and `steps` steps."""
         return {}
 
     def reduce(self, steps: int, known: "dict[str, Stage]") -> Self:
-        """The same work on a few frames and so many steps, of inputs that are reduced too.
+        """The same work reduced to a few frames and `steps` steps, with reduced inputs, in one thread.
 
-        `known`: what was reduced so far, by key of the full stage; what stages share stays shared.
+        `known`: the reduced stages so far, by key of the full stage; shared inputs stay shared.
         """
         if self.key not in known:
             small = {k: _each(v, lambda s: s.reduce(steps, known)) for k, v in self._stage_fields.items()}
@@ -206,24 +206,24 @@ class Stage(Config):
         return found
 
     def bytes_written(self, root: Path, metrics: dict[str, Any]) -> int:
-        """Bytes that the finished stage left for others to read."""
+        """Bytes that the finished stage stored for other stages."""
         return metrics.get("bytes", 0)
 
     # --- how it is drawn ----------------------------------------------------------------------------------
 
     @classmethod
     def drawings(cls, record: StageRecord) -> Iterator[Drawing]:
-        """What the page of a study shows of a finished stage of this kind; nothing by default."""
+        """Curves, table lines and pictures of a finished stage for the page of a study; none by default."""
         yield from ()
 
 
 def changed(config: C, **fields: Any) -> C:
-    """`config` with some fields set otherwise, validated."""
+    """`config` with some fields changed, validated. Raises pydantic's ValidationError."""
     return type(config).model_validate({n: getattr(config, n) for n in type(config).model_fields} | fields)
 
 
 def without_amounts(value: Any) -> Any:
-    """JSON values without the fields that say how much is done, at any depth."""
+    """JSON values without the fields that say how much work there is, at any depth."""
     if not isinstance(value, dict):
         return value
     return {k: without_amounts(v) for k, v in value.items() if k not in _AMOUNTS}
@@ -235,7 +235,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _stages(value: Any) -> tuple[Stage, ...]:
-    """The stages in a field's value; a field holds either stages or none."""
+    """The stages in a field's value: a stage, a tuple or a mapping of stages; else none."""
     if isinstance(value, Mapping):
         value = tuple(value.values())
     found = value if isinstance(value, tuple) else (value,)
@@ -243,7 +243,7 @@ def _stages(value: Any) -> tuple[Stage, ...]:
 
 
 def _each(value: Any, of: Any) -> Any:
-    """A field's value with `of` applied to each of its stages."""
+    """A field's value with the function `of` applied to each of its stages."""
     if isinstance(value, Mapping):
         return {name: of(stage) for name, stage in value.items()}
     return tuple(of(stage) for stage in value) if isinstance(value, tuple) else of(value)

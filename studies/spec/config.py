@@ -1,14 +1,14 @@
 """What a study is: arms and axes over a base, repeated over seeds, in one YAML file with several scales.
 
-extends: base.yaml            # another file, laid under this one
+extends: base.yaml            # a file whose entries this one overrides
 name, question, figure        # what is asked, and the figure of the paper it follows
 base: {...}                   # fields of a run (studies/spec/run.py)
-arms: {NAME: {...}}           # what is compared: fields laid on the base; `axes:` of its own, if any
+arms: {NAME: {...}}           # what is compared: fields that override the base; `axes:` of an arm alone
 axes: {NAME: ...}             # crossed with every arm: {LEVEL: {...}}, or {set: [PLACE], to: [LEVEL]}
 seeds: [0, 1, 2]              # repeats; a number, or {houses, poses, init, draws}
 report: {...}                 # how it is drawn (studies/spec/report.py)
 machine: {...}                # cores and actors, which change no result
-presets: {NAME: {...}}        # scales: each lays its few differences on all of the above
+presets: {NAME: {...}}        # scales: each overrides entries of all of the above
 """
 
 import re
@@ -27,14 +27,14 @@ from studies.spec.yaml import load_yaml, merge, parse, set_at
 
 
 class Seeds(Config):
-    """What is drawn anew in a repeat. Arms are paired: all of them have the same repeats."""
+    """Seeds of one repeat. All arms have the same repeats, so their differences are paired."""
 
     houses: int = 0
-    """Which houses: every set moves on by this many times `HOUSE_STEP` seeds."""
+    """Houses: `HOUSE_STEP` times this is added to the seed of every set of houses."""
     poses: int = 0
-    """Where the cameras stand."""
+    """Camera poses."""
     init: int = 0
-    """Weights before training."""
+    """Initial weights."""
     draws: int = 0
     """Masks, augmentation and the order of frames."""
 
@@ -47,18 +47,18 @@ def _seeds(value: Any) -> Any:
 
 
 class Axis(Config):
-    """Levels of one quantity, each with what it sets."""
+    """Levels of one quantity, and the fields that each level sets."""
 
     set: tuple[str, ...] = ()
-    """Places of a run's fields that take the level's value, such as `houses.iid.count`."""
+    """Dotted places of the run's fields that get the level as their value, such as `houses.iid.count`."""
     to: tuple[Level, ...] = ()
     """The levels, for `set`."""
     levels: dict[Level, dict[str, Any] | None] = {}
-    """Levels with the fields that each lays on the run; null takes one away."""
+    """Levels with the fields of the run that each overrides; null removes a level."""
 
     @property
     def table(self) -> dict[Level, dict[str, Any]]:
-        """What each level lays on the run."""
+        """The fields of the run that each level overrides."""
         out: dict[Level, dict[str, Any]] = {k: v for k, v in self.levels.items() if v is not None}
         for level in self.to:
             out[level] = {}
@@ -68,7 +68,7 @@ class Axis(Config):
 
 
 def _axis(value: Any) -> Any:
-    """Levels may stand at the axis itself."""
+    """The short forms of an axis: levels without `levels`, one place without a list."""
     if isinstance(value, dict) and not value.keys() & {"set", "to", "levels"}:
         return {"levels": value}
     if isinstance(value, dict) and isinstance(value.get("set"), str):
@@ -80,27 +80,27 @@ Axes = dict[str, Annotated[Axis, BeforeValidator(_axis)]]
 
 
 class MachineConfig(Config):
-    """Where it runs. Changes no byte of what is stored and no digit of a result."""
+    """Where the stages run. Stored bytes and results do not depend on it."""
 
     slots: int | None = Field(default=None, ge=0)
-    """Stages that run side by side; by default one a core; 0: all in this process, one after another."""
+    """Stages that run in parallel; default: one per core; 0: one after another in this process."""
     actors: int = Field(default=0, ge=0)
-    """Ray actors that collect; 0: each collection in the process of its stage."""
+    """Ray actors of a collection; 0: the process of its stage collects."""
     ray_train: bool = False
-    """Pre-train in Ray Train workers; false runs the same loop in the stage's own process."""
+    """Pre-train in Ray Train workers; false: the same loop in the process of the stage."""
     workers: int = Field(default=1, ge=1)
     """Ray Train workers of a pre-training."""
     gpus: float = Field(default=0, ge=0)
-    """Share of a GPU that a training stage claims, where it trains by itself."""
+    """Share of a GPU that a stage with a network claims."""
 
     @property
     def side_by_side(self) -> int:
-        """How many stages work at once; 0: one, in this process."""
+        """Number of stages that run in parallel; 0: one after another in this process."""
         return available_cores() if self.slots is None else self.slots
 
 
 class Run(Config):
-    """One row to be: a run's configuration and where in the study it stands."""
+    """A run of a study: its configuration, and its arm, levels and repeat. A finished run is one row."""
 
     arm: str
     point: dict[str, Level]
@@ -110,7 +110,7 @@ class Run(Config):
 
     @property
     def label(self) -> str:
-        """Short and readable; unique in a study."""
+        """Arm, levels and repeat; unique in a study."""
         words = [self.arm, *(f"{axis}={level}" for axis, level in self.point.items()), f"r{self.repeat}"]
         return " ".join(words)
 
@@ -125,11 +125,11 @@ class StudyConfig(Config):
     figure: str = ""
     """The figure of the paper that it follows."""
     preset: str = "base"
-    """The scale this was resolved for."""
+    """The preset that was resolved."""
     base: dict[str, Any]
-    """Fields of a run that all have in common."""
+    """Fields that all runs have in common."""
     arms: dict[str, dict[str, Any] | None] = Field(min_length=1)
-    """What is compared."""
+    """What is compared: the fields that each arm overrides; null removes an arm."""
     axes: Axes = {}
     """What is varied in every arm."""
     seeds: tuple[Annotated[Seeds, BeforeValidator(_seeds)], ...] = Field(default=(Seeds(),), min_length=1)
@@ -140,9 +140,9 @@ class StudyConfig(Config):
     """Where it runs."""
 
     def runs(self) -> list[Run]:
-        """All runs, repeats outermost so that every arm has a row as early as may be.
+        """All runs; repeats are the outermost loop, so that every arm soon has a row.
 
-        Raises ValueError naming the arm and the place of what does not fit.
+        Raises ValueError that names the arm and the place of an invalid field.
         """
         out = []
         for repeat, seeds in enumerate(self.seeds):
@@ -207,8 +207,9 @@ def load_study(
 ) -> StudyConfig:
     """The study in the YAML file at `path`, at the scale `preset` (default: the first in the file).
 
-    `seeds`: repeats instead of the file's. `fields`: places and values laid on all of it, such as
-    {"base.sensing.size": 32}. Raises ValueError naming the file, the place and the keys or presets there are.
+    `seeds` replace the file's repeats. `fields` override the study by dotted place, such as
+    {"base.sensing.size": 32}. Raises ValueError that names the file, the place and the
+    valid keys or presets.
     """
     files = _chain(path)
     own = files[-1][1]
@@ -230,7 +231,7 @@ def load_study(
 
 
 def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """The file and what it extends, the lowest first."""
+    """The file and the files that it extends, the most basic first."""
     chain: list[tuple[Path, dict[str, Any]]] = []
     at: Path | None = path
     while at is not None:
@@ -245,5 +246,5 @@ def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def slug(text: str) -> str:
-    """A label as part of a file's name."""
+    """A label in characters that are valid in a file name."""
     return re.sub(r"[^A-Za-z0-9.=+-]+", "-", text).strip("-")

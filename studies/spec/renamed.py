@@ -1,6 +1,6 @@
-"""Names that fields of a run had before, understood for one release: whoever uses one is told the new one.
+"""Old names of a run's fields. They are accepted for one release; a line on stderr names the new ones.
 
-| before | now |
+| old | new |
 |---|---|
 | `judge` | `evaluate` |
 | `evaluate` (fields of scoring) | `scoring` |
@@ -19,20 +19,20 @@ _SCORING = frozenset({"batch", "bf16", "pictures", "threads", "device"})
 
 
 def with_new_names(data: dict[str, Any], where: str) -> dict[str, Any]:
-    """The data of a study's file under the names of now; prints one line to stderr where it uses old ones.
+    """The data of a study's file with old names replaced; prints one line to stderr if there were any.
 
-    Raises ValueError where both names of a field are used at one place.
+    `where` names the file. Raises ValueError where one mapping has a field under both names.
     """
     found: dict[str, str] = {}
     out = _study(data, where, found)
     if found:
         names = ", ".join(f"{old} is now {new}" for old, new in found.items())
-        print(f"{where}: {names}; the old names are understood in this release only", file=sys.stderr)
+        print(f"{where}: {names}; the old names are accepted in this release only", file=sys.stderr)
     return out
 
 
 def place_with_new_names(place: str, value: Any, where: str) -> tuple[str, Any]:
-    """The same for one dotted `place` in a study and its value; no name is longer or shorter in parts."""
+    """The same for one dotted `place` in a study and its value; the number of parts does not change."""
     data: dict[str, Any] = {}
     set_at(data, place, value)
     at: Any = with_new_names(data, where)
@@ -44,7 +44,7 @@ def place_with_new_names(place: str, value: Any, where: str) -> tuple[str, Any]:
 
 
 def run_with_new_names(fields: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a run, such as a row holds it, under the names of now."""
+    """The configuration of a run, as rows hold it, with old names replaced."""
     return _run(fields, "", {})
 
 
@@ -78,7 +78,7 @@ def _axes(axes: dict[str, Any], where: str, found: dict[str, str]) -> dict[str, 
 
 
 def _axis(axis: dict[Any, Any], where: str, found: dict[str, str]) -> dict[Any, Any]:
-    """Places to set, and levels under `levels` or at the axis itself."""
+    """An axis: `set` holds places; levels are under `levels` or are the keys of the axis itself."""
     out = dict(axis)
     for key, value in axis.items():
         if key == "set":

@@ -1,4 +1,4 @@
-"""What the page of a study draws: `report:` in the study's YAML.
+"""The page of a study: `report:` in the study's YAML.
 
     report:
       form: curve
@@ -12,9 +12,9 @@
         source: Fig. 8
         columns: [houses, mIoU]
         rows: [[1, 20.1], [100, 24.0]]
-      expect: A hundred other houses are worth less than the one that counts.
+      expect: A hundred other houses are worth less than the test house.
 
-`studies.report.report` draws it from rows; nothing here looks at a row.
+`studies.report.report` draws the page from rows; this module reads none.
 """
 
 from typing import Literal, Self
@@ -31,11 +31,11 @@ class PaperTable(Config):
     """The paper's own numbers, shown beside ours and never mixed with them."""
 
     source: str = Field(min_length=1)
-    """Where they stand: figure or table, and whether they were printed or read off a plot."""
+    """Figure or table of the paper, and whether the numbers were printed or read off a plot."""
     columns: tuple[str, ...] = Field(min_length=1)
-    """Heads of the columns, units with them."""
+    """Headings of the columns, with units."""
     rows: tuple[tuple[str | int | float | None, ...], ...] = Field(min_length=1)
-    """The cells, a row at a time; null where the paper has none."""
+    """Cells by row; null where the paper has no number."""
 
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:
@@ -49,33 +49,33 @@ class PaperTable(Config):
 
 
 class ReportConfig(Config):
-    """One page: which figure, of which metrics, with which claims."""
+    """One page: the form of its main figure, its metrics and its claims."""
 
     form: Form = "bars"
-    """bars: an arm each, over repeats; curve: a line an arm over the axis `x`, arms without it as level
-    bands; heatmap: levels of `x` (where it was learned) against judged sets; paths: a line an arm and
+    """bars: one per arm; curve: one line per arm over the axis `x`, arms without `x` as horizontal bands;
+    heatmap: levels of `x` (houses of pre-training) against sets of evaluation; paths: one line per arm and
     metric over `x`, all metrics in one figure."""
     metrics: tuple[str, ...] = Field(("test/miou",), min_length=1)
-    """Metrics of the rows, the first one foremost. In a heat map `{x}` in a name stands for each level of
-    `x`, one column each: that is where the diagonal comes from."""
+    """Metrics of the rows; the first is the main one. In a heat map, `{x}` in a name stands for each level of
+    `x`, one column each; these columns make the diagonal."""
     x: str | None = None
-    """The axis of the study that is laid out; every form but bars needs one."""
+    """The axis of the study that is drawn; all forms but bars need one."""
     log_x: bool = False
-    """`x` on a logarithmic scale; its levels must then be numbers above 0."""
+    """Logarithmic scale of `x`; its levels must be numbers above 0."""
     lower: tuple[str, ...] = ()
-    """Metrics where less is better, such as a loss."""
+    """Metrics where lower is better, such as a loss."""
     claims: tuple[tuple[str, str], ...] = ()
     """Pairs [a, b] to compare: `arm`, or `arm@level` for the arm at one level of `x`. Without levels two
-    arms are compared at each point that both have. None given: all pairs of arms for bars; for curves and
-    paths each arm's last level against its first, and neighbours; for a heat map its diagonal."""
+    arms are compared at each point that both have. Default: for bars all pairs of arms; for curves and paths
+    each arm's last level against its first, and neighbouring levels; for a heat map its diagonal."""
     fit: Literal["power", "log"] | None = None
     """A function fitted to each curve: log is a + b·log x, power is a + b·x^-c."""
     worth_of: str | None = None
-    """An arm without `x`: the page says at which x each curve reaches its mean."""
+    """An arm without `x`: the page gives the x at which each curve reaches its mean."""
     paper: PaperTable | None = None
     """The paper's own numbers."""
     expect: str = ""
-    """What is expected, after the paper, in words."""
+    """The expectation after the paper, in words."""
 
     @model_validator(mode="after")
     def _form_has_what_it_needs(self) -> Self:
@@ -122,9 +122,10 @@ class ReportConfig(Config):
         return self
 
     def check(self, arms: dict[str, tuple[str, ...]], axes: dict[str, tuple[Level, ...]]) -> None:
-        """Hold the report against its study: `arms` maps each arm to the axes it varies over.
+        """Check the report against its study: `arms` maps each arm to the axes that it varies over, `axes`
+        each axis to its levels.
 
-        Raises ValueError naming what the study does not have, and what it has.
+        Raises ValueError that names what the study lacks, and what it has.
         """
         if self.x is not None and self.x not in axes:
             raise ValueError(f"report.x is {self.x!r}; axes there are: {', '.join(axes) or 'none'}")

@@ -1,7 +1,7 @@
-"""What one run is: which houses, what is sensed of them, what is learned, from which labels, judged where.
+"""One run: its houses, sensors, pre-training, labels, task and evaluation.
 
-A study is a list of these (`studies/spec/config.py`). Everything here decides a result; what does not (cores,
-actors) is in `MachineConfig`.
+A study is a list of runs (`studies/spec/config.py`). Results depend on every field here; fields that change
+no result (cores, actors) are in `MachineConfig`.
 """
 
 from typing import Annotated, Any, Literal
@@ -25,7 +25,7 @@ Protocol = Literal["finetune", "linear", "knn"]
 
 
 def _without_nulls(value: Any) -> Any:
-    """What an arm or a preset set to null is gone: so a mapping that was inherited can lose an entry."""
+    """A mapping without its null entries: an arm or a preset removes an inherited entry by null."""
     return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
 
@@ -33,13 +33,13 @@ class Day(Config):
     """One step of a perturbation (`tst houses perturb`)."""
 
     seed: int = 0
-    """What changes."""
+    """Seed of the changes."""
     strength: float = Field(default=0.5, ge=0, le=1)
-    """How much."""
+    """Share of small objects that move, and how far the light changes (`perturb_house`)."""
     lights: bool = True
     """Lamps, sky and switches."""
     objects: bool = True
-    """Small things."""
+    """Small objects."""
 
 
 class Houses(Config):
@@ -48,109 +48,110 @@ class Houses(Config):
     family: str
     """Distribution the houses are drawn from."""
     seed: int
-    """Seed of the first house; the others follow by one."""
+    """Seed of the first house; the others have the seeds after it."""
     count: int = Field(default=1, ge=1)
     """Number of houses."""
     days: tuple[Day, ...] = ()
-    """Perturbations, one after the other: the same houses on a later day."""
+    """Perturbations, applied in order: the same houses on a later day."""
 
     def shares_a_house(self, other: "Houses") -> bool:
-        """Whether a house is in both sets, be it on another day."""
+        """Whether a house is in both sets, on any day."""
         first, last = max(self.seed, other.seed), min(self.seed + self.count, other.seed + other.count)
         return self.family == other.family and first < last
 
     def shares_assets(self, other: "Houses") -> bool:
-        """Whether furniture and materials come from one pool (`scenes/generate/family.py`)."""
+        """Whether furniture and materials are drawn from one pool (`scenes/generate/family.py`)."""
         return load_family(self.family).pool == load_family(other.family).pool
 
 
 class Sensing(Config):
-    """How a body senses: the same for all frames of a run."""
+    """Cameras, sensors and renderer of all frames of a run."""
 
     size: int = Field(default=64, ge=16)
     """Height and width [pixels]."""
     fov_deg: float = Field(default=90.0, gt=10, lt=150)
     """Field of view [degrees]."""
     sampler: SamplerName = "dense"
-    """How poses of pre-training are drawn."""
+    """Sampler of the camera poses of pre-training frames; all other frames are sampled densely."""
     sampling: SamplerOptions = SamplerOptions()
-    """What that sampler may be told."""
+    """Options of the sampler."""
     noise: NoiseConfig = NoiseConfig()
-    """Noise of the sensors."""
+    """Sensor noise."""
     simulator: SimulatorName = "raycast"
-    """What renders."""
+    """The renderer."""
     quality: Quality = "fast"
-    """How raycast draws: fast, or fine for several times the time."""
+    """Quality of raycast: fast, or fine, which takes several times as long."""
     seed: int = 0
-    """Seed of the poses; the role of a frame enters too, so that no two roles share a pose."""
+    """Seed of the poses. The role of a frame enters too, so that no two roles share a pose."""
 
 
 def _named(value: Any) -> Any:
-    """A phase may be named by the set of houses alone."""
+    """The short form of a phase: the name of its one set of houses."""
     return {"houses": {value: 1.0}} if isinstance(value, str) else value
 
 
 class Phase(Config):
-    """One pre-training; a later phase goes on from the weights of the one before."""
+    """One pre-training; each phase but the first starts from the weights of the one before."""
 
     houses: Annotated[dict[str, float], BeforeValidator(_without_nulls)] = Field(min_length=1)
     """Sets of houses, each with its share of the frames and of the samples."""
     modalities: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_without_nulls)] = {}
-    """Of sets of houses that are sensed with some of the run's modalities alone: which. Nothing else of them
-    is stored, seen or predicted."""
+    """Modalities of a set of houses where it has not all of the run's. No others of that set are stored, seen
+    or predicted."""
     frames: int | None = Field(default=None, ge=1)
-    """Frames in all, spread evenly over the houses of each set; none: the run's `frames`."""
+    """Total number of frames, spread evenly over the houses of each set; none: the run's `frames`."""
     pretrain: dict[str, Any] = {}
-    """Fields of the run's `pretrain` that this phase sets otherwise."""
+    """Fields of the run's `pretrain` that this phase overrides."""
 
 
 class RunConfig(Config):
     """One run, fully resolved."""
 
     houses: Annotated[dict[str, Houses], BeforeValidator(_without_nulls)]
-    """Sets of houses by name. By habit `test` is the test space and `transfer` has the labels."""
+    """Sets of houses by name. By convention `test` is the test space and `transfer` has the labels."""
     sensing: Sensing = Sensing()
-    """How frames are made."""
+    """Cameras, sensors and renderer."""
     frames: int = Field(default=3000, ge=1)
-    """Unlabelled frames of a phase of pre-training."""
+    """Number of unlabelled frames of a phase of pre-training."""
     objective: ObjectiveName = "mm"
-    """What pre-training minimises."""
+    """Objective of pre-training."""
     modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
-    """What mm sees and predicts, rgb first."""
+    """Modalities that mm sees and predicts, rgb first."""
     phases: Annotated[dict[str, Annotated[Phase, BeforeValidator(_named)]], BeforeValidator(_without_nulls)]
-    """Phases of pre-training in order; none: the encoder starts from random weights."""
+    """Phases of pre-training, in order; none: the encoder has random weights (scratch)."""
     tokenizer: TokenizerConfig = TokenizerConfig()
-    """Tokenizers, one per modality, trained on the frames of the first phase alone."""
+    """Tokenizers, one per modality, trained on the frames of the first phase."""
     tokenizer_by_modality: dict[str, dict[str, Any]] = {}
-    """Fields of `tokenizer` that a modality sets otherwise."""
+    """Fields of `tokenizer` that a modality overrides."""
     encoder: EncoderConfig | None = None
-    """The encoder of pre-training and transfer, by its fields or by the name of a size; fields of it that
-    `pretrain` or `transfer` give count there instead. None: as these two say."""
+    """The encoder of pre-training and transfer, by its fields or by the name of a size; `pretrain.encoder`
+    and `transfer.encoder` override its fields. None: these two alone say it."""
     pretrain: PretrainConfig = PretrainConfig()
-    """Pre-training; objective and modalities stand above."""
+    """Pre-training; its objective and modalities are the run's fields of these names."""
     labels: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1, max_length=1)
-    """The set of houses whose labels the task is learned from, with labelled frames of each house."""
+    """The set of houses whose labels the task is learned from: number of labelled frames per house."""
     transfer: TransferConfig = TransferConfig()
-    """How the task is learned."""
+    """Transfer: how the task is learned."""
     protocols: tuple[Protocol, ...] = Field(default=("finetune",), min_length=1)
-    """Ways to learn the task; each is scored."""
+    """Protocols of transfer; each is evaluated."""
     transfer_by_protocol: dict[Protocol, dict[str, Any]] = {}
-    """Fields of `transfer` that a protocol sets otherwise."""
+    """Fields of `transfer` that a protocol overrides."""
     propagate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field({}, max_length=1)
-    """Label propagation: the set of houses whose unlabelled frames, so many of each house, the tuned model
-    labels; a student is tuned on these and on the true labels together, and is what is judged. None: the
-    tuned model itself is."""
+    """Label propagation: the set of houses whose unlabelled frames get pseudo-labels from the tuned model,
+    the teacher: number of frames per house. A student is tuned on these and on the true labels, and the
+    student is evaluated. None: the tuned model is evaluated."""
     propagation: PropagateConfig = PropagateConfig()
-    """How a teacher labels."""
+    """How the teacher makes pseudo-labels."""
     evaluate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1)
-    """Sets of houses the result is evaluated in, with held-out frames of each house."""
+    """Sets of houses that the model is evaluated in: number of held-out frames per house."""
     scoring: EvaluateConfig = EvaluateConfig()
-    """How it is scored."""
+    """Settings of the evaluation."""
     disjoint_assets: bool = True
-    """Labelled houses share no furniture and no material with those judged and learned."""
+    """Whether the labelled houses must have no furniture or material in common with the houses of
+    pre-training and evaluation."""
     upper_bound: bool = False
-    """Labels of the judged houses themselves are used, at other poses: a bound, not a specialist. Such runs
-    are marked wherever they are shown."""
+    """Whether labels of the houses of evaluation are used, at other poses. Such a run is an upper bound and
+    is marked as one in rows and pages."""
 
     @model_validator(mode="before")
     @classmethod
@@ -226,7 +227,7 @@ class RunConfig(Config):
                 )
 
     def frames_of(self, name: str, phase: Phase) -> dict[str, int]:
-        """Frames of each house, by set, in a phase. Raises ValueError where they do not come out even."""
+        """Frames per house, by set, in a phase. Raises ValueError where they do not divide evenly."""
         total, shares = phase.frames or self.frames, sum(phase.houses.values())
         out = {}
         for houses, share in phase.houses.items():
@@ -241,5 +242,5 @@ class RunConfig(Config):
         return out
 
     def resolved(self) -> dict[str, Any]:
-        """The configuration as JSON values, every default written out."""
+        """The configuration as JSON values, with all defaults."""
         return self.model_dump(mode="json")

@@ -19,7 +19,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Claim:
-    """One comparison, a against b, whatever came of it."""
+    """One comparison, a against b, with its verdict."""
 
     a: str
     b: str
@@ -27,7 +27,7 @@ class Claim:
     summary: Summary
     """Of a - b."""
     better: bool | None
-    """Whether a is better than b; None where nothing may be claimed of any house."""
+    """Whether a is better than b; None where the difference is not significant."""
     stands_among_all: bool
     """Whether Student's t over repeats still excludes zero when all comparisons of the page are held to 5 %
     together (Holm)."""
@@ -102,12 +102,12 @@ def columns(table: Table) -> list[str]:
 
 
 def diagonal(table: Table, series: Point) -> tuple[Summary, int] | None:
-    """Judged where it was learned, less judged elsewhere: mean over the diagonal of a heat map minus mean off
-    it, and the number of its levels.
+    """Mean over the diagonal of a heat map (evaluated in the house of pre-training) minus the mean off it,
+    and the number of its levels.
 
-    Every row and every column counts once on the diagonal and k - 1 times off it, so a house that is easy, or
-    one that teaches much, favours neither. The houses of its intervals are the levels, each with its share of
-    the difference. Repeats with a hole in their square are left out; None where none is left.
+    Every row and every column counts once on the diagonal and k - 1 times off it, so that an easy house, or a
+    good house to learn from, favours neither. The houses of its intervals are the levels, each with its share
+    of the difference. Repeats that lack a cell are left out; None where none is left.
     """
     template = next((m for m in table.report.metrics if "{x}" in m), None)
     points = table.series[series]
@@ -123,7 +123,7 @@ def diagonal(table: Table, series: Point) -> tuple[Summary, int] | None:
         square, k = np.asarray(cells), len(names)
         if np.isnan(square).any():
             continue
-        # Twice centred: what is left of a cell when its row and its column are taken out of it.
+        # Double centring: a cell less the means of its row and its column.
         left = square - square.mean(axis=0) - square.mean(axis=1, keepdims=True) + square.mean()
         share = np.diag(left) * k / (k - 1)
         values[repeat], shares[repeat] = float(share.mean()), dict(zip(names, share.tolist(), strict=True))
@@ -159,8 +159,8 @@ def _pairs(table: Table) -> Iterator[tuple[Point, Point]]:
 
 
 def _matching(table: Table, first: str, second: str) -> Iterator[tuple[Point, Point]]:
-    """Points that a claim's two names stand for and that agree on every axis both vary over, but `x` where a
-    name says its level."""
+    """Pairs of points that the two names of a claim stand for, with equal levels of all common axes but `x`
+    where a name gives its level."""
     x = table.report.x
     free = {x} if "@" in first + second else set()
     for a in (p for p in table.points if _is(p, first, x)):
@@ -176,7 +176,7 @@ def _is(point: Point, name: str, x: str | None) -> bool:
 
 
 def better(lower: Sequence[str], metric: str, summary: Summary) -> bool | None:
-    """Whether a positive mean is good news; None where nothing may be claimed. `lower`: where less is
+    """Whether the mean is an improvement; None where it is not significant. `lower`: metrics where lower is
     better."""
     if summary.verdict == "no claim":
         return None
@@ -184,7 +184,7 @@ def better(lower: Sequence[str], metric: str, summary: Summary) -> bool | None:
 
 
 def scope(table: Table) -> str:
-    """What the repeats varied, and so what an interval speaks of, in a sentence or two."""
+    """What the repeats varied, and so what the intervals cover, in a sentence or two."""
     differ, same = table.varied()
     n = len(table.repeats())
     if n == 1:

@@ -15,18 +15,18 @@ from studies.report.analysis.statistics import Interval
 
 @dataclass(frozen=True)
 class CurveFits:
-    """All that a report asks for of its curves."""
+    """The fits and worths that a report asks for."""
 
     fits: dict[tuple[Point, str], CurveFit]
     """By series and metric."""
     worths: dict[tuple[Point, str], Worth]
-    """What the report's `worth_of` is worth on the curve of a series."""
+    """By series and metric: the x at which the series reaches the mean of the report's `worth_of`."""
     left_out: list[str]
-    """What was asked for and could not be had, and why."""
+    """The fits and worths that could not be computed, with the reason."""
 
 
 def fit_curves(table: Table) -> CurveFits:
-    """All that the report asks for of its curves."""
+    """The fits and worths that the report of a table asks for."""
     found = CurveFits({}, {}, [])
     report = table.report
     if report.fit is None and report.worth_of is None:
@@ -91,7 +91,7 @@ def _add_worth(
 
 
 def _matrix(table: Table, points: list[Point], metric: str) -> tuple[list[float], list[int], np.ndarray]:
-    """Levels, repeats that have them all, and values [repeats, levels]; levels ascending."""
+    """Levels, ascending; repeats that have all of them; values [repeats, levels]."""
     at = sorted(
         (float(level), p) for p in points if isinstance(level := p.level(table.report.x), int | float)
     )
@@ -103,7 +103,7 @@ def _matrix(table: Table, points: list[Point], metric: str) -> tuple[list[float]
 
 
 def fit_text(series: Point, metric: str, fit: CurveFit, axis: str) -> str:
-    """The fitted function with its parameters, and how far to trust them, in words."""
+    """The fitted function, its parameters and their intervals, as text."""
     factor, unit = scale(metric)
     function, where = fit.function, label(metric)
 
@@ -138,7 +138,7 @@ def _interval(interval: Interval, name: str, write: Callable[[float, str], str])
 
 
 def worth_text(table: Table, series: Point, metric: str, found: Worth) -> str:
-    """The x that an arm is worth; beyond what was measured only with the word `extrapolated`."""
+    """The x that an arm is worth, as text; a value beyond the measured levels is called extrapolated."""
     axis, arm = (table.report.x or "x").replace("_", " "), table.report.worth_of
     text = f"{label(metric)}: {series.label} "
     if found.at == math.inf:
@@ -187,7 +187,7 @@ def interval_json(interval: Interval) -> dict[str, float | str]:
 
 
 def worth_json(found: Worth) -> dict[str, object]:
-    """A worth as JSON, which has no infinities: those are words."""
+    """A worth as JSON; infinities are written as words, since JSON has none."""
 
     def write(value: float) -> float | str | None:
         if math.isnan(value):

@@ -19,7 +19,7 @@ from scipy.optimize import fminbound
 from studies.report.analysis.statistics import LEVEL, Interval, students_interval
 
 REPLICATES = 1000
-_EXPONENTS = (0.02, 4.0)  # where a power law's c is looked for
+_EXPONENTS = (0.02, 4.0)  # range of c in the search
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FitFunction:
         return self.a + self.b * _basis(self.kind, np.asarray(x, dtype=float), self.c)
 
     def reaches(self, y: float) -> float | None:
-        """The x at which it stands at `y`; None where it never does (or x would be beyond all numbers)."""
+        """The x at which the function has the value `y`; None where it never has, or x would overflow."""
         if self.b == 0:
             return None
         basis = (y - self.a) / self.b
@@ -47,27 +47,27 @@ class FitFunction:
 
     @property
     def at_edge(self) -> bool:
-        """Whether the exponent ran to the end of its range: the points do not show where they saturate."""
+        """Whether c is at the end of its range: the points do not determine the limit."""
         return self.c is not None and not 1.02 * _EXPONENTS[0] < self.c < 0.98 * _EXPONENTS[1]
 
     @property
     def parameters(self) -> dict[str, float]:
-        """By name; c only where the function has one."""
+        """Parameters by name; c only for power."""
         return {"a": self.a, "b": self.b} | ({} if self.c is None else {"c": self.c})
 
 
 @dataclass(frozen=True)
 class CurveFit:
-    """A function fitted to one curve, and how far to trust it."""
+    """A function fitted to one curve, with intervals."""
 
     function: FitFunction
     repeats: int
     intervals: dict[str, tuple[Interval, ...]]
-    """Of each parameter; none with one repeat."""
+    """By parameter; empty with one repeat."""
     replicates: tuple[FitFunction, ...]
-    """Functions fitted to repeats drawn anew: the band."""
+    """Functions fitted to resampled repeats, for the band."""
     residual: float
-    """Root mean square of what it leaves of the measured means."""
+    """Root mean square of the residuals of the means."""
 
     def band(
         self, x: Float[np.ndarray, " n"]
@@ -82,22 +82,22 @@ class CurveFit:
 
 @dataclass(frozen=True)
 class Worth:
-    """Where a curve first reaches a level; -inf: it begins beyond it, inf: it ends before."""
+    """The x at which a curve first reaches a value; -inf: it starts beyond it; inf: it never reaches it."""
 
     at: float
     low: float
     high: float
     """95 % interval, bootstrap over repeats; NaN with one repeat."""
     each: tuple[float, ...]
-    """Of each repeat by itself."""
+    """By repeat."""
     fitted: float | None
-    """Where the fitted function reaches it; None where it never does, or nothing was fitted."""
+    """The x at which the fitted function reaches it; None where it never does, or nothing was fitted."""
     levels: tuple[float, ...]
-    """What was measured."""
+    """The measured levels of x."""
 
     @property
     def extrapolated(self) -> bool:
-        """Whether `fitted` lies outside what was measured."""
+        """Whether `fitted` is outside the measured levels."""
         return self.fitted is not None and not min(self.levels) <= self.fitted <= max(self.levels)
 
 
@@ -140,7 +140,7 @@ def fit_curve(
     n = len(ys)
     if n < 2:
         return CurveFit(function, n, {}, (), residual)
-    # Few repeats have few different draws: each is fitted once.
+    # A few repeats have few distinct resamples: each is fitted once.
     draws = np.sort(rng.integers(n, size=(REPLICATES, n)), axis=1)
     fitted = {
         draw: fit_function(kind, levels, ys[list(draw)].mean(axis=0)) for draw in map(tuple, draws.tolist())
@@ -158,8 +158,8 @@ def fit_curve(
 
 
 def crossing(x: Sequence[float], y: Float[np.ndarray, " levels"], target: float, log: bool) -> float:
-    """The first x at which the line through the points reaches `target` from below, straight between levels
-    (on a logarithmic scale of x, with `log`); -inf and inf as in `Worth`."""
+    """The first x at which the curve reaches `target` from below, by linear interpolation in x or log x;
+    -inf and inf as in `Worth`."""
     if y[0] >= target:
         return -math.inf
     for i in range(1, len(y)):
@@ -183,7 +183,7 @@ def worth(
 ) -> Worth:
     """Where the curve `ys`, measured at the levels `x`, reaches `target`; `lower`: less is better.
 
-    The repeats of the two are paired and drawn together.
+    Repeats of the two are paired in the bootstrap.
     """
     sign, n = -1.0 if lower else 1.0, len(ys)
 
@@ -212,7 +212,7 @@ def _basis(kind: str, x: np.ndarray, c: float | None) -> np.ndarray:
 
 
 def _linear(kind: str, x: np.ndarray, y: np.ndarray, c: float | None) -> tuple[float, float, float]:
-    """Best a and b at a given exponent, and the sum of squares they leave."""
+    """Least-squares a and b at a given exponent, and the sum of squared residuals."""
     basis = _basis(kind, x, c)
     centred = basis - basis.mean()
     b = float(centred @ (y - y.mean()) / (centred @ centred))

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Point:
-    """What is compared: an arm at its levels of the axes, whatever the repeat."""
+    """An arm at its levels of the axes; its repeats are compared with those of other points."""
 
     arm: str
     at: tuple[tuple[str, Level], ...] = ()
@@ -34,7 +34,7 @@ class Point:
         return dict(self.at).get(axis) if axis is not None else None
 
     def without(self, axis: str | None) -> "Point":
-        """The series it belongs to: itself, whatever its level of `axis`."""
+        """The series it belongs to: the point without its level of `axis`."""
         return Point(self.arm, tuple((a, v) for a, v in self.at if a != axis))
 
     def named(self, axis: str | None) -> str:
@@ -46,7 +46,8 @@ class Point:
 class Table:
     """Rows of one study at one preset; one row a point and repeat.
 
-    Raises ValueError when the rows are no such thing, or differ in the report they ask for and none is given.
+    Raises ValueError when the rows are of several studies or presets, or have several reports and none is
+    given.
     """
 
     def __init__(self, rows: Sequence[Row], report: ReportConfig | None = None):
@@ -120,7 +121,7 @@ class Table:
 
     @property
     def x_words(self) -> str:
-        """The name of the report's `x` as a person writes it; empty without one."""
+        """The name of the report's `x` as text; empty without one."""
         return (self.report.x or "").replace("_", " ")
 
     def levels(self, points: Sequence[Point]) -> list[Level]:
@@ -147,8 +148,7 @@ class Table:
         return {repeat: float(value) for repeat, value in found.items() if value is not None}
 
     def houses(self, point: Point, metric: str) -> dict[int, dict[str, float]]:
-        """`metric` of each judged house, of each repeat that has it; that of `test/miou` is kept as
-        `test/space_miou`."""
+        """`metric` by repeat and evaluated house; that of `test/miou` is in `test/space_miou`."""
         where, _, name = metric.rpartition("/")
         key = f"{where}/space_{name}" if where else f"space_{name}"
         found = {repeat: row["metrics"].get(key) for repeat, row in sorted(self._by.get(point, {}).items())}
@@ -171,7 +171,7 @@ class Table:
 
 
 def number(value: Level) -> str:
-    """A level as a person writes it."""
+    """A level as text."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

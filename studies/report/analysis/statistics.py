@@ -20,7 +20,7 @@ from scipy import stats
 
 LEVEL = 0.95
 REPLICATES = 4000
-_STILL = 1e-12  # a spread below this is no spread: the repeats did not vary anything
+_STILL = 1e-12  # relative spread that counts as none
 
 Values = Mapping[int, float]
 Houses = Mapping[int, Mapping[str, float]]
@@ -47,11 +47,11 @@ class Summary:
     """A quantity over repeats: of one point, or of a difference between two."""
 
     values: tuple[float, ...]
-    """One a repeat."""
+    """One per repeat."""
     houses: int
-    """Houses that were resampled; 0 where no scores of single houses are there."""
+    """Number of houses that were resampled; 0 where there are no scores of single houses."""
     intervals: tuple[Interval, ...]
-    """95 % each, all that can be given; the first is Student's t over repeats. None with one repeat."""
+    """95 % each; the first is Student's t over repeats. Empty with one repeat."""
     of_repeats: Interval | None
     """The bootstrap over repeats alone."""
 
@@ -77,12 +77,12 @@ class Summary:
 
     @property
     def still(self) -> bool:
-        """Whether the repeats show no spread: one repeat, or several that vary nothing."""
+        """Whether there is no spread: one repeat, or equal values."""
         return self.sd is None or self.sd <= _STILL * max(1.0, abs(self.mean))
 
     @property
     def verdict(self) -> Verdict:
-        """Whether it is shown to differ from zero; see the head of this file."""
+        """Whether it differs from zero significantly; see the head of this file."""
         if self.still:
             return "no claim"
         if all(i.excludes_zero for i in self.intervals):
@@ -94,15 +94,15 @@ class Summary:
 
     @property
     def p_value(self) -> float:
-        """Of Student's t over repeats, two-sided, against a mean of zero; 1 with a single repeat."""
+        """p of the two-sided Student's t test over repeats against a mean of zero; 1 with one repeat."""
         if self.sd is None or self.still:
             return 1.0
         return float(2 * stats.t.sf(abs(self.mean) / (self.sd / self.n**0.5), self.n - 1))
 
 
 def summarise(values: Values, houses: Houses, rng: np.random.Generator) -> Summary | None:
-    """Mean and intervals of `values`, one a repeat; `houses` has the same quantity of each judged house, a
-    mapping a repeat. Houses count only where every repeat has at least two.
+    """Mean and intervals of `values`, by repeat; `houses` has the quantity by repeat and evaluated house.
+    Houses are used only where every repeat has at least two.
 
     None when there are no values.
     """
@@ -135,7 +135,7 @@ def summarise(values: Values, houses: Houses, rng: np.random.Generator) -> Summa
 def difference(
     a: Values, b: Values, a_houses: Houses, b_houses: Houses, rng: np.random.Generator
 ) -> Summary | None:
-    """a - b, paired: repeat by repeat where both have one, house by house where both were judged in it.
+    """a - b, paired by repeat where both have it, and by house where both were evaluated in it.
 
     None when no repeat is shared.
     """
@@ -155,7 +155,7 @@ def students_interval(values: Float[np.ndarray, " repeats"]) -> Interval:
 
 
 def holm(p_values: Sequence[float], level: float = LEVEL) -> list[bool]:
-    """Which of several tests stand when all are asked at once (Holm's step-down)."""
+    """Which of several tests are significant together, by Holm's step-down procedure."""
     stands = [False] * len(p_values)
     for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         if p_values[i] > (1 - level) / (len(p_values) - rank):
@@ -173,9 +173,9 @@ def _resampled(
 ) -> np.ndarray:
     """Means of resampled repeats, [REPLICATES].
 
-    The score of a repeat is counted over all its houses together, so drawing houses moves it by what the
-    mean over single houses moves. Repeats that judged the same houses share the draw: their luck with the
-    houses is the same luck. The draws are widened by √(k / (k - 1)), by which k of them are too narrow.
+    The score of a repeat is over all its houses together; resampling the houses changes it by the change of
+    the mean over single houses. Repeats that evaluated the same houses share the resample. Deviations are
+    scaled by √(k / (k - 1)), since resamples of k houses are too narrow by that factor.
     """
     moved = np.tile(ys, (REPLICATES, 1))
     draws: dict[tuple[str, ...], np.ndarray] = {}

@@ -13,7 +13,7 @@ _COLUMNS = 6  # predictions side by side
 
 
 def predictions(out: Path, data: Table) -> str:
-    """Columns of some points, at the first repeat that has them, beside the truth of the first judged set."""
+    """HTML: predictions of some points beside the truth, of the first repeat and evaluated set with any."""
     place = data.report.metrics[0].rpartition("/")[0]
     for repeat in data.repeats():
         rows = {p: row for p in data.points if (row := data.row(p, repeat)) is not None}
@@ -33,7 +33,7 @@ def predictions(out: Path, data: Table) -> str:
         if not found:
             continue
         first = next(iter(found.values()))
-        # Other houses, other frames: only what was judged on the same ones can stand in one row.
+        # Points that were evaluated on other frames are left out.
         same = {n: f["prediction"] for n, f in found.items() if np.array_equal(f["rgb"], first["rgb"])}
         picture = figures.predictions(first["rgb"], first["truth"], same)
         return (
@@ -45,7 +45,7 @@ def predictions(out: Path, data: Table) -> str:
 
 
 def _some(data: Table, points: list[Point]) -> list[Point]:
-    """Arms without x, and the first and last level of the others; no more than fit side by side."""
+    """Arms without x, and the first and last level of the others, at most `_COLUMNS`."""
     ends = []
     for line in data.series.values():
         here = [p for p in line if p in points]

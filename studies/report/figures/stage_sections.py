@@ -14,14 +14,14 @@ from studies.run.drawing import Curve, Drawing, Picture, StageRecord, TableLine
 from studies.run.stages.registry import KINDS
 
 _PICTURES = 4  # of a section; more are not drawn
-_LINES = 8  # of a table; a longer one is folded away
+_LINES = 8  # of a table; a longer table is folded
 Drawings = Mapping[str, list[Drawing]]
 Lines = dict[str, tuple[float, figures.Curve]]
 
 
 def stage_drawings(out: Path, data: Table) -> Drawings:
-    """Drawings of every distinct stage that the rows rest on, by key; kinds of stages in the order of the
-    registry. `out`: folder of the run."""
+    """Drawings of all distinct stages of the rows, by key; kinds in the order of the registry. `out`: folder
+    of the run."""
     stages = {key: stage for row in data.rows for key, stage in row["stages"].items()}
     sets = frozenset(name.partition("/")[0] for row in data.rows for name in row["evaluations"])
     return {
@@ -33,7 +33,7 @@ def stage_drawings(out: Path, data: Table) -> Drawings:
 
 
 def stage_sections(data: Table, drawings: Drawings, *, with_curves: bool) -> Iterator[str]:
-    """HTML of each section: of those that have loss curves, or of those that have none."""
+    """HTML of the sections with loss curves, or of those without."""
     every = [drawing for of in drawings.values() for drawing in of]
     panels = loss_panels(data, drawings)
     for name in dict.fromkeys(drawing.section for drawing in every):
@@ -44,8 +44,8 @@ def stage_sections(data: Table, drawings: Drawings, *, with_curves: bool) -> Ite
 
 
 def loss_panels(data: Table, drawings: Drawings) -> dict[tuple[str, str], dict[str, Lines]]:
-    """Shade and points of every loss curve by stage, for each section and title and in these for each panel:
-    an arm, or an arm and what the stage tells apart within it."""
+    """Loss curves by (section, title), then by panel (arm, and the curve's own panel if any), then by stage:
+    shade in 0..1 and points."""
     found: dict[tuple[str, str], dict[tuple[str, str], Lines]] = {}
     for point in data.points:
         for row in data.of(point):
@@ -65,7 +65,7 @@ def loss_panels(data: Table, drawings: Drawings) -> dict[tuple[str, str], dict[s
 
 
 def _section(name: str, own: Iterable[Drawing], losses: dict[str, dict[str, Lines]], *, varied: bool) -> str:
-    """`varied`: there is an axis, whose levels are the shades of the curves."""
+    """HTML of one section; `varied`: the shade of a curve is its level of the axis."""
     parts = []
     if losses and varied:
         parts.append(
