@@ -77,6 +77,9 @@ def test_a_texture_is_shown_unlit_and_the_right_way_up(tmp_path: Path):
         (COLUMNS, {"wrapS": REPEAT}, {"offset": [1, 0]}, RED),
         (COLUMNS, {"wrapS": MIRROR}, {"offset": [1, 0]}, BLUE),
         (COLUMNS, {"wrapS": CLAMP}, {"offset": [1, 0]}, BLUE),
+        # The wall runs on across the edges of the texture: by its vertices alone it would be a blend.
+        (COLUMNS, {"wrapS": CLAMP}, {"scale": [3, 1], "offset": [-1.2, 0]}, RED),
+        (COLUMNS, {"wrapS": CLAMP}, {"scale": [8, 1], "offset": [0.6, 0]}, BLUE),
         (ROWS, {"wrapT": MIRROR}, {"offset": [0, 1], "scale": [1, 0.4]}, GOLD),
     ],
 )

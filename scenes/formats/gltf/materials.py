@@ -5,7 +5,7 @@ _transmission, _emissive_strength.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from scenes.meshes.geometry import Material
 from scenes.srgb import to_srgb
 
 _CLAMP, _MIRROR = 33071, 33648
+MOST_TILES = 2
 _CLEAREST = 0.1  # opacity of what lets all light through: a pane still shows
 
 
@@ -36,15 +37,31 @@ class Surface:
         uv = np.asarray(given, np.float64)
         if self.to_uv is not None:
             uv = uv @ self.to_uv[:2, :2].T + self.to_uv[:2, 2]
-        for axis in range(2):
-            if self.clamp[axis] and self.material.texture is not None:
-                # Of vertices, not of texels: exact where a face lies on one side of the edge. Half a texel
-                # inside, since the renderer repeats textures.
-                half = 0.5 / self.material.texture.shape[1 - axis]
-                uv[:, axis] = np.clip(uv[:, axis], half, 1.0 - half)
         # A mirrored texture is kept with its mirror image beside it, and is then as wide as two.
         uv = uv / np.where(self.mirror, 2.0, 1.0)
         return np.stack([uv[:, 0], 1.0 - uv[:, 1]], 1)
+
+
+def unrolled(
+    material: Material, uvs: Float[np.ndarray, "v 2"], clamp: tuple[bool, bool]
+) -> tuple[Material, Float64[np.ndarray, "v 2"]]:
+    """A material and uvs (v = 0 at the bottom) that show a clamped texture where the renderer repeats:
+    beyond its edges, up to `MOST_TILES` times its size, the texture goes on with its last texels."""
+    uvs = np.array(uvs, np.float64)
+    if material.texture is None or not len(uvs) or not any(clamp):
+        return material, uvs
+    low, high = np.zeros(2, int), np.ones(2, int)
+    for axis in range(2):
+        if clamp[axis]:
+            uvs[:, axis] = np.clip(uvs[:, axis], -MOST_TILES, 1 + MOST_TILES)
+            low[axis] = min(int(np.floor(uvs[:, axis].min() + 1e-6)), 0)
+            high[axis] = max(int(np.ceil(uvs[:, axis].max() - 1e-6)), 1)
+    if not low.any() and (high == 1).all():
+        return material, uvs
+    height, width = material.texture.shape[:2]
+    rows, columns = ((high[1] - 1) * height, -low[1] * height), (-low[0] * width, (high[0] - 1) * width)
+    wider = np.pad(material.texture, (rows, columns, (0, 0)), mode="edge")
+    return replace(material, texture=wider), (uvs - low) / (high - low)
 
 
 class GltfMaterials:

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from scenes.formats.gltf.accessors import read_accessor
 from scenes.formats.gltf.document import GltfDocument, open_gltf
-from scenes.formats.gltf.materials import GltfMaterials
+from scenes.formats.gltf.materials import GltfMaterials, unrolled
 from scenes.formats.gltf.primitives import read_primitive, shown_faces, skinned, unit, vertex_colors
 from scenes.formats.scan.pieces import Piece, ScanFile
 from scenes.meshes.geometry import Light
@@ -162,19 +162,23 @@ def _node_pieces(
         surface = materials.surface(primitive.get("material"))
         uvs = attributes.get(f"TEXCOORD_{surface.uv_set}")
         uvs = None if uvs is None or surface.material.texture is None else surface.uvs(uvs)
+        visible = shown_faces(surface, uvs, faces)
+        material = surface.material
+        if uvs is not None:
+            material, uvs = unrolled(material, uvs, surface.clamp)
         if "skin" in node and "JOINTS_0" in attributes:
             points, normals = skinned(document, document.item("skins", node["skin"]), attributes, world)
         else:
             points, normals = _placed(attributes, at)
             if np.linalg.det(at[:3, :3]) < 0:
-                faces = faces[:, ::-1]
+                visible = visible[:, ::-1]
         pieces.append(
             Piece(
                 thing=thing,
                 name=str(node.get("name") or mesh.get("name") or f"node {index}"),
                 points=points,
-                faces=shown_faces(surface, uvs, faces),
-                material=surface.material,
+                faces=visible,
+                material=material,
                 normals=normals,
                 uvs=uvs,
                 colors=vertex_colors(attributes),
