@@ -29,6 +29,7 @@ class SeenBoard:
     height: float  # m above the asset's bottom
     kind: Kind
     seen: int  # small objects counted on it
+    tallest: float  # m, height of the tallest of them; 0 where no height was counted
     region: Rect  # around their footprints
 
 
@@ -40,7 +41,7 @@ def seen_boards() -> Mapping[str, tuple[SeenBoard, ...]]:
         for row in csv.DictReader(file):
             kind = next(kind for kind in get_args(Kind) if kind == row["kind"])
             region = Rect(*(float(row[edge]) for edge in ("x0_m", "z0_m", "x1_m", "z1_m")))
-            board = SeenBoard(float(row["height_m"]), kind, int(row["seen"]), region)
+            board = SeenBoard(float(row["height_m"]), kind, int(row["seen"]), float(row["tallest_m"]), region)
             found.setdefault(row["asset_id"], []).append(board)
     return MappingProxyType(
         {name: tuple(sorted(rows, key=lambda b: b.height)) for name, rows in found.items()}

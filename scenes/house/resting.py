@@ -8,14 +8,15 @@ with the bounding box that they have as far as they are open, which the asset ta
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scenes.house.bodies import to_local, upright_size
+from scenes.house.bodies import tilted, to_local, upright_size
 from scenes.house.boxes import Rect, asset_of
 from scenes.house.elements import HouseObject
-from scenes.house.surfaces import Surface, surface, surfaces
+from scenes.house.surfaces import Surface, surfaces
 
 NEAR = 0.1  # m beyond the part of a board on which things were seen, at which it still carries
 ON = 0.01 + 1e-6  # m from its board, up or down, at which a thing rests on it
 LIFT = 0.07  # m above a board or a whole receptacle: what is written no higher is let down
+STILL = 0.002  # m from its board at which a thing is not moved
 SUNK = 0.04  # m below a board; what is no deeper is let up
 SOFT = 0.12  # m, the same for a seat, which is soft and seldom level
 SHAPED = ("Laptop", "Box")  # their bounding box depends on how far they are open
@@ -34,7 +35,7 @@ def rest(item: HouseObject, parent: HouseObject) -> Rest | None:
     asset, under = asset_of(item), asset_of(parent)
     if asset is None or under is None:
         return None
-    boards = _boards(parent)
+    boards = surfaces(under)
     if not boards:
         return None
     foot = item.position.y - upright_size(asset, item.rotation)[1] / 2
@@ -64,8 +65,18 @@ def depth_allowed(board: Surface) -> float:
     return SOFT if board.kind == "seat" else SUNK
 
 
-def _boards(parent: HouseObject) -> tuple[Surface, ...]:
-    under = asset_of(parent)
-    assert under is not None
-    single = surface(under)
-    return (*surfaces(under), *(() if single is None else (single,)))
+def settling(item: HouseObject, parent: HouseObject) -> float:
+    """How far physics moves an object upright until it rests on its board [m]; 0 for what is fixed or leans.
+
+    What floats above the whole of its receptacle, or is deep in something solid, is left where it is: that is
+    an error of the house (`scenes/house/checks/objects.py`).
+    """
+    asset, under = asset_of(item), asset_of(parent)
+    found = None if item.kinematic or tilted(item.rotation) else rest(item, parent)
+    if found is None or asset is None or under is None or abs(found.off) <= STILL:
+        return 0.0
+    if found.board.height + found.off > under.size[1] + LIFT:
+        return 0.0
+    if found.off < -depth_allowed(found.board) and asset.type not in SHAPED:
+        return 0.0
+    return -found.off

@@ -6,7 +6,7 @@ one puts things on, so that their heights are those of ordinary furniture, bound
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from scenes.house.asset_table import Asset
@@ -15,9 +15,24 @@ from scenes.house.boxes import Rect, solid_parts
 
 TABLES = ("CoffeeTable", "CounterTop", "Desk", "DiningTable", "SideTable", "TVStand")
 FLAT_TOPS = frozenset((*TABLES, "Dresser", "Ottoman", "ShelvingUnit", "Stool"))
+NOT_IN_DRAWERS = (
+    *(
+        "AlarmClock",
+        "BasketBall",
+        "Boots",
+        "Box",
+        "DeskLamp",
+        "HousePlant",
+        "Laptop",
+        "Pot",
+        "Statue",
+        "Vase",
+    ),
+)
 HUTCH = 1.1  # m; a desk higher than this has shelves above its top
 MARGIN = 0.03  # m kept from the rim
 THICK = 0.02  # m, of a board
+ENOUGH = 10  # things seen on a board, from which on they show how deep it is
 
 
 @dataclass(frozen=True)
@@ -55,9 +70,11 @@ def surface(asset: Asset) -> Surface | None:
     if asset.type == "Sink":  # the rim behind the bowl
         return Surface(sy, (Rect(-w + 0.02, -d + 0.01, w - 0.02, -d + 0.3),))
     if asset.type in ("Box", "GarbageCan"):  # the bottom
-        return Surface(0.02, (Rect(-0.8 * w, -0.8 * d, 0.8 * w, 0.8 * d),), inside=True)
+        bottom = Rect(-0.8 * w, -0.8 * d, 0.8 * w, 0.8 * d)
+        return Surface(0.02, (bottom,), inside=True, kind="inside", clear=sy - 0.02)
     if asset.type == "Fridge":  # a shelf
-        return Surface(0.5 * sy, (Rect(-w + 0.08, -d + 0.1, w - 0.08, d - 0.12),), inside=True)
+        shelf = Rect(-w + 0.08, -d + 0.1, w - 0.08, d - 0.12)
+        return Surface(0.5 * sy, (shelf,), inside=True, kind="inside", clear=0.5 * sy - THICK)
     return None
 
 
@@ -65,14 +82,21 @@ def surface(asset: Asset) -> Surface | None:
 def surfaces(asset: Asset) -> tuple[Surface, ...]:
     """Every board of an asset, the lowest first; none for a type on which nothing is put."""
     seen, single = boards_seen_on(asset), surface(asset)
-    if seen:
-        return tuple(_as_seen(asset, board, seen) for board in seen)
-    return () if single is None else (single,)
+    if not seen:
+        return () if single is None else (single,)
+    boards = tuple(_as_seen(asset, board, seen) for board in seen)
+    if asset.type == "Sink" and single is not None:  # its rim carries a tap too, which is not counted
+        on_rim = tuple(board for board in boards if board.kind == "top")
+        rects = (*single.rects, *(rect for board in on_rim for rect in board.rects))
+        rim = replace(single, rects=rects, seen=sum(board.seen for board in on_rim))
+        return (*(board for board in boards if board.kind != "top"), rim)
+    return boards
 
 
 def _as_seen(asset: Asset, board: SeenBoard, others: tuple[SeenBoard, ...]) -> Surface:
     rects = (board.region,)
-    if board.kind == "top" and asset.type in FLAT_TOPS:
+    above_another = len(others) > 1 and board.seen >= ENOUGH and board.region.depth < 0.5 * asset.size[2]
+    if board.kind == "top" and asset.type in FLAT_TOPS and not above_another:
         rects = tuple(part.grown(-MARGIN) for part in solid_parts(asset))
     above = [b.height for b in others if b.height > board.height + THICK and b.region.overlaps(board.region)]
     if board.kind in ("inside", "drawer"):

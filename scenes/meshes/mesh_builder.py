@@ -243,6 +243,19 @@ class MeshBuilder:
         scale = np.asarray(size) / np.maximum(high - low, 1e-6)
         self._parts = [((p - (low + high) / 2) * scale, f, uv, m) for p, f, uv, m in self._parts]
 
+    def bend(self, heights: Sequence[float], become: Sequence[float]) -> None:
+        """Moves every point from its height y [m] to another, linear between the given ones."""
+        self._parts = [
+            (np.column_stack([p[:, 0], np.interp(p[:, 1], heights, become), p[:, 2]]), f, uv, m)
+            for p, f, uv, m in self._parts
+        ]
+
+    def triangles(self) -> tuple[np.ndarray, np.ndarray]:
+        """All points [v, 3] and faces [f, 3]."""
+        offsets = np.cumsum([0] + [len(p) for p, *_ in self._parts])
+        faces = [f + o for (_, f, _, _), o in zip(self._parts, offsets, strict=False)]
+        return np.concatenate([p for p, *_ in self._parts]), np.concatenate(faces)
+
     def mesh(self, key: str) -> Mesh:
         """All parts as one mesh. Parts are not smoothed into each other."""
         assert self._parts, f"nothing was built for {key}"

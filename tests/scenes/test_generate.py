@@ -4,6 +4,7 @@ import hashlib
 import math
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from scenes.generate.layout.room_spec import draw_areas
 from scenes.house.asset_table import asset_table, assets_of_type
 from scenes.house.boxes import footprint
 from scenes.house.checks.check import check_house
+from scenes.house.resting import rest
 from scenes.house.schema import House
 from scenes.house.upgrade import SCHEMA
 from scenes.seeding import rng
@@ -106,6 +108,20 @@ def test_every_room_has_a_lamp_and_the_house_a_sun(houses):
             for light, room in zip(lights[1:], house.rooms, strict=True):
                 lamp = shapely.Point(light.position.x, light.position.z)
                 assert shapely.Polygon(room.polygon).contains(lamp)
+
+
+def test_things_lie_on_tops_on_seats_and_lower_boards_and_inside(houses):
+    counted = Counter()
+    for made in houses.values():
+        for house in made:
+            for item, parent in house.all_objects():
+                if parent is not None:
+                    found = rest(item, parent)
+                    assert found is not None
+                    assert abs(found.off) < 1e-4
+                    counted[found.board.kind] += 1
+    assert counted.keys() >= {"top", "shelf", "drawer", "seat", "inside"}
+    assert 0.5 < counted["top"] / counted.total() < 0.8
 
 
 def test_one_front_door(houses):

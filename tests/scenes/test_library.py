@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scenes.house.asset_table import Asset, asset_table, assets_of_type
-from scenes.house.surfaces import surface
+from scenes.house.surfaces import surfaces
 from scenes.meshes.libraries.library import DEBIAN_FOLDER, GROTESQUE, MODELS, AssetLibrary, default_library
 from tests.scenes.rays import height_at
 
@@ -103,16 +103,25 @@ def test_backs_are_behind_and_seats_in_front(kind: str):
 
 
 @installed
-def test_a_beds_mattress_lies_where_things_are_put():
+@pytest.mark.parametrize("kind", ["Bed", "Sofa", "Chair"])
+def test_a_models_seat_is_bent_to_where_things_are_put(kind: str):
     library = default_library()
     near = []
-    for asset in assets_of_type("Bed")[:8]:
-        choice, top = library.choose(asset), surface(asset)
-        assert top is not None
-        if choice is not None and choice.piece.rest_y is not None:
-            near.append(height_at(library.mesh(asset), *top.rects[0].center) - top.height)
-    assert len(near) >= 3
-    assert np.abs(near).max() < 0.1
+    for asset in assets_of_type(kind)[:10]:
+        seat = max(surfaces(asset), key=lambda board: board.seen)
+        if library.choose(asset) is not None and len(seat.rects) == 1:
+            x, z = seat.rects[0].center
+            near.append(abs(height_at(library.mesh(asset), -x, z) - seat.height))
+    assert len(near) >= 4
+    assert np.median(near) < 0.01
+
+
+@installed
+def test_what_has_shelves_or_drawers_is_no_model():
+    library = default_library()
+    cases = [a for a in asset_table().values() if any(b.kind in ("shelf", "drawer") for b in surfaces(a))]
+    assert len(cases) > 80
+    assert [asset.id for asset in cases if library.choose(asset) is not None] == []
 
 
 def test_an_environment_variable_names_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

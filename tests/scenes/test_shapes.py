@@ -5,10 +5,11 @@ import pytest
 
 from scenes.house.asset_table import Asset, asset_table, assets_of_type
 from scenes.house.boxes import solid_parts
-from scenes.house.surfaces import surface
+from scenes.house.surfaces import surfaces
 from scenes.meshes.geometry import Mesh
+from scenes.meshes.levels import seen_from_above
 from scenes.meshes.shapes.recipes import OPENINGS, RECIPES, build_shape
-from tests.scenes.rays import height_at
+from tests.scenes.rays import first_hits
 
 TYPES = sorted({asset.type for asset in asset_table().values()})
 
@@ -70,16 +71,49 @@ def test_pictures_look_to_the_front(kind: str):
     assert np.corrcoef(mesh.vertices[corners, 1], mesh.uvs[corners, 1])[0, 1] > 0.9 or kind == "Television"
 
 
+def carried(asset: Asset, mesh: Mesh) -> dict[float, float]:
+    """Of each board of an asset, by height, the share over which its mesh has a surface within 2 cm."""
+    points = mesh.vertices + np.array([0.0, asset.size[1] / 2, 0.0])
+    found = {}
+    for board in surfaces(asset):
+        rect = max(board.rects, key=lambda r: r.width * r.depth)
+        x, z = (np.linspace(*ends, 9)[1:-1] for ends in ((-rect.x1, -rect.x0), (rect.z0, rect.z1)))
+        below = points[mesh.faces][..., 1].min(1) < board.height + 0.008
+        heights = seen_from_above(points, mesh.faces[below], np.stack(np.meshgrid(x, z), -1).reshape(-1, 2))
+        found[board.height] = float((np.abs(heights - board.height) < 0.02).mean())
+    return found
+
+
 @pytest.mark.parametrize(
-    "kind", ["Bed", "Sofa", "ArmChair", "Chair", "Desk", "DiningTable", "Dresser", "TVStand"]
+    "kind", ["Bed", "Sofa", "ArmChair", "Chair", "CoffeeTable", "Desk", "DiningTable", "SideTable", "TVStand"]
 )
-def test_tops_and_seats_are_where_things_are_put(kind: str):
+def test_tops_seats_and_shelves_are_where_things_are_put(kind: str):
     for asset in assets_of_type(kind)[:5]:
-        top = surface(asset)
-        assert top is not None
-        x, z = top.rects[0].center
-        # A little off the middle, where a sofa's cushions meet.
-        assert height_at(shape(asset), x + 0.07, z) == pytest.approx(top.height, abs=0.04)
+        assert min(carried(asset, shape(asset)).values()) > 0.5, asset.id
+
+
+@pytest.mark.parametrize("kind", ["Dresser", "ShelvingUnit"])
+def test_every_shelf_and_drawer_has_its_board(kind: str):
+    """As many as public houses show, at their heights, each under all of what was seen on it."""
+    several = [asset for asset in assets_of_type(kind) if len(surfaces(asset)) > 1]
+    assert len(several) > 8
+    for asset in several[:8]:
+        shares = carried(asset, shape(asset))
+        assert min(shares.values()) > 0.99, asset.id
+
+
+def test_a_drawer_has_a_front_and_a_shelf_has_none():
+    asset = next(a for a in assets_of_type("TVStand") if a.id == "TV_Stand_211_1")
+    mesh, kinds = shape(asset), set()
+    for board in surfaces(asset)[:-1]:
+        y = board.height + 0.05 - asset.size[1] / 2
+        start = np.array([[0.1, y, asset.size[2] / 2 + 1.0]])
+        triangles = mesh.vertices[mesh.faces].astype(float)
+        distance, _ = first_hits(triangles, start, np.array([[0.0, 0.0, -1.0]]))
+        deep = float(distance[0]) - 1.0
+        assert deep < 0.05 if board.kind == "drawer" else deep > 0.5 * asset.size[2]
+        kinds.add(board.kind)
+    assert kinds == {"drawer", "shelf"}
 
 
 def test_a_counter_stands_where_its_footprint_is():

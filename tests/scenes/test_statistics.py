@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from scenes.generate.generate import generate_house
+from scenes.generate.statistics.heights import height_class
 from scenes.generate.statistics.page import side_by_side
 from scenes.generate.statistics.statistics import QUANTILES, compare, measure, recorded
+from scenes.house.asset_table import asset_table, assets_of_type
+from scenes.house.elements import HouseObject, Vec3
 from scenes.house.schema import House
+from scenes.house.surfaces import surfaces
 from scenes.processes import spread
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "procthor"
@@ -25,6 +29,7 @@ def test_counted_by_hand():
     assert counted["rooms_per_house"] == {"2": 1}
     assert counted["doors_per_house_q"] == [len(raw["doors"])] * len(QUANTILES)
     assert counted["top_level_objects_per_house_q"] == [len(raw["objects"])] * len(QUANTILES)
+    assert sum(counted["child_height_class_share"].values()) == pytest.approx(1.0, abs=0.002)
     assert counted["child_objects_per_house_q"] == [children] * len(QUANTILES)
     stools = sum(item["assetId"].startswith("Stool") for item in raw["objects"])
     assert stools > 1
@@ -43,12 +48,28 @@ def test_a_table_is_near_itself_and_far_from_another():
     assert len(off) == len(QUANTILES)
 
 
+def test_things_are_counted_by_the_height_at_which_they_rest():
+    """A television stand with a shelf: a thing counts as on the board that it comes to rest on."""
+    stand = asset_table()["TV_Stand_201_1"]
+    shelf, top = (board.height for board in surfaces(stand))
+    book = assets_of_type("Book")[0]
+
+    def thing(asset, foot: float) -> HouseObject:
+        at = Vec3(x=0, y=foot + asset.size[1] / 2, z=0)
+        return HouseObject(id=asset.id, asset_id=asset.id, position=at, rotation=Vec3(x=0, y=0, z=0))
+
+    holder = thing(stand, 0.0)
+    found = [height_class(thing(book, foot), holder) for foot in (shelf, shelf + 0.055, top, top + 0.055)]
+    assert found == ["below", "below", "top", "top"]
+    assert height_class(holder, thing(assets_of_type("FloorLamp")[0], 0.0)) is None
+
+
 def test_the_page_marks_what_is_off():
     ours = recorded("multi_room")
     assert "**!**" not in side_by_side(ours, ours).split("\n", 1)[1]
     page = side_by_side({**ours, "windows_per_house_q": [0, 0, 0, 0, 9]}, ours)
     assert "| windows a house | 1 / 0 **!** |" in page
-    assert page.startswith("102 of 107 ")
+    assert page.startswith("105 of 110 ")
 
 
 def test_no_houses():

@@ -14,8 +14,8 @@ from scenes.generate.furnish.rules import FLOOR_PLANT
 from scenes.generate.random_numbers import one_of, uniform
 from scenes.generate.statistics.statistics import recorded
 from scenes.house.asset_table import Asset, Pool, assets_of_type
-from scenes.house.boxes import Rect, footprint
-from scenes.house.surfaces import Surface, surface
+from scenes.house.boxes import Box, Rect, footprint
+from scenes.house.surfaces import NOT_IN_DRAWERS, Surface, surface, surfaces
 
 GAP = 0.01  # m between small things
 HOUSE_SPREAD = 0.33  # standard deviation of the logarithm of how much lies about in a house
@@ -39,18 +39,26 @@ def scatter(space: RoomSpace, family: Family, untidy: float, rng: np.random.Gene
     noise = uniform(rng)
     for piece in space.pieces:
         kinds, chances, fixed, mean = _habits(piece.asset.type, family.like)
-        level = surface(piece.asset)
-        if level is None or not level.rects:
+        levels, top = surfaces(piece.asset), surface(piece.asset)
+        if not levels or top is None:
             continue
         if next(noise) < fixed:
             put = _television if piece.asset.type == "TVStand" else _faucet
-            put(piece, level, family.pool, noise)
+            put(piece, top if piece.asset.type == "Sink" else levels[-1], family.pool, noise)
         count = int(rng.poisson(mean * family.clutter * untidy))
         drawn = [_draw(kinds, chances, family.pool, noise) for _ in range(count)]
         for asset in sorted(drawn, key=_area, reverse=True):  # what is large finds no place later
             tried = [asset, *small_assets(asset.type, family.pool)[:1]]
             tried += [_draw(kinds, chances, family.pool, noise) for _ in range(OTHERS)]
-            any(_rest(piece, level, one, space.ceiling, noise) for one in tried)
+            order = _in_turn(levels, noise)
+            any(_rest(piece, level, one, space.ceiling, noise) for one in tried for level in order)
+
+
+def _in_turn(levels: tuple[Surface, ...], noise: Iterator[float]) -> list[Surface]:
+    """A board drawn as often as public houses have things on it, then the others, the commonest first."""
+    ends = list(accumulate(max(level.seen, 1) for level in levels))
+    first = levels[bisect(ends, next(noise) * ends[-1])]
+    return [first, *sorted((x for x in levels if x is not first), key=lambda x: -x.seen)]
 
 
 def _draw(kinds: tuple[str, ...], chances: list[float], pool: Pool, noise: Iterator[float]) -> Asset:
@@ -92,8 +100,8 @@ def small_assets(kind: str, pool: Pool) -> tuple[Asset, ...]:
 
 def _rest(piece: Piece, level: Surface, asset: Asset, ceiling: float, noise: Iterator[float]) -> bool:
     """Lay the asset somewhere free on the piece, if there is such a place."""
-    above = piece.asset.size[1] if level.inside else ceiling - 0.05 - piece.bottom
-    if level.height + asset.size[1] > above:
+    above = min(level.height + level.clear, ceiling - 0.05 - piece.bottom)
+    if level.height + asset.size[1] > above or (level.kind == "drawer" and asset.type in NOT_IN_DRAWERS):
         return False
     rects = _head_end(piece, level.rects) if asset.type == "Pillow" else level.rects
     ends = list(accumulate(rect.width * rect.depth for rect in rects))
@@ -119,8 +127,9 @@ def _lay(
     yaw = (piece.yaw + turn) % 360.0
     child = Piece(asset, round(world_x, 4), round(world_z, 4), round(yaw, 2), kinematic=kinematic)
     child.bottom = piece.bottom + level.height
-    wide = child.parts()[0].grown(GAP)
-    if any(wide.overlaps(other) for sibling in piece.children for other in sibling.parts()):
+    (own,) = child.boxes()
+    wide = Box(own.rect.grown(GAP), own.y0, own.y1)
+    if any(wide.overlap(other) > 1e-6 for sibling in piece.children for other in sibling.boxes()):
         return False
     piece.children.append(child)
     return True

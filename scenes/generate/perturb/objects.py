@@ -21,7 +21,7 @@ from scenes.house.bodies import Bodies, bodies_of, depths, to_world
 from scenes.house.boxes import Rect, asset_of, turned
 from scenes.house.elements import HouseObject
 from scenes.house.schema import House
-from scenes.house.surfaces import Surface, surface
+from scenes.house.surfaces import NOT_IN_DRAWERS, Surface, surfaces
 from scenes.seeding import rng
 
 FIXED = ("Faucet", "Television")  # are where they are for a reason
@@ -70,6 +70,7 @@ class _Receptacle:
     room: int  # position among the house's rooms
     foot: float  # m, height of the surface
     top: float  # m, what is put there ends below
+    share: float  # of what is put on the item, as much as public houses have on this board
     holders: tuple[int, ...]  # itself, and what it is in: positions among the house's objects
 
 
@@ -87,28 +88,40 @@ class _Household:
         for wall in house.walls:
             ceilings[wall.room_id] = max(wall.height, ceilings.get(wall.room_id, 0.0))
         self.ceilings = [ceilings.get(room.id, math.inf) for room in house.rooms]
-        found = (self._receptacle(i) for i in range(len(self.items)))
-        self.receptacles = {id(at.item): at for at in found if at is not None}
+        found = {id(item): self._receptacles(i) for i, (item, _) in enumerate(self.items)}
+        self.receptacles = {key: boards for key, boards in found.items() if boards}
         self.moved: dict[int, tuple[HouseObject, _Receptacle]] = {}  # as it is now, and on what
 
-    def _receptacle(self, i: int) -> _Receptacle | None:
+    def _receptacles(self, i: int) -> tuple[_Receptacle, ...]:
+        """The boards of object `i`, the lowest first; none where nothing is put."""
         item, parent = self.items[i]
         asset = asset_of(item)
-        level = None if asset is None else surface(asset)
+        levels = () if asset is None else surfaces(asset)
         point = shapely.Point(item.position.x, item.position.z)
         room = next((r for r, floor in enumerate(self.floors) if floor.intersects(point)), None)
-        if asset is None or level is None or not level.rects or room is None:
-            return None
+        if asset is None or not levels or room is None:
+            return ()
         if not _upright(item) or item.id not in self.unique:
-            return None
+            return ()
         bottom = item.position.y - asset.size[1] / 2
-        top = bottom + asset.size[1] if level.inside else math.inf
         holders = [i]
         while parent is not None:
             holders.append(self.index[id(parent)])
             parent = self.items[holders[-1]][1]
-        limit = min(top, self.ceilings[room]) - AIR
-        return _Receptacle(item, asset, level, room, bottom + level.height, limit, tuple(holders))
+        ceiling, whole = self.ceilings[room] - AIR, sum(max(level.seen, 1) for level in levels)
+        return tuple(
+            _Receptacle(
+                item,
+                asset,
+                level,
+                room,
+                foot=bottom + level.height,
+                top=min(bottom + level.height + level.clear, ceiling),
+                share=max(level.seen, 1) / whole,
+                holders=tuple(holders),
+            )
+            for level in levels
+        )
 
     def movable(self) -> list[int]:
         """The small objects that may move, in the house's order."""
@@ -130,9 +143,11 @@ class _Household:
         assert asset is not None
         assert parent is not None
         own, counts = self.receptacles[id(parent)], _where()[asset.type]
-        options = [at for at in self.receptacles.values() if at.room == own.room and counts[at.asset.type]]
-        options += [] if own in options else [own]
-        weights = np.array([max(1, counts[at.asset.type]) for at in options], float)
+        every = [at for boards in self.receptacles.values() for at in boards if at.room == own[0].room]
+        options = [at for at in every if counts[at.asset.type] or at.item is parent]
+        options = [at for at in options if at.level.kind != "drawer" or asset.type not in NOT_IN_DRAWERS]
+        options = options or list(own)
+        weights = np.array([at.share * max(1, counts[at.asset.type]) for at in options], float)
         order = stream.choice(len(options), size=len(options), replace=False, p=weights / weights.sum())
         rest = (item.rotation.y - parent.rotation.y) % 360.0
         for option in order.tolist():

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import shapely
 
+from scenes.generate.statistics.heights import height_class, height_shares
 from scenes.house.asset_table import asset_table
 from scenes.house.ids import room_number
 from scenes.house.schema import House
@@ -31,6 +32,7 @@ COMMON = 15  # object types of a room type that are compared
 QUANTILE_TOLERANCE = 0.15  # of ProcTHOR's value
 PRESENCE_TOLERANCE = 0.10  # of all rooms of the type
 
+HEIGHT_NAMES = {"top": "on top", "below": "below the top", "inside": "inside"}
 Part = Literal["multi_room", "single_room"]
 # What is counted of each house, by the name of its quantiles.
 HOUSE_COUNTS = (
@@ -61,6 +63,7 @@ def measure(houses: Iterable[House]) -> dict[str, Any]:
     of: dict[str, Counter[str]] = defaultdict(Counter)  # room type: objects of a type
     receptacles: Counter[str] = Counter()
     held: dict[str, Counter[str]] = defaultdict(Counter)
+    heights: Counter[str] = Counter()
     table = asset_table()
     for house in houses:
         count += 1
@@ -78,6 +81,8 @@ def measure(houses: Iterable[House]) -> dict[str, Any]:
             kind = table[item.asset_id].type if item.asset_id in table else "Unknown"
             if parent is not None:
                 children += 1
+                level = height_class(item, parent)
+                heights.update([] if level is None else [level])
                 if parent.asset_id in table:
                     held[table[parent.asset_id].type][kind] += 1
                 continue
@@ -105,6 +110,7 @@ def measure(houses: Iterable[House]) -> dict[str, Any]:
         "room_count": room_count,
         "room_has_object_type_fraction": {k: _shares(has[k], room_count[k]) for k in room_count},
         "objects_of_type_per_room_mean": {k: _shares(of[k], room_count[k]) for k in room_count},
+        "child_height_class_share": height_shares(heights),
         "children_per_receptacle_mean": {
             kind: round(held[kind].total() / receptacles[kind], 3) for kind in sorted(held)
         },
@@ -160,6 +166,10 @@ def compare(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[Row]:
                 mine = ours[table][kind].get(thing, 0.0)
                 near = abs(mine - value) <= PRESENCE_TOLERANCE + 1e-9 if named and place < COMMON else None
                 rows.append(Row(f"{kind} {'has' if named else 'mean number'}", thing, value, mine, near))
+    for name, value in theirs["child_height_class_share"].items():
+        mine = ours["child_height_class_share"][name]
+        near = abs(mine - value) <= PRESENCE_TOLERANCE + 1e-9
+        rows.append(Row("small objects by height, share", HEIGHT_NAMES[name], value, mine, near))
     for kind, value in theirs["children_per_receptacle_mean"].items():
         mine = ours["children_per_receptacle_mean"].get(kind, 0.0)
         rows.append(Row("small objects on a receptacle, mean", kind, value, mine, None))

@@ -18,13 +18,16 @@ import numpy as np
 
 from scenes.house.asset_table import Asset, asset_table
 from scenes.house.elements import HouseObject
-from scenes.house.surfaces import surface
 from scenes.meshes.geometry import Credit, Material, Mesh
+from scenes.meshes.levels import seat_bend
 from scenes.meshes.libraries.mesh_store import kept_mesh
 from scenes.meshes.libraries.obj import ObjModel
 from scenes.meshes.libraries.sweethome import Piece, archive_digest, load_model, read_catalogue
 from scenes.meshes.mesh_builder import rotation_matrix
 from scenes.meshes.meshing import assemble, used_vertices
+from scenes.meshes.shapes.bath import has_basin
+from scenes.meshes.shapes.beds import is_loft
+from scenes.meshes.shapes.cases import has_compartments
 from scenes.meshes.shapes.recipes import build_shape
 
 MODELS = Path(__file__).parents[2] / "assets" / "models.csv"
@@ -41,7 +44,6 @@ Book Bowl Candle CoffeeMachine Dresser FloorLamp Fridge Laptop Microwave Mug Pla
 Television Toaster TVStand Vase
 """
 MIXED = frozenset(_MIXED.split())  # types whose models, if few, take turns with shapes
-SEATED = ("ArmChair", "Bed", "Chair", "Sofa")  # whose seat, not their top, carries things
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,12 @@ class AssetLibrary:
         return item.asset_id in asset_table()
 
     def choose(self, asset: Asset) -> Choice | None:
-        """The model that stands in for an asset; None where none fits and a shape of ours does it."""
+        """The model that stands in for an asset; None where none fits and a shape of ours does it.
+
+        Nothing but a shape has shelves, drawers and basins at the heights at which an asset has them.
+        """
+        if has_compartments(asset) or is_loft(asset) or has_basin(asset):
+            return None
         choices = []
         for model, turn, only in self._mapped.get((asset.type, asset.pool), []):
             if only not in ("", asset.primary_property):
@@ -201,28 +208,13 @@ def _fit(model: ObjModel, looks: tuple[Material, ...], choice: Choice, asset: As
     scale = want / np.maximum(high - low, 1e-6)
     points = (points - (low + high) / 2) * scale
     normals = normals / scale
-    knees = _seat(choice.piece, asset)
-    if knees is not None:
-        have, seat = knees
-        y = points[:, 1] + want[1] / 2
-        points[:, 1] = np.interp(y, [0, have, want[1]], [0, seat, want[1]]) - want[1] / 2
     shown = np.array([m.opacity > 0.02 for m in looks])[model.material_ids]
+    lifted = points + np.array([0.0, want[1] / 2, 0.0])
+    bend = seat_bend(asset, lifted, model.faces[shown])
+    if bend is not None:
+        points[:, 1] = np.interp(lifted[:, 1], *bend) - want[1] / 2
     used, material_ids = np.unique(model.material_ids[shown], return_inverse=True)
     materials: list[Material] = [looks[i] for i in used]
     return assemble(
         key, points, model.faces[shown], model.uvs[shown], material_ids, materials, normals[shown]
     )
-
-
-def _seat(piece: Piece, asset: Asset) -> tuple[float, float] | None:
-    """Height of the seat in the stretched model, and where it should be [m]; None if it may stay where it
-    is."""
-    top = surface(asset)
-    if asset.type not in SEATED or piece.rest_y is None or top is None:
-        return None
-    sy = asset.size[1]
-    have, want = piece.rest_y / piece.size[1] * sy, top.height
-    if not 0.2 * sy < have < 0.9 * sy:
-        return None
-    lower, upper = want / have, (sy - want) / (sy - have)
-    return (have, want) if max(lower, upper, 1 / lower, 1 / upper) < GROTESQUE else None

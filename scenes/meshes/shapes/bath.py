@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from scenes.house.asset_table import Asset
+from scenes.house.boards import boards_seen_on
 from scenes.meshes.looks import finish
 from scenes.meshes.mesh_builder import Finish, MeshBuilder
 from scenes.meshes.palette import STEEL, FinishSampler, dark, steel, white
@@ -47,9 +49,26 @@ def toilet(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) ->
     b.box((-w * 0.25, 0, -d / 2 + 0.04), (w * 0.25, seat, z), glaze)
 
 
+def has_basin(asset: Asset) -> bool:
+    """Whether it is known at what height things rest in a sink."""
+    return asset.type == "Sink" and bool(boards_seen_on(asset))
+
+
 def sink(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """A basin with its tap on a cabinet, or on a pedestal."""
     tap = min(0.16, h * 0.17)
+    basin(b, w, h, d, draw, tap, min(0.13, 0.8 * (h - tap)))
+
+
+def seen_sink(b: MeshBuilder, asset: Asset, draw: FinishSampler) -> None:
+    """The sink of an asset that `has_basin`: its rim is its top, and a tap is another object on it."""
+    w, h, d = asset.size
+    low = min(board.height for board in boards_seen_on(asset) if board.kind == "basin")
+    basin(b, w, h, d, draw, 0.0, h - low)
+
+
+def basin(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler, tap: float, sunk: float) -> None:
+    """A bowl `sunk` [m] below its rim, which a tap of height `tap` [m] stands on, if that is above 0."""
     top = h - tap
     glaze = white()
     r = min(w, d) * 0.36
@@ -74,8 +93,7 @@ def sink(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> N
         b.turned(
             [(0.15, 0), (0.09, 0.05), (0.08, top * 0.6), (0.12, top - 0.08)], (0, 0, -d * 0.12), glaze, 24
         )
-    sunk = min(0.13, top * 0.8)
-    rim = [(r, 0.0), (r * 0.92, -0.23 * sunk), (r * 0.6, -0.85 * sunk), (0.02, -sunk)]
+    rim = [(r, 0.0), (r * 0.92, -0.23 * sunk), (r * 0.8, -0.85 * sunk), (r * 0.7, -sunk), (0.02, -sunk)]
     b.turned(list(reversed(rim)), (0, top + 0.002, z), finish("plain", (0.86, 0.87, 0.88)), 36, (1.1, 0.85))
     ring_low, ring = -0.4 * sunk, 0.012
     b.turned(
@@ -94,7 +112,8 @@ def sink(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> N
         ((ax, z - az), (w / 2, z + az)),
     ):
         b.box((low[0], top - 0.4 * sunk, low[1]), (high[0], top, high[1]), glaze)
-    faucet_at(b, (0, top, max(z - az - 0.03, -d / 2 + 0.03)), tap, steel())
+    if tap > 0:
+        faucet_at(b, (0, top, max(z - az - 0.03, -d / 2 + 0.03)), tap, steel())
 
 
 def faucet_at(b: MeshBuilder, foot: tuple[float, float, float], tall: float, metal: Finish) -> None:

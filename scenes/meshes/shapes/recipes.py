@@ -8,12 +8,27 @@ fitted to the box.
 from collections.abc import Callable
 
 from scenes.house.asset_table import Asset
+from scenes.house.boards import boards_seen_on
 from scenes.house.boxes import solid_parts
 from scenes.meshes.building.joinery import opening_shape
 from scenes.meshes.geometry import Mesh
+from scenes.meshes.levels import seat_bend
 from scenes.meshes.mesh_builder import MeshBuilder
 from scenes.meshes.palette import FinishSampler
-from scenes.meshes.shapes import bath, cutlery, decor, food, gadgets, kitchen, machines, soft, things, wood
+from scenes.meshes.shapes import (
+    bath,
+    beds,
+    cutlery,
+    decor,
+    food,
+    gadgets,
+    kitchen,
+    machines,
+    soft,
+    things,
+    wood,
+)
+from scenes.meshes.shapes.cases import case, has_compartments
 
 OPENINGS = ("Doorframe", "Doorway", "Window")  # built into walls, never placed
 Recipe = Callable[[MeshBuilder, float, float, float, FinishSampler], None]
@@ -25,7 +40,7 @@ RECIPES: dict[str, Recipe] = {
     "ArmChair": soft.sofa,
     "BaseballBat": things.bat,
     "BasketBall": things.ball,
-    "Bed": soft.bed,
+    "Bed": beds.bed,
     "Blinds": bath.blinds,
     "Book": things.book,
     "Boots": things.boots,
@@ -137,7 +152,18 @@ def build_shape(asset: Asset, key: str) -> Mesh:
         wood.counter(builder, w, h, d, draw, parts)
     elif asset.type in OPENINGS:
         opening_shape(builder, asset)
+    elif has_compartments(asset):
+        case(builder, asset, draw)
+    elif bath.has_basin(asset):
+        bath.seen_sink(builder, asset, draw)
+    elif asset.type == "Bed" and boards_seen_on(asset):
+        beds.made_bed(builder, w, h, d, draw, beds.mattresses(asset))
     else:
         RECIPES.get(asset.type, things.block)(builder, w, h, d, draw)
     builder.fit(asset.size)
+    builder.shift((0.0, h / 2, 0.0))
+    bend = seat_bend(asset, *builder.triangles())
+    if bend is not None:
+        builder.bend(*bend)
+    builder.shift((0.0, -h / 2, 0.0))
     return builder.mesh(key)

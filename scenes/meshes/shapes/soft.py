@@ -85,49 +85,6 @@ def sofa(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> N
         b.cushion((a, seat - 0.02, -d / 2 + back * 0.6), (c, h - 0.04, -d / 2 + back + 0.1), 0.06, cloth)
 
 
-def bed(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
-    """Frame, headboard at the back (-z), mattress, cover, pillows."""
-    look = draw.wood() if draw.one_of(0, 1, 1) else draw.cloth()
-    top = min(0.55, 0.65 * h)
-    rail = top * 0.55
-    b.box((-w / 2, 0, -d / 2), (w / 2, h, -d / 2 + 0.06), look)
-    b.box((-w / 2, rail * 0.25, -d / 2 + 0.06), (w / 2, rail, d / 2), look)
-    legs(b, w, d, 0, rail * 0.3, look, 0.07, 0.01)
-    linen = finish("fabric", (0.93, 0.92, 0.89), 0.3)
-    b.cushion(
-        (-w / 2 + 0.02, rail - 0.02, -d / 2 + 0.06), (w / 2 - 0.02, top - 0.01, d / 2 - 0.02), 0.05, linen
-    )
-    cover = finish(
-        "stripes" if draw.one_of(0, 0, 1) else "fabric",
-        draw.pick(
-            (
-                (0.35, 0.45, 0.60),
-                (0.60, 0.35, 0.32),
-                (0.75, 0.72, 0.66),
-                (0.45, 0.52, 0.42),
-                (0.30, 0.31, 0.36),
-            )
-        ),
-        0.6,
-    )
-    b.cushion(
-        (-w / 2 - 0.004, rail * 0.75, -d / 2 + d * 0.32),
-        (w / 2 + 0.004, top + 0.012, d / 2 - 0.012),
-        0.05,
-        cover,
-    )
-    count = 2 if w > 1.15 else 1
-    for i in range(count):
-        x = -w / 2 + w * (i + 0.5) / count
-        half = min(0.34, w / count * 0.42)
-        b.cushion(
-            (x - half, top - 0.03, -d / 2 + 0.09),
-            (x + half, top + 0.11, -d / 2 + 0.09 + min(0.42, d * 0.2)),
-            0.06,
-            linen,
-        )
-
-
 def ottoman(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:
     """An upholstered block on short feet."""
     legs(b, w, d, 0, 0.06, draw.wood(), 0.045, 0.02)
