@@ -154,12 +154,15 @@ class DiskCache:
         return self.folder / f"{name}{_SUFFIX}"
 
 
+def cache_folder() -> Path:
+    """Where files are kept between runs: `$TESTSPACE_CACHE`, or `testspace` among the user's caches."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(os.environ.get(FOLDER_VARIABLE) or home / "testspace").expanduser().absolute()
+
+
 @cache
 def default_cache() -> DiskCache:
     """Return the cache that the environment names. Raises ValueError for a bound that is no number."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(home).expanduser() / "testspace" if named is None else Path(named).expanduser()
     text = os.environ.get(LIMIT_VARIABLE, str(LIMIT_GB))
     try:
         limit = float(text)
@@ -167,7 +170,8 @@ def default_cache() -> DiskCache:
         limit = 0.0
     if limit <= 0:
         raise ValueError(f"{LIMIT_VARIABLE} is {text!r}: give the cache's bound in GB, as 4")
-    return DiskCache(None if named == "" else folder, int(limit * 1e9))
+    off = os.environ.get(FOLDER_VARIABLE) == ""
+    return DiskCache(None if off else cache_folder(), int(limit * 1e9))
 
 
 def kept_array(key: str, make: Callable[[], Shaped[np.ndarray, "*shape"]]) -> Shaped[np.ndarray, "*shape"]:

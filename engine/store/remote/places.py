@@ -3,12 +3,14 @@
     tst collect houses --store s3://bucket/flat ...        also gs://, az://, file:///; needs obstore
 
 For a store in an object store, the index and everything read are cached under `$TESTSPACE_CACHE`
-(~/.cache/testspace). That folder may be deleted at any time; nothing in it is deleted automatically.
+(by default `testspace` in the user's cache folder). That folder may be deleted at any time; nothing that
+was read from an object store is deleted automatically.
 """
 
-import os
 import re
 from pathlib import Path
+
+from scenes import disk_cache
 
 # A URL that went through pathlib has lost a slash, and may have been made absolute since.
 _URL = re.compile(r"(?:^|/)(?P<scheme>s3|gs|az|file):/+(?P<rest>[^/].*?)/*$")
@@ -30,5 +32,4 @@ def shown(place: Path | str) -> str:
 def cache_folder(url: str) -> Path:
     """Where this machine keeps what it read from a URL."""
     scheme, _, rest = url.partition("://")
-    root = Path(os.environ.get("TESTSPACE_CACHE") or "~/.cache/testspace").expanduser().absolute()
-    return root / "objects" / scheme / rest.strip("/")
+    return disk_cache.cache_folder() / "objects" / scheme / rest.strip("/")
