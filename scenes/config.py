@@ -19,14 +19,22 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _understand_renamed_keys(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or not cls.renamed.keys() & data.keys():
+        renamed = renamed_keys(cls)
+        if not isinstance(data, dict) or not renamed.keys() & data.keys():
             return data
-        kept = {k: v for k, v in data.items() if k not in cls.renamed}
-        for old, new in cls.renamed.items():
+        kept = {k: v for k, v in data.items() if k not in renamed}
+        for old, new in renamed.items():
             if old in data:
                 say_renamed(old, new)
                 _lay_at(kept, new.split("."), data[old])
         return kept
+
+
+@cache
+def renamed_keys(config: type[BaseModel]) -> dict[str, str]:
+    """`Config.renamed` of a class and of all that it inherits from."""
+    classes = [c for c in reversed(config.__mro__) if issubclass(c, Config)]
+    return {old: new for c in classes for old, new in c.renamed.items()}
 
 
 @cache
@@ -62,7 +70,7 @@ def _current_flag(config: type[BaseModel], arg: str) -> str:
     for number, part in enumerate(way):
         negated = "no_" * (number == len(way) - 1 and part.startswith("no_"))
         key = part.removeprefix(negated)
-        for renamed in (m.renamed for m in models if issubclass(m, Config)):
+        for renamed in map(renamed_keys, models):
             if key in renamed:
                 say_renamed(key, renamed[key])
                 *outer, last = renamed[key].split(".")

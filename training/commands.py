@@ -13,6 +13,7 @@ from pydantic import Field
 
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
 from scenes.config import Config
+from training.common.config import StageConfig
 from training.fourm.images import FourMConfig, import_4m
 from training.tokenizers.registry import load_tokenizer
 from training.tokenizers.token_crops import TokenCropConfig
@@ -54,7 +55,7 @@ class ImportCommand(Config):
     """What it is fed."""
 
 
-class TokenizeCommand(Config):
+class TokenizeCommand(StageConfig):
     """What `tst tokenize` needs to know."""
 
     store: Path
@@ -63,10 +64,6 @@ class TokenizeCommand(Config):
     """Folders of tokenizers, ours or imported ones."""
     crops: TokenCropConfig = TokenCropConfig()
     """Which crops of every frame."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads; 0: all cores."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
 
 class ShowCommand(Config):
@@ -143,7 +140,16 @@ def tokenize_store(config: TokenizeCommand) -> None:
     """Put the tokens of a store's pre-training frames beside them."""
     for folder in config.tokenizers:
         modality = load_tokenizer(folder).modality
-        _print(tokenize(config.store, modality, folder, config.threads, config.device, crops=config.crops))
+        _print(
+            tokenize(
+                config.store,
+                modality,
+                folder,
+                config.runtime.threads,
+                config.runtime.device,
+                crops=config.crops,
+            )
+        )
 
 
 def show_tokenizers(config: ShowCommand) -> None:

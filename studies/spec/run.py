@@ -13,6 +13,7 @@ from agents.samplers.registry import SamplerName, SamplerOptions
 from agents.simulator import Quality, SimulatorName
 from scenes.config import Config
 from scenes.generate.family import load_family
+from training.common.config import RuntimeConfig
 from training.models.encoder import EncoderConfig
 from training.pretrain.config import PretrainConfig
 from training.pretrain.objectives import OBJECTIVES, ObjectiveName
@@ -104,6 +105,13 @@ class Phase(Config):
     """Fields of the run's `pretrain` that this phase overrides."""
 
 
+_SHARED: dict[str, tuple[type[Config], tuple[str, ...]]] = {
+    "encoder": (EncoderConfig, ("pretrain", "transfer")),
+    "runtime": (RuntimeConfig, ("tokenizer", "pretrain", "transfer", "propagation", "scoring")),
+}
+"""Fields of a run that its stages have too: of which class, and of which stages."""
+
+
 class RunConfig(Config):
     """One run, fully resolved."""
 
@@ -126,6 +134,9 @@ class RunConfig(Config):
     encoder: EncoderConfig | None = None
     """The encoder of pre-training and transfer, by its fields or by the name of a size; `pretrain.encoder`
     and `transfer.encoder` override its fields. None: these two alone say it."""
+    runtime: RuntimeConfig | None = None
+    """Threads and device of all stages; the `runtime` of a stage overrides its fields. None: the stages alone
+    say it."""
     pretrain: PretrainConfig = PretrainConfig()
     """Pre-training; its objective and modalities are the run's fields of these names."""
     labels: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1, max_length=1)
@@ -155,15 +166,20 @@ class RunConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _share_the_encoder(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("encoder") is None:
+    def _share(cls, data: Any) -> Any:
+        """A stage's own fields override those that the run gives all stages."""
+        if not isinstance(data, dict):
             return data
-        encoder = EncoderConfig.model_validate(data["encoder"]).model_dump()
-        stages = {k: dict(data.get(k) or {}) for k in ("pretrain", "transfer")}
-        for stage in stages.values():
-            own = stage.get("encoder", {})
-            stage["encoder"] = {**encoder, **(own if isinstance(own, dict) else dict(own))}
-        return data | stages
+        for name, (shared, stages) in _SHARED.items():
+            if data.get(name) is None:
+                continue
+            under = shared.model_validate(data[name]).model_dump()
+            for stage in stages:
+                said = dict(data.get(stage) or {})
+                own = said.get(name, {})
+                said[name] = {**under, **(own if isinstance(own, dict) else dict(own))}
+                data = data | {stage: said}
+        return data
 
     @model_validator(mode="after")
     def _fits(self) -> "RunConfig":

@@ -142,7 +142,7 @@ def use(cluster: Cluster, shared: Path) -> None:
         "encoder": {"patch": 8, "dim": 32, "depth": 1, "heads": 2},
         "decoder_depth": 1,
     }
-    small |= {"batch": 16, "samples": 64, "device": "cpu", "threads": 1}
+    small |= {"batch": 16, "samples": 64, "runtime": {"device": "cpu", "threads": 1}}
     command = {"store": f"{shared}/store", "out": f"{shared}/run", "pretrain": small}
     (shared / "pretrain.yaml").write_text(yaml.safe_dump(command))
     cluster.run(f"python tst.py pretrain {shared}/pretrain.yaml --workers 2")

@@ -54,6 +54,14 @@ def test_an_old_key_meets_a_config_that_was_given_as_such():
     )
 
 
+def test_old_keys_are_inherited():
+    class Van(Car):
+        renamed: ClassVar[Mapping[str, str]] = {"gates": "doors"}
+
+    assert Van.model_validate({"gates": 5, "fast": True}) == Van(doors=5, engine=Engine(turbo=True))
+    assert current_flags(Van, ["--gates", "5", "--fast"]) == ["--doors", "5", "--engine.turbo"]
+
+
 def test_keys_that_never_were_are_refused():
     with pytest.raises(ValidationError, match="Extra inputs"):
         Car.model_validate({"wheels": 3})

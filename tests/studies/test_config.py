@@ -134,3 +134,13 @@ def test_the_encoder_is_said_once_and_may_be_said_by_name(tmp_path: Path):
     assert type(run).model_validate(run.resolved()) == run
     with pytest.raises(ValueError, match="no encoder is called 'XS'; choose from Ti, S, B, L"):
         load(tmp_path, presets={"smoke": {"base": {"encoder": "XS"}}}).runs()
+
+
+def test_threads_and_device_are_said_once_for_all_stages(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    said = {"runtime": {"threads": 3, "device": "cpu"}, "transfer": {"threads": 2}}
+    run = load(tmp_path, presets={"smoke": {"base": said}}).runs()[0].config
+    stages = (run.tokenizer, run.pretrain, run.propagation, run.transfer)
+    assert [s.runtime.threads for s in stages] == [3, 3, 3, 2]
+    assert {s.runtime.device for s in stages} == {"cpu"}
+    assert "threads is now runtime.threads" in capsys.readouterr().err
+    assert type(run).model_validate(run.resolved()) == run

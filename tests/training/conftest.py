@@ -10,6 +10,7 @@ import torch
 from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames
 from engine.store.store import Store
 from tests.training.tiny_world import make_store
+from training.common.config import RuntimeConfig
 from training.models.encoder import EncoderConfig
 from training.pretrain.config import PretrainConfig
 from training.pretrain.multimodal.masking import Component, MaskingConfig
@@ -22,6 +23,7 @@ from training.transfer.data import LabelledFrames
 from training.transfer.model import TaskModel
 from training.transfer.tasks.segmentation.labels import ClassMapReader
 
+ONE_THREAD = RuntimeConfig(threads=1, device="cpu")
 MODALITIES = ("rgb", "depth", "normals", "edges")
 
 
@@ -59,7 +61,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     root = tmp_path_factory.mktemp("world")
     store = make_store(root / "store")
     config = TokenizerConfig(
-        patch=4, codes=32, width=32, depth=1, steps=100, batch=16, check_frames=32, threads=1
+        patch=4,
+        codes=32,
+        width=32,
+        depth=1,
+        steps=100,
+        batch=16,
+        check_frames=32,
+        runtime=ONE_THREAD,
     )
     tokenizers = {}
     for modality in MODALITIES:
@@ -81,8 +90,7 @@ TINY_PRETRAIN = PretrainConfig(
     samples=96,
     batch=16,
     checkpoint_every=2,
-    threads=1,
-    device="cpu",
+    runtime=ONE_THREAD,
 )
 
 
@@ -92,7 +100,11 @@ def mm(**changes: object) -> dict[str, MultimodalConfig]:
 
 
 TINY_TRANSFER = TransferConfig(
-    encoder=TINY_ENCODER, samples=96, batch=16, checkpoint_every=2, threads=1, device="cpu"
+    encoder=TINY_ENCODER,
+    samples=96,
+    batch=16,
+    checkpoint_every=2,
+    runtime=ONE_THREAD,
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames
 from engine.store.errors import LeakError
 from engine.store.store import FrameRange
-from tests.training.conftest import TINY_TRANSFER, World
+from tests.training.conftest import ONE_THREAD, TINY_TRANSFER, World
 from tests.training.tiny_world import draw_frames, make_store
 from training.transfer import fit as loop
 from training.transfer.build import load_model
@@ -22,7 +22,7 @@ from training.transfer.task import TrainingProtocol
 from training.transfer.tasks.registry import TASKS
 from training.transfer.transfer import transfer
 
-CPU = EvaluateConfig(threads=1, device="cpu", pictures=2)
+CPU = EvaluateConfig(runtime=ONE_THREAD, pictures=2)
 
 
 def evaluated_where_labelled(folder: Path) -> tuple[TransferFrames, EvalFrames]:
@@ -162,7 +162,7 @@ class TaskKit:
     ):
         config = self.config(self.protocols[0], samples=16)
         transfer(config, world.transfer, None, tmp_path / "teacher")
-        asked = PropagateConfig(threads=1, device="cpu")
+        asked = PropagateConfig(runtime=ONE_THREAD)
         loaded = load_model(tmp_path / "teacher")
         try:
             loaded.task.pseudo_labeller(0.5, loaded.model.shape)

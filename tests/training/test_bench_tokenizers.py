@@ -5,14 +5,21 @@ import json
 import numpy as np
 import pytest
 
-from tests.training.conftest import World
+from tests.training.conftest import ONE_THREAD, World
 from training.bench.tokenizers import TokenizerBench, bench
 from training.tokenizers.autoencoder import TokenizerConfig
 
 
 def test_means_and_deviations_over_seeds(world: World, tmp_path, capsys):
     tiny = TokenizerConfig(
-        patch=4, width=16, depth=1, steps=2, batch=16, threads=1, check_frames=16, bf16=False
+        patch=4,
+        width=16,
+        depth=1,
+        steps=2,
+        batch=16,
+        runtime=ONE_THREAD,
+        check_frames=16,
+        bf16=False,
     )
     config = TokenizerBench(
         store=world.store.path,

@@ -3,7 +3,7 @@
 import json
 
 from engine.store.access import PretrainFrames
-from tests.training.conftest import TINY_TRANSFER
+from tests.training.conftest import ONE_THREAD, TINY_TRANSFER
 from tests.training.tiny_world import make_store
 from training.bench.tokenizers import TokenizerBench, bench
 from training.commands import (
@@ -26,7 +26,7 @@ from training.transfer.evaluate import EvaluateConfig
 
 def test_tokens_of_several_tokenizers_and_the_bench_of_them(tmp_path, capsys):
     store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16).path
-    small = TokenizerConfig(patch=4, width=16, depth=1, steps=2, batch=16, threads=1, device="cpu")
+    small = TokenizerConfig(patch=4, width=16, depth=1, steps=2, batch=16, runtime=ONE_THREAD)
     measured = TokenizerBench(
         store=store,
         out=tmp_path / "bench",
@@ -44,7 +44,7 @@ def test_tokens_of_several_tokenizers_and_the_bench_of_them(tmp_path, capsys):
     capsys.readouterr()
     folders = tuple(tmp_path / "bench" / f"{name}-seed0" for name in ("depth-vq-16", "edges-fsq-16"))
     tokenize_store(
-        TokenizeCommand(store=store, tokenizers=folders, crops=TokenCropConfig(count=1), threads=1)
+        TokenizeCommand(store=store, tokenizers=folders, crops=TokenCropConfig(count=1), runtime=ONE_THREAD)
     )
     assert capsys.readouterr().out.count('"crops": 2') == 2
     crops = TokenCropConfig(count=1)
@@ -54,7 +54,7 @@ def test_tokens_of_several_tokenizers_and_the_bench_of_them(tmp_path, capsys):
 
 def test_tokenizer_transfer_propagate_evaluate(tmp_path, capsys):
     store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16).path
-    small = TokenizerConfig(patch=4, codes=8, width=16, depth=1, steps=2, batch=16, threads=1, device="cpu")
+    small = TokenizerConfig(patch=4, codes=8, width=16, depth=1, steps=2, batch=16, runtime=ONE_THREAD)
     train_tokenizer(TokenizerCommand(store=store, modality="edges", out=tmp_path / "tok", tokenizer=small))
     assert '"array": "tok_edges_' in capsys.readouterr().out
     once = TINY_TRANSFER.model_copy(update={"samples": 16})
@@ -67,7 +67,7 @@ def test_tokenizer_transfer_propagate_evaluate(tmp_path, capsys):
     transfer(student)
     assert json.loads((tmp_path / "student" / "metrics.json").read_text())["pseudo_frames"] == 16
     capsys.readouterr()
-    judge = EvaluateConfig(threads=1, device="cpu")
+    judge = EvaluateConfig(runtime=ONE_THREAD)
     evaluate(EvaluateCommand(store=store, model=tmp_path / "tuned", out=tmp_path / "eval", evaluate=judge))
     shown = json.loads(capsys.readouterr().out)
     assert shown == json.loads((tmp_path / "eval" / "metrics.json").read_text())

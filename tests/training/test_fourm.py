@@ -112,8 +112,8 @@ def checkpoint(path: Path, **kwargs: Any) -> Multimodal:
 
 def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: World, tmp_path, capsys):
     source = checkpoint(tmp_path / "4m.safetensors")
-    small = {"encoder": TINY_ENCODER, "decoder_depth": 1, "samples": 32, "batch": 16, "threads": 1}
-    small |= {"warm_start": str(tmp_path / "4m.safetensors"), "device": "cpu"}
+    small = {"encoder": TINY_ENCODER, "decoder_depth": 1, "samples": 32, "batch": 16}
+    small |= {"warm_start": str(tmp_path / "4m.safetensors"), "runtime": TINY_PRETRAIN.runtime}
     # RGB has 64 patches of these 80, so its samples are padded, as at full size.
     small["mm"] = PRESET.mm.model_copy(
         update={"masking": PRESET.mm.masking.model_copy(update={"inputs": 80, "targets": 64})}

@@ -7,7 +7,15 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from tests.training.conftest import MODALITIES, TINY_PRETRAIN, TINY_TRANSFER, World, segmenter, with_classes
+from tests.training.conftest import (
+    MODALITIES,
+    ONE_THREAD,
+    TINY_PRETRAIN,
+    TINY_TRANSFER,
+    World,
+    segmenter,
+    with_classes,
+)
 from training.common.checkpoint import encoder_weights
 from training.models.encoder import build_encoder
 from training.pretrain.pretrain import pretrain
@@ -18,7 +26,7 @@ from training.transfer.data import image_batches
 from training.transfer.evaluate import EvaluateConfig, evaluate
 from training.transfer.transfer import transfer
 
-CPU = EvaluateConfig(threads=1, device="cpu", pictures=2)
+CPU = EvaluateConfig(runtime=ONE_THREAD, pictures=2)
 ALL = TINY_TRANSFER.model_copy(update={"inputs": MODALITIES})
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.conftest import TINY_TRANSFER, World, segmenter, with_classes
+from tests.training.conftest import ONE_THREAD, TINY_TRANSFER, World, segmenter, with_classes
 from training.models.encoder import build_encoder
 from training.transfer import fit as loop
 from training.transfer.build import load_model
@@ -25,7 +25,7 @@ from training.transfer.tasks.segmentation.metrics import VOID
 from training.transfer.tasks.segmentation.segmentation import SegmentationConfig
 from training.transfer.transfer import transfer
 
-CPU = EvaluateConfig(threads=1, device="cpu", pictures=0)
+CPU = EvaluateConfig(runtime=ONE_THREAD, pictures=0)
 CONFIGS = {
     "linear": TINY_TRANSFER.model_copy(update={"protocol": "linear", "samples": 960, "lr": 1e-2}),
     "knn": TINY_TRANSFER.model_copy(update={"protocol": "knn"}),

@@ -10,7 +10,7 @@ import torch
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
 from engine.store.errors import LeakError
 from engine.store.store import FrameRange, Store
-from tests.training.conftest import TINY_TRANSFER, World, with_classes
+from tests.training.conftest import ONE_THREAD, TINY_TRANSFER, World, with_classes
 from tests.training.tiny_world import draw_frames, make_store
 from training.transfer import fit as loop
 from training.transfer.build import load_model
@@ -22,8 +22,8 @@ from training.transfer.tasks.segmentation.labels import CLASS_MAP
 from training.transfer.tasks.segmentation.metrics import VOID
 from training.transfer.transfer import transfer
 
-CPU = EvaluateConfig(threads=1, device="cpu", pictures=0)
-GUESS = PropagateConfig(threads=1, device="cpu", batch=32)
+CPU = EvaluateConfig(runtime=ONE_THREAD, pictures=0)
+GUESS = PropagateConfig(runtime=ONE_THREAD, batch=32)
 TEACHER = TINY_TRANSFER.model_copy(update={"samples": 480, "lr": 2e-3})
 
 

@@ -13,7 +13,7 @@ from engine.store.access import EvalFrames, PretrainFrames
 from engine.store.store import Store
 from engine.stream.mixture import MixedFrames
 from engine.stream.stream import TicketReader
-from tests.training.conftest import MODALITIES, World
+from tests.training.conftest import MODALITIES, ONE_THREAD, World
 from tests.training.tiny_world import make_store
 from tests.training.tokenizer_kit import TokenizerKit
 from training.commands import ShowCommand, show_tokenizers
@@ -25,7 +25,7 @@ from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
 
-SMALL = TokenizerConfig(patch=4, codes=16, width=16, depth=1, steps=4, batch=16, threads=1, device="cpu")
+SMALL = TokenizerConfig(patch=4, codes=16, width=16, depth=1, steps=4, batch=16, runtime=ONE_THREAD)
 
 
 class OursKit(TokenizerKit):
@@ -137,7 +137,7 @@ def test_tokenizing_again_adds_nothing_and_another_tokenizer_has_its_own_array(w
     again = tokenize(Store.open(store.path), "edges", world.tokenizers["edges"], threads=1)
     assert again["array"] == first["array"]
     assert again["samples_per_second"] == 0
-    config = TokenizerConfig(patch=4, codes=8, width=16, depth=1, steps=2, batch=16, threads=1)
+    config = TokenizerConfig(patch=4, codes=8, width=16, depth=1, steps=2, batch=16, runtime=ONE_THREAD)
     train_tokenizer(PretrainFrames(store), "edges", config, tmp_path / "other")
     other = tokenize(store, "edges", tmp_path / "other", threads=1)
     assert other["array"] != first["array"]

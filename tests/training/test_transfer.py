@@ -9,7 +9,7 @@ import torch
 from engine.store.access import EvalFrames, TransferFrames
 from engine.store.errors import LeakError
 from engine.store.store import FrameRange, Space, Store
-from tests.training.conftest import TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World, segmenter
+from tests.training.conftest import ONE_THREAD, TINY_ENCODER, TINY_PRETRAIN, TINY_TRANSFER, World, segmenter
 from tests.training.tiny_world import draw_frames, make_store
 from training.models.encoder import EncoderConfig, build_encoder
 from training.pretrain.pretrain import pretrain
@@ -22,7 +22,7 @@ from training.transfer.tasks.segmentation.labels import CLASS_MAP, class_table
 from training.transfer.tasks.segmentation.metrics import VOID, Confusion
 from training.transfer.transfer import transfer
 
-CPU = EvaluateConfig(threads=1, device="cpu", pictures=4)
+CPU = EvaluateConfig(runtime=ONE_THREAD, pictures=4)
 
 
 def test_learns_the_boxes_and_says_how_well(world: World, tmp_path):

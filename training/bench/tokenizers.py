@@ -18,6 +18,7 @@ from pydantic import Field
 from engine.store.access import PretrainFrames
 from scenes.config import Config
 from training.common.checkpoint import CONFIG, METRICS, read_json, write_json
+from training.common.config import RuntimeConfig
 from training.tokenizers.autoencoder import TokenizerConfig
 from training.tokenizers.registry import load_tokenizer
 from training.tokenizers.token_pictures import compare
@@ -43,7 +44,7 @@ class TokenizerBench(Config):
     """Of weights, batch order and codebooks."""
     shown: int = Field(default=6, ge=1, le=32)
     """Frames in the picture, with the largest codebooks."""
-    tokenizer: TokenizerConfig = TokenizerConfig(steps=300, batch=32, threads=1)
+    tokenizer: TokenizerConfig = TokenizerConfig(steps=300, batch=32, runtime=RuntimeConfig(threads=1))
     """Everything else of the tokenizers; the default is what the demo trains."""
 
 

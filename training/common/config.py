@@ -1,11 +1,32 @@
-"""What every training loop takes."""
+"""What every training loop takes, and what every stage takes of the machine."""
+
+from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
 from scenes.config import Config
 
 
-class LoopConfig(Config):
+class RuntimeConfig(Config):
+    """What a stage takes of the machine. Results are equal to the bit only at equal numbers of threads."""
+
+    threads: int = Field(default=0, ge=0)
+    """CPU threads; 0: all cores."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+class StageConfig(Config):
+    """The base of the configuration of a stage that computes on a device."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"threads": "runtime.threads", "device": "runtime.device"}
+
+    runtime: RuntimeConfig = RuntimeConfig()
+    """Threads and device."""
+
+
+class LoopConfig(StageConfig):
     """What every training loop takes; each loop has defaults of its own for `samples` and `batch`."""
 
     samples: int = Field(ge=1)
@@ -24,10 +45,6 @@ class LoopConfig(Config):
     """torch.compile: faster steps after 15 to 60 s of compilation; needs a C++ compiler."""
     checkpoint_every: int = Field(default=200, ge=1)
     """Steps between checkpoints."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads; 0: all cores."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
     @property
     def steps(self) -> int:

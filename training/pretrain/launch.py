@@ -147,7 +147,7 @@ def launch_pretrain(
     }
     scaling = ScalingConfig(
         num_workers=workers if min_workers is None else (min_workers, workers),
-        use_gpu=pick_device(config.device).type == "cuda",
+        use_gpu=pick_device(config.runtime.device).type == "cuda",
     )
     with ray_session(workers + 1), _watch(out / PROGRESS, config, done):
         tickets = ticket_dataset(config.split.order(frames), config.steps, done)
@@ -178,17 +178,17 @@ def _frames(sources: Sequence[Source]) -> View:
 def _worker(settings: dict[str, Any]) -> None:
     context = ray.train.get_context()
     config = PretrainConfig.model_validate(settings["config"])
-    if not config.threads and context.get_local_world_size() > 1:
+    if not config.runtime.threads and context.get_local_world_size() > 1:
         # Workers of one machine share its cores; more threads than cores wait for each other at every sum.
-        config = config.model_copy(
-            update={"threads": max(1, use_threads(0) // context.get_local_world_size())}
-        )
+        threads = max(1, use_threads(0) // context.get_local_world_size())
+        runtime = config.runtime.model_copy(update={"threads": threads})
+        config = config.model_copy(update={"runtime": runtime})
     rank, size, out = context.get_world_rank(), context.get_world_size(), Path(settings["out"])
 
     def tickets(lanes: Sequence[int], step: int) -> Tickets:
         return shard_tickets(ray.train.get_dataset_shard("tickets"), lanes, step - settings["first_batch"])
 
-    if pick_device(config.device).type == "cuda":
+    if pick_device(config.runtime.device).type == "cuda":
         torch.cuda.set_device(get_device())
     report = partial(_report, out / PROGRESS, [0.0]) if rank == 0 else lambda step, loss: None
     world = World(rank, size, tickets, report)

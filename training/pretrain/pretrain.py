@@ -91,8 +91,8 @@ def pretrain(
         raise ValueError(f"start from {config.warm_start} or from {start_from}, not from both")
     config.split.check(world.size)
     out.mkdir(parents=True, exist_ok=True)
-    threads = use_threads(config.threads)
-    device = pick_device(config.device)
+    threads = use_threads(config.runtime.threads)
+    device = pick_device(config.runtime.device)
     objective = build_objective(config, frames, tokenizers).to(device)
     resumed = (out / STATE).exists()
     taken = None  # what was taken of a checkpoint

@@ -14,14 +14,14 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from scenes.config import Config
+from training.common.config import StageConfig
 from training.models.modality_transforms import modality_transform
 from training.tokenizers.fsq import FSQ, levels_for
 from training.tokenizers.quantiser import Quantiser
 from training.tokenizers.vq import CosineVQ
 
 
-class TokenizerConfig(Config):
+class TokenizerConfig(StageConfig):
     patch: int = Field(default=8, ge=2, multiple_of=2)
     """Side of the square of pixels that one token stands for [pixels]."""
     quantiser: Literal["vq", "fsq"] = "vq"
@@ -56,10 +56,6 @@ class TokenizerConfig(Config):
     """Steps between checkpoints."""
     seed: int = 0
     """Of weights, batch order and codebook."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads; 0: all cores."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
     bf16: bool = True
     """Products of training in bfloat16 where the device is made for it (encoding is in fp32 always)."""
 

@@ -58,8 +58,8 @@ def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, 
             f"{height}x{width} px do not divide into patches of {config.patch} px: set tokenizer.patch"
         )
     progress = Progress(config.steps, points=50, started=time.monotonic())
-    threads = use_threads(config.threads)
-    device = pick_device(config.device)
+    threads = use_threads(config.runtime.threads)
+    device = pick_device(config.runtime.device)
     with torch.random.fork_rng(devices=[]):  # the layers' own initialisers know no generator
         torch.manual_seed(config.seed)
         model = Tokenizer(modality, config)

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from engine.store.access import EvalFrames, Frames, check_never_labelled
 from engine.store.errors import LeakError
 from engine.stream.stream import Batch, TicketReader
-from scenes.config import Config
 from training.common.checkpoint import METRICS, write_json
+from training.common.config import StageConfig
 from training.common.optimiser import pick_device, precision, use_threads
 from training.transfer.build import facts_of, load_model
 from training.transfer.data import LabelledFrames
@@ -30,7 +30,7 @@ from training.transfer.model import TaskModel
 from training.transfer.task import JudgedBatch
 
 
-class EvaluateConfig(Config):
+class EvaluateConfig(StageConfig):
     """How a model is scored."""
 
     batch: int = Field(default=64, ge=1)
@@ -39,10 +39,6 @@ class EvaluateConfig(Config):
     """Matrix products in bfloat16: faster, and scores may move in the fourth digit."""
     pictures: int = Field(default=8, ge=0)
     """Frames, spread evenly over the view, whose predictions are kept for the report."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads; 0: all cores."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
 
 def evaluate(
@@ -58,8 +54,8 @@ def evaluate(
     assert isinstance(frames, EvalFrames), "scores are taken on evaluation frames only"
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    use_threads(config.threads)
-    device = pick_device(config.device)
+    use_threads(config.runtime.threads)
+    device = pick_device(config.runtime.device)
     _check_unseen(frames, model_dir, upper_bound)
     model, task, settings, _ = loaded = load_model(model_dir)
     loaded.check(frames, model_dir)

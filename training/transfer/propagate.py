@@ -17,15 +17,15 @@ import numpy as np
 from pydantic import Field
 
 from engine.store.access import PretrainFrames, check_never_labelled
-from scenes.config import Config
 from training.common.checkpoint import CONFIG, METRICS, write_json
+from training.common.config import StageConfig
 from training.common.optimiser import pick_device, use_threads
 from training.transfer.build import facts_of, load_model
 from training.transfer.data import facts_of_spaces
 from training.transfer.evaluate import outputs
 
 
-class PropagateConfig(Config):
+class PropagateConfig(StageConfig):
     """How a teacher labels frames."""
 
     confidence: float = Field(default=0.5, ge=0, lt=1)
@@ -35,10 +35,6 @@ class PropagateConfig(Config):
     """Images at a time."""
     bf16: bool = False
     """Matrix products in bfloat16: faster, and a few labels differ."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads; 0: all cores."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
 
 def propagate(config: PropagateConfig, teacher: Path, frames: PretrainFrames, out: Path) -> dict[str, Any]:
@@ -49,8 +45,8 @@ def propagate(config: PropagateConfig, teacher: Path, frames: PretrainFrames, ou
     assert isinstance(frames, PretrainFrames), "only unlabelled pre-training frames get pseudo-labels"
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    use_threads(config.threads)
-    device = pick_device(config.device)
+    use_threads(config.runtime.threads)
+    device = pick_device(config.runtime.device)
     facts = facts_of(teacher)
     check_never_labelled(frames, facts["labelled_spaces"])
     model, task, settings, image = loaded = load_model(teacher)

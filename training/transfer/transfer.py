@@ -61,8 +61,8 @@ def transfer(
     config = config.for_frames(len(frames))
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    threads = use_threads(config.threads)
-    device = pick_device(config.device)
+    threads = use_threads(config.runtime.threads)
+    device = pick_device(config.runtime.device)
     image = frames.frame_shape("rgb")[0]
     source = LabelledFrames(frames, config.own.label_reader(frames.labels))
     facts = config.own.learn_facts(frames.labels, source)

@@ -64,4 +64,4 @@ class EvaluateStage(Stage):
         return super().cost_settings | {"model": self.model.cost_settings}
 
     def reduced(self, steps: int) -> dict[str, Any]:
-        return {"evaluate": changed(self.evaluate, threads=1)}
+        return {"evaluate": changed(self.evaluate, runtime=changed(self.evaluate.runtime, threads=1))}

@@ -78,7 +78,8 @@ class PretrainStage(Stage):
     def reduced(self, steps: int) -> dict[str, Any]:
         repeats = self.pretrain.own.repeats
         batch = min(REDUCED_FRAMES, self.pretrain.batch) // repeats * repeats or repeats
-        few = {"samples": steps * batch, "tokens": None, "batch": batch, "threads": 1}
+        few: dict[str, Any] = {"samples": steps * batch, "tokens": None, "batch": batch}
+        few["runtime"] = changed(self.pretrain.runtime, threads=1)
         return {"pretrain": changed(self.pretrain, **few), "shares": (1.0,) * len(self.shares)}
 
     @classmethod

@@ -47,7 +47,8 @@ class TokenizerStage(Stage):
         return super().cost_settings | {"shares": None}
 
     def reduced(self, steps: int) -> dict[str, Any]:
-        few = {"steps": steps, "batch": REDUCED_FRAMES, "check_frames": REDUCED_FRAMES, "threads": 1}
+        few: dict[str, Any] = {"steps": steps, "batch": REDUCED_FRAMES, "check_frames": REDUCED_FRAMES}
+        few["runtime"] = changed(self.tokenizer.runtime, threads=1)
         return {"tokenizer": changed(self.tokenizer, **few), "shares": (1.0,) * len(self.shares)}
 
     @classmethod

@@ -76,7 +76,8 @@ class TransferStage(Stage):
 
     def reduced(self, steps: int) -> dict[str, Any]:
         batch = min(REDUCED_FRAMES, self.transfer.batch)
-        few = {"samples": steps * batch, "batch": batch, "epochs": None, "threads": 1}
+        few: dict[str, Any] = {"samples": steps * batch, "batch": batch, "epochs": None}
+        few["runtime"] = changed(self.transfer.runtime, threads=1)
         return {"transfer": changed(self.transfer, **few)}
 
     @classmethod
