@@ -178,7 +178,7 @@ def test_pretraining_on_a_source_of_rgb_alone(world: World, bare: Path, tmp_path
     mae = CONFIG.model_copy(update={"objective": "mae"})
     assert np.isfinite(run(mae, sources, {}, tmp_path / "mae")["loss"])
     with pytest.raises(ValueError, match="has no tokens of"):  # all of it would be wanted
-        run(CONFIG, [sources[0], (bare, 0.4)], world.tokenizers, tmp_path / "out")
+        run(CONFIG, [sources[0], Source(store=bare, share=0.4)], world.tokenizers, tmp_path / "out")
     blind = [sources[0], sources[1].model_copy(update={"modalities": ("depth",)})]
     with pytest.raises(ValueError, match="mae sees nothing else"):
         run(mae, blind, {}, tmp_path / "out")
