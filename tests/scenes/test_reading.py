@@ -135,7 +135,7 @@ def test_an_unknown_asset_is_read_and_refused_by_the_compiler():
     values = values_of(NEW)
     values["objects"][4]["assetId"] = "0a1b2c-objaverse"
     house = come_back(values)
-    with pytest.raises(ValueError, match=r"'0a1b2c-objaverse'.*not in scenes/assets/assets\.csv.*leave"):
+    with pytest.raises(ValueError, match=r"'0a1b2c-objaverse'.*not in scenes/assets/assets\.csv.*--assets"):
         compile_house(house, AssetLibrary(None))
 
 
