@@ -98,8 +98,8 @@ def mirror(batch: Batch, mirrored: Bool[np.ndarray, " n"]) -> Batch:
     out = dict(batch)
     for name, values in batch.items():
         if name != "id" and _has_pixels(name, values):
-            everything = (np.broadcast_to(np.arange(n), (len(values), n)) for n in values.shape[1:3])
-            out[name] = take_pixels(values, *everything, mirrored, normals=name.startswith("normals"))
+            rows, columns = (np.broadcast_to(np.arange(n), (len(values), n)) for n in values.shape[1:3])
+            out[name] = take_pixels(values, rows, columns, mirrored, normals=name.startswith("normals"))
     return out
 
 
