@@ -168,8 +168,13 @@ def _coverage(made: Sequence[PartResult]) -> dict[str, Coverage]:
 def _write_credits(store: Store, spaces: list[str], options: SpaceOptions) -> None:
     """Licence and author of every model in the store, one a line, those of earlier collections kept."""
     known = store.read_text(CREDITS).splitlines()
-    lines = sorted({*known, *(line for space in spaces for line in credits(Path(space), options))})
-    store.write_text(CREDITS, "".join(f"{line}\n" for line in lines))
+    lines = {*known}
+    for space in spaces:
+        try:
+            lines.update(credits(Path(space), options))
+        except ValueError:
+            continue  # a space that cannot be furnished: no frame will be of it, and its failure names it
+    store.write_text(CREDITS, "".join(f"{line}\n" for line in sorted(lines)))
 
 
 def open_or_create(path: Path, size: int | tuple[int, int]) -> Store:
