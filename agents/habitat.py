@@ -11,6 +11,7 @@ half a turn about x.
 import math
 import tempfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,8 @@ class HabitatSimulator:
     context."""
 
     def __init__(self, device: str = "auto") -> None:
-        import habitat_sim  # type: ignore[import-not-found]  # where it is missing, make_simulator has said so
-
-        self._api: Any = habitat_sim
+        # Where it is missing, make_simulator has said so.
+        self._api: Any = import_module("habitat_sim")
         self._gpu = int(
             device.partition(":")[2] or 0
         )  # habitat-sim renders on a GPU, or on EGL's software one

@@ -103,9 +103,11 @@ def pose_of(
     return pose
 
 
-def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
-    """An image file as sRGB, turned as its EXIF orientation says. Raises ValueError for what is no image."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+def read_rgb(path: Path, as_stored: bool = False) -> UInt8[np.ndarray, "h w 3"]:
+    """An image file as sRGB, turned as its EXIF orientation says unless it is wanted `as_stored`, as poses,
+    depth and intrinsics see it. Raises ValueError for what is no image."""
+    way = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if as_stored else 0)
+    image = cv2.imread(str(path), way)
     if image is None:
         raise ValueError(f"{path} is missing or no image that can be read: take the frame out of the capture")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

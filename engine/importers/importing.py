@@ -22,7 +22,7 @@ from engine.collect.frame_size import FrameSize, height_width
 from engine.collect.plan import hash_of
 from engine.importers.capture import Capture
 from engine.importers.fit import fit
-from engine.importers.registry import FORMATS, find_format
+from engine.importers.registry import CAPTURE_FORMATS, find_format
 from engine.importers.selection import FrameSelection
 from engine.store.schema import FrameRange, Role, Space
 from engine.store.store import Store
@@ -30,7 +30,7 @@ from scenes.config import Config
 
 PART_FRAMES = 512
 """Frames in a part: what is in memory at a time."""
-_VERSION = 1  # of what a frame becomes; to be raised when the same capture would give other frames
+_VERSION = 2  # of what a frame becomes; to be raised when the same capture would give other frames
 
 
 class ImportConfig(Config):
@@ -62,7 +62,7 @@ def import_capture(config: ImportConfig) -> None:
     Raises ValueError, naming the file, for a capture that is broken: the parts before the broken frame stay.
     """
     name = find_format(config.source, config.format)
-    capture = FORMATS[name].open(config.source)
+    capture = CAPTURE_FORMATS[name].open(config.source)
     store = open_or_create(config.store, config.size)
     digest = _digest(config.source, capture)
     space = Space(
@@ -72,7 +72,7 @@ def import_capture(config: ImportConfig) -> None:
         seed=None,
         sampler="capture",
         simulator=name,
-        provenance=f"{FORMATS[name].title}, {config.source.name}",
+        provenance=f"{CAPTURE_FORMATS[name].title}, {config.source.name}",
     )
     decides = config.model_dump(mode="json", exclude={"source", "store", "space"})
     config_hash = hash_of({"version": _VERSION, "format": name, "capture": digest, **decides})
@@ -87,7 +87,7 @@ def import_capture(config: ImportConfig) -> None:
         _write(store, part, arrays, space, config, config_hash)
         added += count
     lacks = [m for m in ("depth", "pose", "intrinsics") if m not in capture.modalities]
-    print(f"{config.source}: {FORMATS[name].title}, {len(capture)} frames; {selection.rule}")
+    print(f"{config.source}: {CAPTURE_FORMATS[name].title}, {len(capture)} frames; {selection.rule}")
     print(f"space {space.id!r}: {added} frames added, {present} were there" + _lacks_text(lacks))
 
 

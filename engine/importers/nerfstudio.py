@@ -2,7 +2,8 @@
 
 Poses are camera to world in OpenGL's axes, in a world with z up. Intrinsics stand once or in each frame, as
 focal lengths or as an angle. Images are undistorted where there are coefficients of radial and tangential
-distortion (OpenCV's k1, k2, k3, p1, p2). Depth images hold 1,000 steps a metre.
+distortion (OpenCV's k1, k2, k3, p1, p2). Depth images hold 1,000 steps a metre. All of it is of the image as
+it is stored; where EXIF turns the image, the whole frame is turned.
 """
 
 import json
@@ -24,6 +25,7 @@ from engine.importers.capture import (
     read_depth,
     read_rgb,
 )
+from engine.importers.turning import quarters_of, turned
 
 FILE = "transforms.json"
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3")  # in OpenCV's order
@@ -78,14 +80,16 @@ class _Scene:
     def frames(self) -> Iterator[CapturedFrame]:
         for i, frame in enumerate(self._frames):
             where = f"{self._file}, frame {i}"
-            rgb = read_rgb(self._image(frame))
+            image = self._image(frame)
+            rgb = read_rgb(image, as_stored=True)
             height, width = rgb.shape[:2]
             lens = _lens(frame, height, width, where)
             depth = None
             if "depth" in self.modalities:
                 depth = read_depth(inside(self._file.parent, frame["depth_file_path"]), 1.0)
             rgb, depth = _undistorted(rgb, depth, lens, [float(frame.get(k, 0.0)) for k in _DISTORTION])
-            yield CapturedFrame(rgb, depth, _pose(frame["transform_matrix"], where), lens)
+            seen = CapturedFrame(rgb, depth, _pose(frame["transform_matrix"], where), lens)
+            yield turned(seen, quarters_of(image))
 
     def files(self) -> list[Path]:
         depth = [

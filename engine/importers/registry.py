@@ -9,7 +9,7 @@ from engine.importers.stray_scanner import StrayScanner
 from engine.importers.tum import TumRgbd
 from engine.importers.video import PlainVideo
 
-FORMATS: dict[str, CaptureFormat] = {
+CAPTURE_FORMATS: dict[str, CaptureFormat] = {
     "stray-scanner": StrayScanner(),
     "nerfstudio": Nerfstudio(),
     "tum-rgbd": TumRgbd(),
@@ -24,12 +24,12 @@ def find_format(path: Path, name: str | None = None) -> str:
 
     Raises ValueError for a name or a path that no format has.
     """
-    known = ", ".join(f"{n} ({f.title})" for n, f in FORMATS.items())
-    if name is not None and name not in FORMATS:
+    known = ", ".join(f"{n} ({f.title})" for n, f in CAPTURE_FORMATS.items())
+    if name is not None and name not in CAPTURE_FORMATS:
         raise ValueError(f"there is no format {name!r}; choose from {known}")
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}")
-    found = name or next((n for n, f in FORMATS.items() if f.recognises(path)), None)
+    found = name or next((n for n, f in CAPTURE_FORMATS.items() if f.recognises(path)), None)
     if found is None:
         raise ValueError(f"{path} is no capture that can be read; those are: {known}")
     return found

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float64, UInt16
 
 from engine.importers.capture import CapturedFrame, pose_of, read_depth
-from engine.importers.video import count_frames, read_video
+from engine.importers.turning import turned
+from engine.importers.video import count_frames, read_video, video_quarters
 
 VIDEO, ODOMETRY, MATRIX, DEPTH, CONFIDENCE = (
     "rgb.mp4",
@@ -63,9 +64,12 @@ class _Scan:
         return len(self._poses)
 
     def frames(self) -> Iterator[CapturedFrame]:
-        for i, (rgb, pose) in enumerate(zip(read_video(self._folder / VIDEO), self._poses, strict=True)):
+        video = self._folder / VIDEO
+        quarters = video_quarters(video)
+        images = read_video(video, as_stored=True)
+        for i, (rgb, pose) in enumerate(zip(images, self._poses, strict=True)):
             depth = self._trusted(self._depth[i]) if self._depth else None
-            yield CapturedFrame(rgb, depth, pose, self._lens)
+            yield turned(CapturedFrame(rgb, depth, pose, self._lens), quarters)
 
     def files(self) -> list[Path]:
         confidence = [p for p in map(self._confidence, self._depth) if p.is_file()]
@@ -76,7 +80,7 @@ class _Scan:
         return self._folder / CONFIDENCE / f"{depth.stem}.png"
 
     def _trusted(self, path: Path) -> UInt16[np.ndarray, "h w"]:
-        depth = np.load(path).astype(np.uint16) if path.suffix == ".npy" else read_depth(path, 1.0)
+        depth = _read_npy(path) if path.suffix == ".npy" else read_depth(path, 1.0)
         if not self._confidence(path).is_file():
             return depth
         trust = read_confidence(self._confidence(path))
@@ -95,6 +99,22 @@ def read_confidence(path: Path) -> np.ndarray:
             f"{path} is no image that can be read: delete it, and its depth is taken as measured"
         )
     return image
+
+
+def _read_npy(path: Path) -> UInt16[np.ndarray, "h w"]:
+    """Depth [mm] of a NumPy file. Raises ValueError for a file that is none, or was cut off."""
+    try:
+        with path.open("rb") as file:
+            depth = np.lib.format.read_array(file)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} is no NumPy file that can be read ({error}): copy the scan from the device again"
+        ) from None
+    if depth.ndim != 2 or depth.dtype != np.uint16:
+        raise ValueError(
+            f"{path} is {depth.dtype} {list(depth.shape)}; depth is an image of uint16, in millimetres"
+        )
+    return depth
 
 
 def _odometry(path: Path) -> list[Float64[np.ndarray, "4 4"]]:

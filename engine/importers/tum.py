@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from engine.importers.capture import Z_UP_TO_Y_UP, CapturedFrame, inside, pose_of, read_depth, read_rgb
+from engine.importers.turning import quarters_of, turned
 
 _STEP_MM = 0.2
 _APART_S = 0.02
@@ -84,7 +85,8 @@ class _Recording:
     def frames(self) -> Iterator[CapturedFrame]:
         for moment in self._moments:
             depth = None if moment.depth is None else read_depth(moment.depth, _STEP_MM)
-            yield CapturedFrame(read_rgb(moment.rgb), depth, moment.pose, self._lens)
+            seen = CapturedFrame(read_rgb(moment.rgb, as_stored=True), depth, moment.pose, self._lens)
+            yield turned(seen, quarters_of(moment.rgb))
 
     def files(self) -> list[Path]:
         images = [p for m in self._moments for p in (m.rgb, m.depth) if p is not None]

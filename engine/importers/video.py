@@ -62,9 +62,18 @@ def count_frames(path: Path) -> int:
     return count
 
 
-def read_video(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """The frames of a video as sRGB, turned as its header says."""
+def video_quarters(path: Path) -> int:
+    """Quarter turns to the left that a video's header asks for."""
     video = cv2.VideoCapture(str(path))
+    clockwise = round(video.get(cv2.CAP_PROP_ORIENTATION_META) / 90)
+    video.release()
+    return -clockwise % 4
+
+
+def read_video(path: Path, as_stored: bool = False) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """The frames of a video as sRGB, turned as its header says unless they are wanted `as_stored`."""
+    video = cv2.VideoCapture(str(path))
+    video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0 if as_stored else 1)
     try:
         while True:
             read, image = video.read()

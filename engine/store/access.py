@@ -245,7 +245,7 @@ class TransferFrames(Frames):
         test_spaces: Iterable["Space | Frames"],
         spaces: Iterable[Space | str] | None = None,
     ):
-        """`test_spaces`: every space that the task will be judged in, or views of them.
+        """`test_spaces`: every space that the task will be evaluated in, or views of them.
 
         Raises LeakError if this view would hold one of them, by id or by digest of the house, or the same
         house on another day, by digest of its layout.
@@ -272,7 +272,7 @@ class TransferFrames(Frames):
 
 class UpperBoundFrames(TransferFrames):
     """Labelled frames without a guard: what supervision in the test space itself would give, a bound to draw
-    above specialists. A model tuned on them says so, and is judged as such or not at all."""
+    above specialists. A model tuned on them says so, and is evaluated as such or not at all."""
 
     def __init__(self, store: Store | Path | str, spaces: Iterable[Space | str] | None = None):
         self._test_ids = self._test_digests = frozenset()
@@ -280,13 +280,13 @@ class UpperBoundFrames(TransferFrames):
 
 
 class EvalFrames(Frames):
-    """Labelled frames to judge by. Never learnt from."""
+    """Labelled frames of evaluation. Never learned from."""
 
     role: ClassVar[Role] = "eval"
 
 
 def spaces_under_test(store: Store | Path | str) -> tuple[Space, ...]:
-    """The spaces of a store that are learned without labels or judged in: whose labels no transfer may see.
+    """The spaces of a store with frames of pre-training or evaluation: no transfer may see their labels.
 
     Shows no frame.
     """
@@ -308,7 +308,7 @@ def check_never_labelled(frames: Frames, learned: Iterable[Mapping[str, str]]) -
     for space in frames.spaces:
         if space.id in ids or space.digests & digests:
             raise LeakError(
-                f"space {space.id!r} was labelled in the transfer of this model: judge it in another space"
+                f"space {space.id!r} was labelled in the transfer of this model: evaluate it in another space"
             )
 
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scenes.formats.assets.library import GivenLibrary, given_library
+from scenes.formats.assets.library import given_library
 from scenes.formats.space_format import DEFAULT_OPTIONS, Known, SpaceFacts, SpaceOptions
 from scenes.house.references import short_name
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import SceneGeometry
-from scenes.meshes.libraries.credits import credits_text, house_credits
+from scenes.meshes.libraries.credits import credits_of, credits_text
 
 
 class HouseFormat:
@@ -32,9 +32,7 @@ class HouseFormat:
         library = given_library(options)
         house = House.load(path)
         geometry = compile_house(house, library)
-        if not isinstance(library, GivenLibrary):
-            return geometry
-        unknown = [item.asset_id for item, _ in house.all_objects() if library.is_unknown(item)]
+        unknown = [item.asset_id for item, _ in house.all_objects() if not library.has(item)]
         if not unknown:
             return geometry
         some = ", ".join(sorted(set(unknown))[:5])
@@ -54,5 +52,7 @@ class HouseFormat:
         )
 
     def credits(self, path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> list[str]:
-        """A line for each library model that the house is furnished with."""
-        return credits_text(house_credits(House.load(path), given_library(options))).splitlines()
+        """A line for each library model that the house is furnished with; an unknown asset has none."""
+        library = given_library(options)
+        known = (item for item, _ in House.load(path).all_objects() if library.has(item))
+        return credits_text(credits_of(known, library)).splitlines()

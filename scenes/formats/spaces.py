@@ -1,7 +1,7 @@
 """A space on disk, whatever its format: `load_space(path)` for a house's JSON, a Replica folder or a scan.
 
-`FORMATS` is the table of formats: to add one, add a line. `identify(path)` tells a space's digest and id
-without compiling it, `facts(geometry, path)` where it came from, `credits(path)` whose work is in it.
+`SPACE_FORMATS` is the table of formats: to add one, add a line. `identify(path)` tells a space's digest and
+id without compiling it, `facts(geometry, path)` where it came from, `credits(path)` whose work is in it.
 
 | format | recognised by | labels | light | units, up axis |
 |---|---|---|---|---|
@@ -21,7 +21,7 @@ from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceFacts, SpaceFormat
 from scenes.house.references import Reference, each_house
 from scenes.meshes.geometry import SceneGeometry
 
-FORMATS: dict[str, SpaceFormat] = {
+SPACE_FORMATS: dict[str, SpaceFormat] = {
     "replica": ReplicaFormat(),
     "scan": ScanFormat(),
 }
@@ -29,8 +29,8 @@ HOUSE: SpaceFormat = HouseFormat()
 
 
 def format_of(path: Path) -> SpaceFormat:
-    """The first format of `FORMATS` that recognises the path; what none does is taken for a house."""
-    return next((f for f in FORMATS.values() if f.recognises(path)), HOUSE)
+    """The first format of `SPACE_FORMATS` that recognises the path; what none does is taken for a house."""
+    return next((f for f in SPACE_FORMATS.values() if f.recognises(path)), HOUSE)
 
 
 def load_space(path: Path, options: SpaceOptions = DEFAULT_OPTIONS) -> SceneGeometry:

@@ -6,6 +6,7 @@ that a name always looks the same and two names differ.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -159,6 +160,6 @@ def glow(color: Rgb, radiance: float) -> Finish:
     )
 
 
-def _rgb(values: object) -> Rgb:
-    r, g, b = (float(v) for v in values)  # type: ignore[attr-defined]
+def _rgb(values: Iterable[float]) -> Rgb:
+    r, g, b = (float(v) for v in values)
     return r, g, b

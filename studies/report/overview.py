@@ -38,7 +38,7 @@ class OverviewConfig(Config):
     """Folder of a run whose stages are still there."""
     out: Path
     """The picture to write, .png or .jpg."""
-    judged: str = "test"
+    evaluated: str = "test"
     """The set of houses whose predictions are shown."""
     frame: int = Field(0, ge=0)
     """Which of the frames whose predictions are kept."""
@@ -49,23 +49,25 @@ class OverviewConfig(Config):
 def overview(config: OverviewConfig) -> None:
     """Write the picture: plan and modalities above, predictions of every arm below.
 
-    Raises ValueError where the run has no predictions of `judged`, or fewer frames of them.
+    Raises ValueError where the run has no predictions of `evaluated`, or fewer frames of them.
     """
-    rows = {row["arm"]: row for row in reversed(read_rows(config.run)) if config.judged in row["evaluations"]}
+    rows = {
+        row["arm"]: row for row in reversed(read_rows(config.run)) if config.evaluated in row["evaluations"]
+    }
     kept = {
-        arm: read_npz(config.run / row["evaluations"][config.judged] / "predictions.npz")
+        arm: read_npz(config.run / row["evaluations"][config.evaluated] / "predictions.npz")
         for arm, row in sorted(rows.items(), key=lambda item: (item[0] != "scratch", item[0]))
     }
     shown = next(iter(kept.values()), None)
     if shown is None or config.frame >= len(shown["rgb"]):
-        raise ValueError(f"{config.run} keeps no predictions of frame {config.frame} of {config.judged!r}")
+        raise ValueError(f"{config.run} keeps no predictions of frame {config.frame} of {config.evaluated!r}")
     frame = shown["rgb"][config.frame]
     store, house, pose, focal = _origin(config.run, next(iter(rows.values())), frame)
     specs = {spec.name: spec for spec in store.modalities}
     views = render(house, pose, focal / frame.shape[1], config.tile, specs)
     below = {f"input, {frame.shape[0]} px": frame, "truth": class_colors(shown["truth"][config.frame])}
     below |= {f"prediction, {arm}": class_colors(a["prediction"][config.frame]) for arm, a in kept.items()}
-    classes = next(iter(rows.values()))["metrics"][f"{config.judged}/classes"]
+    classes = next(iter(rows.values()))["metrics"][f"{config.evaluated}/classes"]
     told = np.unique([arrays["prediction"][config.frame] for arrays in kept.values()])
     seen = np.union1d(told, shown["truth"][config.frame])
     legend = {classes[i - 1]: tuple(class_colors(np.array(i)).tolist()) for i in seen.tolist() if i > 0}

@@ -28,13 +28,13 @@ _CAPTIONS = {
     f"repeats. Bands: {_OVER}",
     "paths": f"Lines: mean over repeats; colours are arms, dashes are metrics. Small dots: repeats. "
     f"Bands: {_OVER}",
-    "heatmap": "Mean ± standard deviation over repeats. Boxed: judged where it was learned.",
+    "heatmap": "Mean ± standard deviation over repeats. Boxed: evaluated where it was learned.",
 }
 _RULE = (
     "Differences are paired: repeat by repeat, and house by house where single houses were scored. Each has "
     "at least two 95 % intervals: Student's t over repeats, and a bootstrap over repeats (and houses), which "
     "by itself is too sure with few repeats. A claim is printed only where every interval excludes zero; "
-    "where only those over repeats do, it is shown for the judged houses and claimed of no others."
+    "where only those over repeats do, it is shown for the evaluated houses and claimed of no others."
 )
 
 
@@ -72,7 +72,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
 def _head(data: Table) -> str:
     after = f" After {data.figure} of the paper." if data.figure else ""
     bounds = list(dict.fromkeys(row["arm"] for row in data.rows if row.get("upper_bound")))
-    told = f" As a bound, tuned on labels of where it is judged: {', '.join(bounds)}." if bounds else ""
+    told = f" As a bound, tuned on labels of where it is evaluated: {', '.join(bounds)}." if bounds else ""
     return (
         heading(data.study, 1)
         + paragraph(data.question, "q")

@@ -28,12 +28,13 @@ from studies.run.stages.tokenizer import TokenizerStage
 from studies.run.stages.tokens import TokensStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import Run, StudyConfig
-from studies.spec.run import Phase, Protocol, RunConfig, Sensing
+from studies.spec.run import Phase, RunConfig, Sensing
 from studies.spec.yaml import merge, parse
 from training.pretrain.config import PretrainConfig
 from training.pretrain.objectives import OBJECTIVES
 from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.config import TransferConfig
+from training.transfer.task import TrainingProtocol
 
 S = TypeVar("S", bound=Stage)
 
@@ -170,7 +171,7 @@ def _phases(config: RunConfig, learned: list[dict[str, StoreStage]]) -> tuple[Pr
 
 def _tuned(
     config: RunConfig,
-    protocol: Protocol,
+    protocol: TrainingProtocol,
     phases: tuple[PretrainStage, ...],
     unlabelled: list[StoreStage],
     guarded: tuple[StoreStage, ...],

@@ -4,7 +4,7 @@ A study is a list of runs (`studies/spec/config.py`). Results depend on every fi
 no result (cores, actors) are in `MachineConfig`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -21,8 +21,7 @@ from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig
 from training.transfer.propagate import PropagateConfig
-
-Protocol = Literal["finetune", "linear", "knn"]
+from training.transfer.task import TrainingProtocol
 
 
 def _without_nulls(value: Any) -> Any:
@@ -143,9 +142,9 @@ class RunConfig(Config):
     """The set of houses whose labels the task is learned from: number of labelled frames per house."""
     transfer: TransferConfig = TransferConfig()
     """Transfer: how the task is learned."""
-    protocols: tuple[Protocol, ...] = Field(default=("finetune",), min_length=1)
+    protocols: tuple[TrainingProtocol, ...] = Field(default=("finetune",), min_length=1)
     """Protocols of transfer; each is evaluated."""
-    transfer_by_protocol: dict[Protocol, dict[str, Any]] = {}
+    transfer_by_protocol: dict[TrainingProtocol, dict[str, Any]] = {}
     """Fields of `transfer` that a protocol overrides."""
     propagate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field({}, max_length=1)
     """Label propagation: the set of houses whose unlabelled frames get pseudo-labels from the tuned model,
@@ -199,7 +198,7 @@ class RunConfig(Config):
             self._senses(name, phase)
         if self.propagate and (self.upper_bound or "knn" in self.protocols):
             raise ValueError(
-                "propagate needs a teacher without labels of the judged houses and a student that trains: "
+                "propagate needs a teacher without labels of the evaluated houses and a student that trains: "
                 "leave upper_bound and the protocol knn out"
             )
         self._labels_are_of_others()

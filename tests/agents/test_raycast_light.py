@@ -1,6 +1,7 @@
 """What colour things have: lamps, shadows, glass, sky, textures, light from a wall to another."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,10 +99,10 @@ def test_corners_are_darker_than_open_wall() -> None:
 
 class TestGlass:
     @staticmethod
-    def space(**arguments: object) -> SceneGeometry:
+    def space(**arguments: Any) -> SceneGeometry:
         green = Material("glass", (0.3, 1.0, 0.3), opacity=0.2)
         pane = placed("pane", 1, (1.0, 0.25, 2.0), (2.0, 2.0, 0.02), PANE, 11)
-        return room(extra_meshes=(cube("glass", green),), extra=(pane,), **arguments)  # type: ignore[arg-type]
+        return room(extra_meshes=(cube("glass", green),), extra=(pane,), **arguments)
 
     def frames(self, **arguments: object) -> dict[str, np.ndarray]:
         simulator = RaycastSimulator()

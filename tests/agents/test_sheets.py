@@ -1,4 +1,4 @@
-"""The sheets that people judge assets and houses by."""
+"""The sheets that people look at assets and houses by."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.importers.importing import ImportConfig, import_capture
-from engine.importers.registry import FORMATS, find_format
+from engine.importers.registry import CAPTURE_FORMATS, find_format
 from engine.store.access import PretrainFrames
 from engine.store.store import Store
 
@@ -41,7 +41,7 @@ class CaptureKit:
         assert find_format(source) == self.format
 
     def test_frames_are_those_of_the_walk(self, source: Path) -> None:
-        made, capture = walk(), FORMATS[self.format].open(source)
+        made, capture = walk(), CAPTURE_FORMATS[self.format].open(source)
         assert capture.modalities == self.modalities
         frames = list(capture.frames())
         assert len(frames) == len(capture) == COUNT

@@ -69,7 +69,7 @@ def add_part(
 def build(path: Path) -> Store:
     """A store with two pre-training parts and one each for transfer and evaluation.
 
-    Spaces 1 and 2 are pre-trained on (37, 20 and 30 frames), 1 is judged, 3 and 4 are for transfer.
+    Spaces 1 and 2 are pre-trained on (37, 20 and 30 frames), 1 is evaluated, 3 and 4 are for transfer.
     """
     store = Store.create(path, SPECS, LABELS)
     add_part(store, "pretrain-a", "pretrain", [(1, 37), (2, 20)], seed=1)

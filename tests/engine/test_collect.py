@@ -106,28 +106,13 @@ def test_collecting_again_does_nothing(collected, houses):
 def test_houses_of_a_file_of_lines_are_those_of_files(lines, collected, tmp_path, monkeypatch):
     monkeypatch.chdir(lines.parent)
     collect(_config([Path(f"{lines.name}#0"), Path(f"{lines.name}#1:2")], tmp_path / "store"))
-    assert _by_frame(Store.open(tmp_path / "store")) == _by_frame(Store.open(collected))
+    assert by_frame(Store.open(tmp_path / "store")) == by_frame(Store.open(collected))
 
 
 def test_a_house_given_by_two_names_is_refused(lines, houses, tmp_path):
     message = r"houses\.jsonl\.gz#1 and .*" + houses[1].name + " are the same house"
     with pytest.raises(ValueError, match=message):
         collect(_config([lines, houses[1]], tmp_path / "store"))
-
-
-def _by_frame(store: Store, role: str = "eval") -> dict[tuple[str, int], dict[str, bytes]]:
-    """Every frame's bytes by house and number in it, however they are parted."""
-    found = {}
-    for part in store.parts:
-        if part.role != role:
-            continue
-        values = store.read(part.part, 0, part.frames, [m.name for m in part.modalities])
-        for run, seed in zip(part.runs, part.seeds, strict=True):
-            for i in range(run.count):
-                key = (seed["house"], seed["first"] + i)
-                assert key not in found, "a frame is there twice"
-                found[key] = {name: v[run.start + i].tobytes() for name, v in values.items()}
-    return found
 
 
 def test_a_lost_part_comes_back_as_it_was(houses, collected, tmp_path):
@@ -291,7 +276,7 @@ def test_another_simulator_another_provenance_and_nothing_else(
     monkeypatch.setenv("TESTSPACE_AI2THOR_EXECUTABLE", "standin")
     collect(_config(houses, tmp_path / "store", simulator="ai2thor", actors=count))
     found, expected = Store.open(tmp_path / "store"), Store.open(collected)
-    assert _by_frame(found) == _by_frame(expected)
+    assert by_frame(found) == by_frame(expected)
     spaces = {s.id: s for s in expected.spaces}
     for space in found.spaces:
         other = spaces[space.id]

@@ -1,13 +1,15 @@
 """Captures as other tools write them: read as what they were, refused with one line where they are broken."""
 
 import json
+import struct
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.importers.importing import ImportConfig, import_capture
-from engine.importers.registry import FORMATS, find_format
+from engine.importers.registry import CAPTURE_FORMATS, find_format
 from engine.store.access import PretrainFrames
 
 from . import captures
@@ -64,7 +66,7 @@ class TestStrayScanner(CaptureKit):
 
 
 def _read(source):
-    return list(FORMATS[find_format(source)].open(source).frames())
+    return list(CAPTURE_FORMATS[find_format(source)].open(source).frames())
 
 
 def test_a_distorted_image_is_straightened(tmp_path):
@@ -111,12 +113,31 @@ def _shorter(path):
     path.write_bytes(path.read_bytes()[: len(path.read_bytes()) * 2 // 3])
 
 
+def _cut_npy(png, kept=200):
+    """The image of depth as a NumPy file of which so many bytes are left."""
+    depth = cv2.imread(str(png), cv2.IMREAD_UNCHANGED)
+    png.unlink()
+    path = png.with_suffix(".npy")
+    np.save(path, depth)
+    path.write_bytes(path.read_bytes()[:kept])
+
+
 BROKEN = {
     "a video that was cut off": (captures.write_video, _shorter, "copy it again"),
     "odometry one line short": (
         captures.write_stray,
         lambda p: _edit(p / "odometry.csv", lambda t: t[: t.rstrip().rindex("\n") + 1]),
         r"odometry\.csv has 5 poses, rgb\.mp4 6 frames",
+    ),
+    "depth of the app's older versions, cut off": (
+        captures.write_stray,
+        lambda p: _cut_npy(p / "depth" / "000000.png"),
+        r"000000\.npy is no NumPy file.*copy the scan",
+    ),
+    "an empty file of depth": (
+        captures.write_stray,
+        lambda p: _cut_npy(p / "depth" / "000000.png", 0),
+        r"000000\.npy is no NumPy file.*copy the scan",
     ),
     "a pose that is no number": (
         captures.write_stray,
@@ -177,3 +198,61 @@ def test_what_is_no_capture_is_said_with_the_formats_there_are(tmp_path):
         find_format(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="no format 'kinect'"):
         find_format(tmp_path, "kinect")
+
+
+def _tag(path, orientation):
+    """Stores the same pixels with EXIF that turns them."""
+    image = Image.open(path)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(path, exif=exif)
+
+
+def _turn_video(path, clockwise):
+    """Replaces the identity in the header of the video's track, ISO 14496-12's `tkhd`, by a rotation."""
+    turns = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+    identity, matrix = (
+        struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+        for a, b, c, d in ((1, 0, 0, 1), turns[clockwise])
+    )
+    data = path.read_bytes()
+    at = data.index(identity, data.index(b"tkhd"))
+    path.write_bytes(data[:at] + matrix + data[at + len(identity) :])
+
+
+def _points(frame):
+    """Where each pixel's depth lies in the world [m], and its colour."""
+    height, width = frame.depth.shape
+    fx, fy, cx, cy = frame.intrinsics
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    scale = frame.rgb.shape[0] / height
+    metres = frame.depth / 1000
+    x, y = (columns * scale - cx) / fx * metres, (rows * scale - cy) / fy * metres
+    camera = np.stack([x, y, metres, np.ones_like(metres)], -1)
+    return camera @ frame.pose.T
+
+
+@pytest.mark.parametrize(("orientation", "clockwise"), [(6, 90), (3, 180), (8, 270)])
+@pytest.mark.parametrize("write", [captures.write_nerfstudio, captures.write_stray])
+def test_a_camera_held_sideways_gives_upright_frames_of_the_same_points(
+    write, orientation, clockwise, tmp_path
+):
+    """Image, depth, intrinsics and pose turn together, so that every pixel stays where it is in the world."""
+    (before, *_) = _read(write(tmp_path / "level", walk()))
+    source = write(tmp_path / "sideways", walk())
+    if write is captures.write_nerfstudio:
+        _tag(source / "images" / "frame_00000.png", orientation)
+    else:
+        _turn_video(source / "rgb.mp4", clockwise)
+    (after, *_) = _read(source)
+    back = clockwise // 90
+    np.testing.assert_array_equal(np.rot90(after.rgb, back), before.rgb)
+    np.testing.assert_array_equal(np.rot90(after.depth, back), before.depth)
+    np.testing.assert_allclose(np.rot90(_points(after), back), _points(before), atol=1e-5)
+
+
+def test_a_mirrored_image_is_refused(tmp_path):
+    source = captures.write_nerfstudio(tmp_path / "walk", walk())
+    _tag(source / "images" / "frame_00000.png", 2)
+    with pytest.raises(ValueError, match=r"frame_00000\.png has EXIF orientation 2.*remove the tag"):
+        _read(source)

@@ -138,7 +138,7 @@ def test_only_what_is_broken_is_told(name):
     assert faults_after(edit) <= {rule}
 
 
-def test_what_stands_askew_is_judged_by_itself_and_not_by_the_rectangle_around_it():
+def test_what_stands_askew_is_checked_by_itself_and_not_by_the_rectangle_around_it():
     """Two benches side by side at 45 degrees: their bounding rectangles share most of their area."""
     bench = max(assets_of_type("Desk"), key=lambda desk: desk.size[0] / desk.size[2])
     _, sy, sz = bench.size

@@ -3,6 +3,7 @@
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,11 +81,9 @@ def test_a_texture_lies_the_same_way_up(tmp_path: Path):
     assert isinstance(loaded, trimesh.Scene)
     pictures = [i for i, m in enumerate(mesh.materials) if m.name.startswith("painting")]
     expected = mesh.materials[pictures[0]].texture
-    found = next(
-        g
-        for g in loaded.geometry.values()
-        if np.array_equal(np.asarray(g.visual.material.baseColorTexture or 0), expected)  # type: ignore[union-attr]
-    )
+    meshes: list[Any] = list(loaded.geometry.values())
+    textures = [np.asarray(m.visual.material.baseColorTexture or 0) for m in meshes]
+    (found,) = (m for m, t in zip(meshes, textures, strict=True) if np.array_equal(t, expected))
     used = np.unique(found.faces)
     # trimesh, like us, has v = 1 at the top; so the picture's top in y must be at its top in v.
     assert np.corrcoef(found.vertices[used, 1], found.visual.uv[used, 1])[0, 1] > 0.99

@@ -16,7 +16,7 @@ from scenes.formats.ply import write_ply
 from scenes.formats.replica_files import INFO, SEMANTIC
 from scenes.formats.scan.read import read_scan
 from scenes.formats.space_format import DEFAULT_OPTIONS, Known, SpaceFacts, SpaceOptions, credits_beside
-from scenes.formats.spaces import FORMATS, HOUSE
+from scenes.formats.spaces import HOUSE, SPACE_FORMATS
 from scenes.house.labels import class_id
 from scenes.meshes.geometry import SceneGeometry
 from tests.engine.bare_rooms import bare_house
@@ -24,7 +24,7 @@ from tests.scenes.format_kit import ROOM, FormatKit, extent, room_z_up
 
 
 class TestScan(FormatKit):
-    format = FORMATS["scan"]
+    format = SPACE_FORMATS["scan"]
 
     def write(self, folder: Path) -> Path:
         room_z_up().export(folder / "room.ply")
@@ -32,7 +32,7 @@ class TestScan(FormatKit):
 
 
 class TestReplica(FormatKit):
-    format = FORMATS["replica"]
+    format = SPACE_FORMATS["replica"]
 
     def write(self, folder: Path) -> Path:
         (folder / "flat" / "habitat").mkdir(parents=True)
@@ -118,7 +118,7 @@ ARRAYS = ArrayFormat()
 @pytest.fixture
 def arrays_added() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(FORMATS, "triangles", ARRAYS)
+        patch.setitem(SPACE_FORMATS, "triangles", ARRAYS)
         yield
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from agents.commands import ShowHouseConfig, show_house
 from engine.collect.collect import CollectConfig, collect
 from engine.store.store import Store
+from scenes.formats.scan.pieces import Axis
 from scenes.formats.scan.read import read_scan
 from scenes.formats.space_format import SpaceOptions
 from scenes.formats.spaces import identify
@@ -161,13 +162,13 @@ def test_a_size_that_fits_no_unit_is_refused_with_the_option_that_helps(tmp_path
 
 
 @pytest.mark.parametrize("axis", ["x", "y", "z", "-x", "-y", "-z"])
-def test_the_axis_that_is_up_can_be_told(axis: str, tmp_path: Path):
+def test_the_axis_that_is_up_can_be_told(axis: Axis, tmp_path: Path):
     points, _ = room()
     x, y, z = points.T
     turned = {"x": (y, -x, z), "y": (x, y, z), "z": (x, -z, y)}
     turned |= {"-x": (-y, x, z), "-y": (x, -y, -z), "-z": (x, z, -y)}
     path = plain(np.stack(turned[axis], 1)).save(tmp_path / "room.glb")
-    scan = read_scan(path, SpaceOptions(up=axis))  # type: ignore[arg-type]
+    scan = read_scan(path, SpaceOptions(up=axis))
     np.testing.assert_allclose(extent(scan), ROOM, atol=1e-5)
     np.testing.assert_allclose(seen(scan).astype(int), 1500, atol=1)
     (floor,) = scan.floor

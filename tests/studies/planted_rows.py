@@ -68,7 +68,7 @@ def row(
 
 
 def scores(miou: float, houses: dict[str, float] | None = None) -> dict[str, Any]:
-    """Metrics of a judged set `test` around a mIoU; `houses` are those of single houses."""
+    """Metrics of an evaluated set `test` around a mIoU; `houses` are those of single houses."""
     found: dict[str, Any] = {
         "test/miou": miou,
         "test/pixel_accuracy": min(1.0, 3 * miou),
@@ -145,7 +145,7 @@ def curve(
 
 
 def heatmap(repeats: int = 3, worth: float = 0.03, seed: int = 2) -> list[dict[str, Any]]:
-    """Learned in one of four houses, judged in each: `worth` more at home; rows and columns differ."""
+    """Learned in one of four houses, evaluated in each: `worth` more at home; rows and columns differ."""
     rng = np.random.default_rng(seed)
     levels = ["a", "b", "c", "d"]
     report = {"form": "heatmap", "x": "learned_in", "metrics": ["{x}/miou"]}

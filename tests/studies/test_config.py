@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scenes.config import say_renamed
 from studies.commands import STUDIES, find_study
 from studies.spec.config import HOUSE_STEP, StudyConfig, load_study
 from training.models.encoder import SIZES
@@ -137,6 +138,7 @@ def test_the_encoder_is_said_once_and_may_be_said_by_name(tmp_path: Path):
 
 
 def test_threads_and_device_are_said_once_for_all_stages(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    say_renamed.cache_clear()
     said = {"runtime": {"threads": 3, "device": "cpu"}, "transfer": {"threads": 2}}
     run = load(tmp_path, presets={"smoke": {"base": said}}).runs()[0].config
     stages = (run.tokenizer, run.pretrain, run.propagation, run.transfer)

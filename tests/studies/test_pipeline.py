@@ -159,8 +159,8 @@ def test_what_each_stage_reads(study: StudyConfig, tmp_path: Path, monkeypatch: 
         assert {role for role, _ in seen[stage]} == {"pretrain"}, stage
         assert not {m for _, m in seen[stage]} & LABELS, stage
     assert {role for role, _ in seen["transfer"]} == {"transfer"}
-    judged = {(role, m) for role, m in seen["evaluate"] if m != "pose"}
-    assert {role for role, _ in judged} == {"eval"}, "of other roles, poses alone prove those judged held out"
+    read = {(role, m) for role, m in seen["evaluate"] if m != "pose"}
+    assert {role for role, _ in read} == {"eval"}, "of other roles, poses alone are read"
     assert "store" not in seen
 
 
@@ -171,18 +171,18 @@ def test_one_picture_shows_house_modalities_and_every_prediction(finished: Path,
     with Image.open(asked.out) as sheet:
         assert sheet.width >= (2 + len(rows)) * 64, "input, truth and a prediction of each arm"
         assert len(sheet.getcolors(sheet.width * sheet.height) or ()) > 1000, "rendered views"
-    for wrong in ({"frame": 1000}, {"judged": "nowhere"}):
+    for wrong in ({"frame": 1000}, {"evaluated": "nowhere"}):
         with pytest.raises(ValueError, match="keeps no predictions"):
             overview(asked.model_copy(update=wrong))
 
 
-def test_a_model_is_not_judged_where_it_was_labelled(finished: Path):
+def test_a_model_is_not_evaluated_where_it_was_labelled(finished: Path):
     """The transfer's own space, passed off as a test space: the evaluation refuses it."""
-    judged = EvalFrames(store_of(finished, "eval"))
-    labelled = TransferFrames(store_of(finished, "transfer"), judged.spaces).spaces
+    held_out = EvalFrames(store_of(finished, "eval"))
+    labelled = TransferFrames(store_of(finished, "transfer"), held_out.spaces).spaces
     with pytest.raises(LeakError, match="labelled"):
-        check_never_labelled(judged, [{"id": "x", "house_digest": judged.spaces[0].house_digest}])
-    check_never_labelled(judged, [{"id": "another name", "house_digest": labelled[0].house_digest}])
+        check_never_labelled(held_out, [{"id": "x", "house_digest": held_out.spaces[0].house_digest}])
+    check_never_labelled(held_out, [{"id": "another name", "house_digest": labelled[0].house_digest}])
     (model,) = list(finished.glob("stages/transfer-*"))[:1]
     facts = json.loads((model / "config.json").read_text())
     assert {s["house_digest"] for s in facts["labelled_spaces"]} == {s.house_digest for s in labelled}
@@ -228,8 +228,7 @@ def test_transfer_cannot_hold_the_test_space(finished: Path):
 
 
 def test_an_upper_bound_says_so_and_is_not_taken_for_a_specialist(finished: Path, tmp_path: Path):
-    judged = store_of(finished, "transfer")
-    frames = UpperBoundFrames(judged)
+    frames = UpperBoundFrames(store_of(finished, "transfer"))
     config = TransferConfig(encoder=EncoderConfig(dim=64, depth=1, patch=8), samples=16, batch=16)
     transfer(config, frames, None, tmp_path / "bound")
     assert json.loads((tmp_path / "bound" / "config.json").read_text())["upper_bound"] is True

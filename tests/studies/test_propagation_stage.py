@@ -40,7 +40,7 @@ def test_a_student_learns_from_its_teachers_guesses(plans: dict[str, RunPlan], a
     assert student.start == teacher.start, "both begin at the same encoder"
 
 
-def test_guesses_are_of_what_was_learned_and_are_held_against_what_is_judged(plans: dict[str, RunPlan]):
+def test_guesses_are_of_what_was_learned_and_are_held_against_what_is_evaluated(plans: dict[str, RunPlan]):
     student = plans["tst-mm-student"]
     (learned,) = student.phases[0].stores
     evaluation = student.evaluations["test"]

@@ -42,7 +42,7 @@ NEW: dict[str, Any] = {
         "own": {"axes": {"frames": {"set": ["phases.first.frames", "evaluate.same"], "to": [16, 32]}}},
         "other": {"axes": {"how": {"a": {"scoring": {"pictures": 2}}, "b": {"evaluate": {"test": None}}}}},
     },
-    "presets": {"smoke": {"base": {"evaluate": {"test": 4}, "scoring": {"threads": 2}}}},
+    "presets": {"smoke": {"base": {"evaluate": {"test": 4}, "scoring": {"runtime": {"threads": 2}}}}},
 }
 
 

@@ -248,7 +248,7 @@ def test_pictures_come_where_stage_folders_are(tmp_path):
     page = write_report(tmp_path, rows).read_text()
     assert page.count(PNG) == 4
     assert "Predictions beside truth" in page
-    assert "Judged set test, repeat 0" in page
+    assert "Evaluated in test, repeat 0" in page
     assert "The houses it is evaluated in" in page
     assert "</span>wall" in page
 

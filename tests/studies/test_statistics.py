@@ -130,7 +130,7 @@ def test_a_difference_is_paired_by_repeat_and_by_house():
     houses = {0: {"x": 0.3, "y": 0.5}, 2: {"x": 0.3, "y": 0.6}}
     summary = difference(a, b, houses, {0: {"x": 0.1, "y": 0.2}, 2: {"x": 0.1, "z": 0.1}}, rng())
     assert summary.values == pytest.approx((0.1, 0.3))
-    assert summary.houses == 0, "in repeat 2 they were judged in different houses"
+    assert summary.houses == 0, "in repeat 2 they were evaluated in different houses"
 
 
 def test_a_claim_only_where_every_interval_excludes_zero():
@@ -145,7 +145,7 @@ def test_a_claim_only_where_every_interval_excludes_zero():
     assert of(0.3, 0.3, 0.3).verdict == "no claim", "repeats that repeat nothing show nothing"
 
 
-def test_what_holds_in_the_judged_houses_may_not_hold_in_others():
+def test_what_holds_in_the_evaluated_houses_may_not_hold_in_others():
     split = {r: {"a": 0.5, "b": -0.2, "c": 0.0} for r in range(3)}
     assert of(0.100, 0.101, 0.099, houses=split).verdict == "these houses only"
     agreed = {r: {f"h{i}": 0.1 + 0.005 * i for i in range(6)} for r in range(3)}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.store.schema import Role
 from scenes.generate.family import load_family
 from studies.commands import STUDIES, StudyRunConfig, run
 from studies.run import pipeline
@@ -70,7 +71,7 @@ def leaks(planned: RunPlan) -> list[str]:
             continue
         known = upstream(stage)
         if not isinstance(stage, StoreStage) and stores(known, "eval"):
-            found.append(f"{stage.label}: learns from frames that are judged by")
+            found.append(f"{stage.label}: learns from frames of evaluation")
         if isinstance(stage, TokenizerStage | TokensStage | PretrainStage) and stores(known, "transfer"):
             found.append(f"{stage.label}: learns from a store that has labels")
     tuned = [s for s in every.values() if isinstance(s, TransferStage)]
@@ -89,7 +90,7 @@ def leaks(planned: RunPlan) -> list[str]:
             found.append(f"{stage.label}: is not marked as the upper bound that it is")
     for stage in tuned:
         if set(others) - set(stage.waits_for) and not upper:
-            found.append(f"{stage.label}: its guard does not know all spaces that are judged or learned")
+            found.append(f"{stage.label}: its guard does not know all spaces of evaluation and pre-training")
     for stage in scored:
         if set(stores(every, "pretrain")) - set(stage.needs):
             found.append(f"{stage.label}: its poses are not held against all that were learned")
@@ -152,13 +153,13 @@ def test_furniture_of_the_test_house_is_found():
 
 
 @pytest.mark.parametrize(
-    ("role", "words"), [("eval", "judged by"), ("transfer", "learns from a store that has labels")]
+    ("role", "words"), [("eval", "frames of evaluation"), ("transfer", "learns from a store that has labels")]
 )
-def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, role: str, words: str):
+def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, role: Role, words: str):
     right = pipeline._store
 
-    def wrong(config: RunConfig, name: str, asked: str, *rest: Any) -> StoreStage:
-        return right(config, name, role if asked == "pretrain" else asked, *rest)  # pyright: ignore[reportArgumentType]
+    def wrong(config: RunConfig, name: str, asked: Role, *rest: Any) -> StoreStage:
+        return right(config, name, role if asked == "pretrain" else asked, *rest)
 
     study = load_study(STUDIES / "demo.yaml", "smoke")
     good = next(r for r in study.runs() if r.arm == "tst-mm")

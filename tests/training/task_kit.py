@@ -11,6 +11,7 @@ from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFram
 from engine.store.errors import LeakError
 from engine.store.store import FrameRange
 from tests.training.conftest import ONE_THREAD, TINY_TRANSFER, World
+from tests.training.killing import have_the_same_weights, killed_at
 from tests.training.tiny_world import draw_frames, make_store
 from training.transfer import fit as loop
 from training.transfer.build import load_model
@@ -80,14 +81,7 @@ class TaskKit:
         )
         assert parts[self.metric] == pytest.approx(whole[self.metric], rel=1e-3)
 
-    def test_killed_and_resumed_gives_the_same_bits(self, world: World, tmp_path, monkeypatch):
-        rate = loop.warmup_cosine
-
-        def die(step: int, *rest: Any) -> float:
-            if step == 3:
-                raise InterruptedError
-            return rate(step, *rest)
-
+    def test_killed_and_resumed_gives_the_same_bits(self, world: World, tmp_path):
         for protocol in self.protocols:
             if protocol == "knn":
                 continue
@@ -95,13 +89,10 @@ class TaskKit:
             config = self.config(protocol, samples=96, **fields)
             whole, cut = tmp_path / f"{protocol}-whole", tmp_path / f"{protocol}-cut"
             transfer(config, world.transfer, None, whole)
-            with monkeypatch.context() as patch:
-                patch.setattr(loop, "warmup_cosine", die)
-                with pytest.raises(InterruptedError):
-                    transfer(config, world.transfer, None, cut)
+            with killed_at(3, loop):
+                transfer(config, world.transfer, None, cut)
             transfer(config, world.transfer, None, cut)
-            weights = [(f / "model.safetensors").read_bytes() for f in (whole, cut)]
-            assert weights[0] == weights[1], protocol
+            assert have_the_same_weights(whole, cut), protocol
 
     def test_no_label_of_the_test_space_is_read_before_evaluation(self, world: World, tmp_path, monkeypatch):
         read: list[tuple[type[Frames], str]] = []
@@ -122,18 +113,20 @@ class TaskKit:
 
     def test_views_that_show_the_test_space_are_refused(self, world: World, tmp_path):
         config = self.config(self.protocols[0], samples=16)
+        frames: Any
         for frames in (world.pretrain, world.eval):
             with pytest.raises(AssertionError, match="transfer spaces only"):
-                transfer(config, frames, None, tmp_path)  # pyright: ignore[reportArgumentType]
+                transfer(config, frames, None, tmp_path)
+        frames = world.transfer
         with pytest.raises(AssertionError, match="evaluation frames only"):
-            evaluate(CPU, world.transfer, tmp_path, tmp_path)  # pyright: ignore[reportArgumentType]
+            evaluate(CPU, frames, tmp_path, tmp_path)
 
-    def test_a_model_is_not_judged_where_its_labels_are_from(self, tmp_path):
-        frames, judged = evaluated_where_labelled(tmp_path / "store")
+    def test_a_model_is_not_evaluated_where_its_labels_are_from(self, tmp_path):
+        frames, held_out = evaluated_where_labelled(tmp_path / "store")
         for protocol in self.protocols:
             transfer(self.config(protocol, samples=16), frames, None, tmp_path / protocol)
             with pytest.raises(LeakError, match="o0"):
-                evaluate(CPU, judged, tmp_path / protocol, tmp_path / "scores")
+                evaluate(CPU, held_out, tmp_path / protocol, tmp_path / "scores")
 
     def test_its_facts_are_json_and_all_that_a_model_needs(self, world: World, tmp_path):
         config = self.config(self.protocols[0], samples=16)

@@ -67,8 +67,8 @@ def test_tokenizer_transfer_propagate_evaluate(tmp_path, capsys):
     transfer(student)
     assert json.loads((tmp_path / "student" / "metrics.json").read_text())["pseudo_frames"] == 16
     capsys.readouterr()
-    judge = EvaluateConfig(runtime=ONE_THREAD)
-    evaluate(EvaluateCommand(store=store, model=tmp_path / "tuned", out=tmp_path / "eval", evaluate=judge))
+    scoring = EvaluateConfig(runtime=ONE_THREAD)
+    evaluate(EvaluateCommand(store=store, model=tmp_path / "tuned", out=tmp_path / "eval", evaluate=scoring))
     shown = json.loads(capsys.readouterr().out)
     assert shown == json.loads((tmp_path / "eval" / "metrics.json").read_text())
     assert 0 <= shown["miou"] <= 1

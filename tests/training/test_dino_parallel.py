@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from tests.training.conftest import World
-from tests.training.two_workers import FP32, both, gradients, pretrain_until
+from tests.training.killing import have_the_same_weights, killed_at
+from tests.training.two_workers import FP32, both, gradients
 from training.common.checkpoint import load_tensors
+from training.pretrain import pretrain as loop
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dino.dino import DinoConfig
-from training.pretrain.pretrain import World as Place
 from training.pretrain.pretrain import pretrain
 
 pytestmark = pytest.mark.slow
@@ -77,6 +78,7 @@ def test_two_workers_that_are_killed_go_on_to_the_same_bits(two: Path, run: str)
 def test_one_worker_that_is_killed_goes_on_to_the_same_bits(world: World, tmp_path: Path, run: str):
     config = config_of(run)
     pretrain(config, world.pretrain, {}, tmp_path / "whole")
-    pretrain_until(3, config, world.pretrain, {}, tmp_path / "cut", Place())
+    with killed_at(3, loop):
+        pretrain(config, world.pretrain, {}, tmp_path / "cut")
     pretrain(config, world.pretrain, {}, tmp_path / "cut")
-    assert len({(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")}) == 1
+    assert have_the_same_weights(tmp_path / "whole", tmp_path / "cut")

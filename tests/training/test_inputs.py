@@ -24,6 +24,7 @@ from training.transfer.build import load_model
 from training.transfer.config import TransferConfig
 from training.transfer.data import image_batches
 from training.transfer.evaluate import EvaluateConfig, evaluate
+from training.transfer.model import ModalityInput
 from training.transfer.transfer import transfer
 
 CPU = EvaluateConfig(runtime=ONE_THREAD, pictures=2)
@@ -34,7 +35,7 @@ def tensors(world: World, ids: list[int]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(v) for name, v in world.transfer.read(ids, MODALITIES).items()}
 
 
-def test_learns_from_all_modalities_and_is_judged_with_them(world: World, tmp_path):
+def test_learns_from_all_modalities_and_is_evaluated_with_them(world: World, tmp_path):
     config = ALL.model_copy(update={"samples": 480, "lr": 2e-3, "crop": 0.8, "drop_path": 0.1})
     metrics = transfer(config, world.transfer, None, tmp_path / "tuned")
     assert metrics["curve"][-1][1] < metrics["curve"][0][1]
@@ -99,10 +100,12 @@ def test_a_mirrored_frame_has_mirrored_normals(world: World):
 def test_depth_is_seen_at_its_scale_and_as_missing_where_it_is(world: World):
     model = segmenter(ALL).eval()
     depth = torch.full((1, 32, 32), 4000, dtype=torch.uint16)
-    values = model.further["depth"].transform.to_input(depth)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    embed = model.further["depth"]
+    assert isinstance(embed, ModalityInput)
+    values = embed.transform.to_input(depth)
     assert values.abs().max() <= 1.0
-    nothing = model.further["depth"](torch.zeros_like(depth))
-    torch.testing.assert_close(nothing[0, 0], model.further["depth"].modality_embedding)
+    nothing = embed(torch.zeros_like(depth))
+    torch.testing.assert_close(nothing[0, 0], embed.modality_embedding)
 
 
 @pytest.mark.parametrize("inputs", [(), ("depth",), ("depth", "rgb"), ("rgb", "rgb"), ("rgb", "semantic")])

@@ -8,6 +8,7 @@ import pytest
 
 from engine.cluster import ray_session
 from tests.training.conftest import TINY_PRETRAIN, World
+from tests.training.killing import killed_at
 from training.pretrain import pretrain as loop
 from training.pretrain.launch import PretrainCommand, Source, launch_pretrain, pretrain_command
 
@@ -22,24 +23,11 @@ def read(folder: Path) -> tuple[bytes, Any]:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_killed_run_taken_up_by_ray_gives_the_bits_of_this_process(world: World, tmp_path, monkeypatch):
+def test_a_killed_run_taken_up_by_ray_gives_the_bits_of_this_process(world: World, tmp_path):
     sources = [Source(store=world.store.path)]
     here = launch_pretrain(TINY_PRETRAIN, sources, world.tokenizers, tmp_path / "here", use_ray=False)
-
-    class Killed(Exception):
-        pass
-
-    rate = loop.warmup_cosine
-
-    def die(*args: Any) -> float:
-        if args[0] == 5:
-            raise Killed
-        return rate(*args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "warmup_cosine", die)
-        with pytest.raises(Killed):
-            launch_pretrain(TINY_PRETRAIN, sources, world.tokenizers, tmp_path / "cut", use_ray=False)
+    with killed_at(5, loop):
+        launch_pretrain(TINY_PRETRAIN, sources, world.tokenizers, tmp_path / "cut", use_ray=False)
     with ray_session(2):
         launch_pretrain(TINY_PRETRAIN, sources, world.tokenizers, tmp_path / "cut")
     assert read(tmp_path / "cut") == read(tmp_path / "here")

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from tests.training.conftest import World, mm
-from tests.training.two_workers import FP32, both, gradients, pretrain_until
+from tests.training.killing import killed_at
+from tests.training.two_workers import FP32, both, gradients
 from training.common.checkpoint import load_tensors
+from training.pretrain import pretrain as loop
 from training.pretrain.config import PretrainConfig
 from training.pretrain.dataloader import Lanes, passes_of
 from training.pretrain.multimodal.masking import Component, MaskingConfig
-from training.pretrain.pretrain import World as Place
 from training.pretrain.pretrain import pretrain
 
 UNEVEN = MaskingConfig(
@@ -72,7 +73,8 @@ def test_passes_of_any_size_make_the_same_step(world: World, objective: str, wei
 
 def test_a_killed_run_goes_on_with_other_passes(world: World, tmp_path):
     whole = pretrain(FP32, world.pretrain, world.tokenizers, tmp_path / "whole")
-    pretrain_until(3, FP32, world.pretrain, world.tokenizers, tmp_path / "cut", Place())
+    with killed_at(3, loop):
+        pretrain(FP32, world.pretrain, world.tokenizers, tmp_path / "cut")
     cut = pretrain(
         FP32.model_copy(update={"micro_batch": 5}), world.pretrain, world.tokenizers, tmp_path / "cut"
     )

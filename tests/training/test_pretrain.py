@@ -18,6 +18,7 @@ from tensorboardX.proto import event_pb2
 from engine.store.access import PretrainFrames
 from engine.store.errors import LeakError
 from tests.training.conftest import TINY_PRETRAIN, World
+from tests.training.killing import have_the_same_weights, killed_at
 from training.common import checkpoint
 from training.common.checkpoint import STATE
 from training.common.optimiser import make_adamw, set_rate, warmup_cosine
@@ -66,28 +67,17 @@ def test_first_loss_is_that_of_an_even_guess(world: World):
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_killed_and_resumed_gives_the_same_bits(world: World, objective: str, tmp_path, monkeypatch):
+def test_killed_and_resumed_gives_the_same_bits(world: World, objective: str, tmp_path):
     whole = pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "whole")
 
-    class Killed(Exception):
-        pass
-
-    def die_at_step_5(*_args: Any) -> float:
-        if _args[0] == 5:
-            raise Killed
-        return warmup_cosine(*_args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "warmup_cosine", die_at_step_5)
-        with pytest.raises(Killed):
-            pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "cut")
+    with killed_at(5, loop):
+        pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "cut")
     assert (tmp_path / "cut" / STATE).exists()
     assert not (tmp_path / "cut" / "metrics.json").exists()
     cut = pretrain(config(objective), world.pretrain, world.tokenizers, tmp_path / "cut")
     assert cut["curve"] == whole["curve"]
     assert cut["loss"] == whole["loss"]
-    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
-    assert weights[0] == weights[1]
+    assert have_the_same_weights(tmp_path / "whole", tmp_path / "cut")
     assert not (tmp_path / "cut" / STATE).exists()
 
 
@@ -117,8 +107,7 @@ def test_killed_at_any_step_it_gives_the_same_bits(world: World, tmp_path):
     cut = pretrain(every, world.pretrain, world.tokenizers, tmp_path / "cut")
     whole = pretrain(every, world.pretrain, world.tokenizers, tmp_path / "whole")
     assert cut["curve"] == whole["curve"], f"killed at step {step}"
-    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
-    assert weights[0] == weights[1], f"killed at step {step}"
+    assert have_the_same_weights(tmp_path / "whole", tmp_path / "cut"), f"killed at step {step}"
 
 
 def test_a_checkpoint_that_cannot_be_written_stops_the_run(world: World, tmp_path, monkeypatch):
@@ -167,8 +156,9 @@ def test_metrics_of_every_step_are_there_for_tensorboard(world: World, tmp_path)
     assert 0 <= metrics["data_wait_share"] <= 1
     (file,) = (tmp_path / "tensorboard").iterdir()
     points: dict[str, list[float]] = {}
+    event_type: Any = vars(event_pb2)["Event"]
     for record in records(file.read_bytes()):
-        event = event_pb2.Event.FromString(record)  # pyright: ignore[reportAttributeAccessIssue]
+        event = event_type.FromString(record)
         for value in event.summary.value:
             points.setdefault(value.tag, []).append(value.simple_value)
     assert {len(values) for values in points.values()} == {6}
@@ -223,7 +213,7 @@ def test_what_does_not_fit_is_said(world: World, tmp_path):
     with pytest.raises(ValueError, match="must be among the modalities"):
         pretrain(config("mm", modalities=("depth", "edges")), world.pretrain, world.tokenizers, tmp_path)
     with pytest.raises(ValueError, match="Extra inputs"):
-        PretrainConfig(stepps=3)  # pyright: ignore[reportCallIssue]
+        PretrainConfig.model_validate({"stepps": 3})
 
 
 def test_a_batch_counts_samples_and_lanes_read_frames():

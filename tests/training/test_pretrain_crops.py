@@ -7,6 +7,7 @@ from jaxtyping import UInt8
 
 from engine.store.access import PretrainFrames
 from tests.training.conftest import MODALITIES, TINY_PRETRAIN, World, mm
+from tests.training.killing import have_the_same_weights, killed_at
 from tests.training.tiny_world import make_store
 from training.pretrain import pretrain as loop
 from training.pretrain.build import build_objective
@@ -90,27 +91,12 @@ def test_a_step_is_the_same_on_any_number_of_workers_and_passes(world: World, cr
     assert not torch.equal(whole[0][0], whole[1][0])
 
 
-def test_killed_and_resumed_gives_the_same_bits(
-    world: World, cropped: PretrainFrames, tmp_path, monkeypatch: pytest.MonkeyPatch
-):
+def test_killed_and_resumed_gives_the_same_bits(world: World, cropped: PretrainFrames, tmp_path):
     pretrain(CROPPED, cropped, world.tokenizers, tmp_path / "whole")
-    rate = loop.warmup_cosine
-
-    class Killed(Exception):
-        pass
-
-    def die_at_step_5(step: int, *rest: int | float) -> float:
-        if step == 5:
-            raise Killed
-        return rate(step, *rest)  # pyright: ignore[reportArgumentType]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "warmup_cosine", die_at_step_5)
-        with pytest.raises(Killed):
-            pretrain(CROPPED, cropped, world.tokenizers, tmp_path / "cut")
+    with killed_at(5, loop):
+        pretrain(CROPPED, cropped, world.tokenizers, tmp_path / "cut")
     pretrain(CROPPED, cropped, world.tokenizers, tmp_path / "cut")
-    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
-    assert weights[0] == weights[1]
+    assert have_the_same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_crops_may_go_on_from_whole_frames_with_the_same_tokenizers(

@@ -1,12 +1,11 @@
-"""Probes of a frozen encoder: they learn, leave the encoder alone, and are judged like any other model."""
-
-from typing import Any
+"""Probes of a frozen encoder: they learn, leave the encoder alone, and are evaluated like any other model."""
 
 import numpy as np
 import pytest
 import torch
 
 from tests.training.conftest import ONE_THREAD, TINY_TRANSFER, World, segmenter, with_classes
+from tests.training.killing import have_the_same_weights, killed_at
 from training.models.encoder import build_encoder
 from training.transfer import fit as loop
 from training.transfer.build import load_model
@@ -79,25 +78,13 @@ def test_kept_or_encoded_anew_the_probe_is_nearly_the_same(world: World, tmp_pat
     torch.testing.assert_close(*weights, atol=1e-3, rtol=1e-2)
 
 
-def test_a_linear_probe_with_crops_killed_and_resumed_gives_the_same_bits(
-    world: World, tmp_path, monkeypatch
-):
+def test_a_linear_probe_with_crops_killed_and_resumed_gives_the_same_bits(world: World, tmp_path):
     config = CONFIGS["linear"].model_copy(update={"samples": 96, "crop": 0.7})
     transfer(config, world.transfer, None, tmp_path / "whole")
-    rate = loop.warmup_cosine
-
-    def die(step: int, *rest: Any) -> float:
-        if step == 3:
-            raise InterruptedError
-        return rate(step, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "warmup_cosine", die)
-        with pytest.raises(InterruptedError):
-            transfer(config, world.transfer, None, tmp_path / "cut")
+    with killed_at(3, loop):
+        transfer(config, world.transfer, None, tmp_path / "cut")
     transfer(config, world.transfer, None, tmp_path / "cut")
-    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
-    assert weights[0] == weights[1]
+    assert have_the_same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_neighbours_vote_by_their_nearness():

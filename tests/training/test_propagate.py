@@ -11,6 +11,7 @@ from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
 from engine.store.errors import LeakError
 from engine.store.store import FrameRange, Store
 from tests.training.conftest import ONE_THREAD, TINY_TRANSFER, World, with_classes
+from tests.training.killing import have_the_same_weights, killed_at
 from tests.training.tiny_world import draw_frames, make_store
 from training.transfer import fit as loop
 from training.transfer.build import load_model
@@ -55,9 +56,10 @@ def test_pseudo_labels_are_what_the_teacher_is_sure_of(world: World, teacher, tm
 
 def test_labels_of_the_space_take_no_part(world: World, teacher, tmp_path):
     """Not as frames, and not through the teacher."""
-    for frames in (world.eval, world.transfer):
+    labelled: Any
+    for labelled in (world.eval, world.transfer):
         with pytest.raises(AssertionError, match="unlabelled"):
-            propagate(GUESS, teacher, frames, tmp_path)  # pyright: ignore[reportArgumentType]
+            propagate(GUESS, teacher, labelled, tmp_path)
     store = make_store(tmp_path / "store", pretrain=16, transfer=16, held_out=16)
     other = PretrainFrames(store)
     (home,) = other.spaces
@@ -73,7 +75,7 @@ def test_labels_of_the_space_take_no_part(world: World, teacher, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["finetune", "linear"])
-def test_a_student_learns_from_both_and_is_judged_in_the_space(world: World, teacher, tmp_path, protocol):
+def test_a_student_learns_from_both_and_is_evaluated_in_the_space(world: World, teacher, tmp_path, protocol):
     propagate(GUESS, teacher, world.pretrain, tmp_path / "guessed")
     config = TEACHER.model_copy(update={"protocol": protocol, "pseudo_share": 0.25})
     given: Any = {"pseudo": tmp_path / "guessed", "pseudo_frames": world.pretrain}
@@ -102,7 +104,7 @@ def test_a_batch_is_of_both_kinds_and_each_image_has_its_own_labels(world: World
 
 
 def test_a_student_inherits_what_its_teacher_was_tuned_on(world: World, teacher, tmp_path):
-    """Labels of o0 and o1 reach it at second hand, so it is not judged there, even if tuned elsewhere."""
+    """Labels of o0 and o1 reach it at second hand, so it is not evaluated there, even if tuned elsewhere."""
     propagate(GUESS, teacher, world.pretrain, tmp_path / "guessed")
     once = TINY_TRANSFER.model_copy(update={"samples": 16})
     given: Any = {"pseudo": tmp_path / "guessed", "pseudo_frames": world.pretrain}
@@ -123,25 +125,15 @@ def test_a_student_inherits_what_its_teacher_was_tuned_on(world: World, teacher,
     assert {s["id"] for s in facts["pseudo_labelled_spaces"]} == {"home"}
 
 
-def test_a_student_killed_and_resumed_gives_the_same_bits(world: World, teacher, tmp_path, monkeypatch):
+def test_a_student_killed_and_resumed_gives_the_same_bits(world: World, teacher, tmp_path):
     propagate(GUESS, teacher, world.pretrain, tmp_path / "guessed")
     config = TINY_TRANSFER.model_copy(update={"crop": 0.8, "drop_path": 0.2})
     given: Any = {"pseudo": tmp_path / "guessed", "pseudo_frames": world.pretrain}
     transfer(config, world.transfer, None, tmp_path / "whole", **given)
-    rate = loop.warmup_cosine
-
-    def die(step: int, *rest: Any) -> float:
-        if step == 3:
-            raise InterruptedError
-        return rate(step, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "warmup_cosine", die)
-        with pytest.raises(InterruptedError):
-            transfer(config, world.transfer, None, tmp_path / "cut", **given)
+    with killed_at(3, loop):
+        transfer(config, world.transfer, None, tmp_path / "cut", **given)
     transfer(config, world.transfer, None, tmp_path / "cut", **given)
-    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
-    assert weights[0] == weights[1]
+    assert have_the_same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_what_does_not_fit_is_refused(world: World, teacher, tmp_path):

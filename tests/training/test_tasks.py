@@ -18,10 +18,10 @@ from training.transfer.config import TransferConfig
 from training.transfer.evaluate import evaluate
 from training.transfer.task import (
     Arrays,
+    EvaluatedBatch,
     Evaluator,
     Facts,
     FeatureShape,
-    JudgedBatch,
     LabelledData,
     LabelReader,
     LabelTable,
@@ -91,7 +91,7 @@ class DepthErrors(Evaluator):
     def __init__(self) -> None:
         self.squares: list[float] = []
 
-    def add(self, batch: JudgedBatch) -> None:
+    def add(self, batch: EvaluatedBatch) -> None:
         self.squares += ((batch.prediction - mean_depth(batch.labels["depth"])) ** 2).tolist()
 
     def metrics(self) -> dict[str, Any]:

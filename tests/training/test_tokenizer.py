@@ -14,6 +14,7 @@ from engine.store.store import Store
 from engine.stream.mixture import MixedFrames
 from engine.stream.stream import TicketReader
 from tests.training.conftest import MODALITIES, ONE_THREAD, World
+from tests.training.killing import have_the_same_weights, killed_at
 from tests.training.tiny_world import make_store
 from tests.training.tokenizer_kit import TokenizerKit
 from training.commands import ShowCommand, show_tokenizers
@@ -148,8 +149,9 @@ def test_tokenizing_again_adds_nothing_and_another_tokenizer_has_its_own_array(w
 
 
 def test_wrong_frames_sizes_and_folders_are_refused(world: World, tmp_path):
+    labelled: Any = world.eval
     with pytest.raises(AssertionError, match="pre-training frames only"):
-        train_tokenizer(world.eval, "rgb", TokenizerConfig(), tmp_path)  # pyright: ignore[reportArgumentType]
+        train_tokenizer(labelled, "rgb", TokenizerConfig(), tmp_path)
     with pytest.raises(ValueError, match="do not divide"):
         train_tokenizer(world.pretrain, "rgb", TokenizerConfig(patch=6), tmp_path)
     with pytest.raises(ValueError, match="for edges, not for rgb"):
@@ -202,33 +204,17 @@ def test_an_edge_is_drawn_from_a_chance_of_one_in_four(edges: int, drawn: bool):
 
 
 @pytest.mark.parametrize("changes", [{"quantiser": "fsq"}, {"codes": 64, "decay": 0.2}])
-def test_killed_and_resumed_gives_the_same_bits(
-    world: World, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_killed_and_resumed_gives_the_same_bits(world: World, changes: dict[str, Any], tmp_path: Path):
     """Weights, moments, codebook, the generator that revives codes, and which batch comes next; with a decay
     as fast as this, codes die and are revived from one step to the next."""
     config = SMALL.model_copy(update={"steps": 9, "checkpoint_every": 3, **changes})
     whole = train_tokenizer(world.pretrain, "rgb", config, tmp_path / "whole")
-
-    class Killed(Exception):
-        pass
-
-    rate = loop.warmup_cosine
-
-    def die(*args: Any) -> float:
-        if args[0] == 7:
-            raise Killed
-        return rate(*args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "warmup_cosine", die)
-        with pytest.raises(Killed):
-            train_tokenizer(world.pretrain, "rgb", config, tmp_path / "cut")
+    with killed_at(7, loop):
+        train_tokenizer(world.pretrain, "rgb", config, tmp_path / "cut")
     held = load_tensors(tmp_path / "cut" / STATE)
     assert held[1]["step"] == 6
     cut = train_tokenizer(world.pretrain, "rgb", config, tmp_path / "cut")
     assert cut["curve"] == whole["curve"]
     assert [step for step, _ in cut["curve"]] == list(range(1, 10))
-    weights = [(tmp_path / d / "model.safetensors").read_bytes() for d in ("whole", "cut")]
-    assert weights[0] == weights[1]
+    assert have_the_same_weights(tmp_path / "whole", tmp_path / "cut")
     assert not (tmp_path / "cut" / STATE).exists()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from engine.store.access import PretrainFrames
 from tests.training.conftest import TINY_PRETRAIN
+from tests.training.killing import killed_at
 from training.common.checkpoint import save_tensors
 from training.common.sharded_tensors import whole
 from training.pretrain import pretrain as loop
@@ -59,7 +60,8 @@ def work(
             save_tensors(folder / f"{name}.safetensors", found, losses)
         pretrain(config, frames, tokenizers, folder / name, World(rank, 2))
         # Killed by both workers at once, and taken up again by one (in the test) or by two.
-        pretrain_until(3, config, frames, tokenizers, folder / f"{name}-cut", World(rank, 2))
+        with killed_at(3, loop):
+            pretrain(config, frames, tokenizers, folder / f"{name}-cut", World(rank, 2))
         dist.barrier()
         if again:
             pretrain(config, frames, tokenizers, folder / f"{name}-cut", World(rank, 2))
@@ -79,31 +81,6 @@ def both(folder: Path, store: Path, tokenizers: dict[str, Path], runs: dict[str,
     errors = [p.communicate(timeout=300)[1] for p in pair]
     assert [p.returncode for p in pair] == [0, 0], errors
     return folder
-
-
-class Killed(Exception):
-    pass
-
-
-def pretrain_until(
-    step: int, config: PretrainConfig, frames: Any, tokenizers: dict[str, Path], out: Path, world: World
-) -> None:
-    """A pre-training that is killed at a step."""
-    rate = loop.warmup_cosine
-
-    def die(*args: Any) -> float:
-        if args[0] == step:
-            raise Killed
-        return rate(*args)
-
-    loop.warmup_cosine = die
-    try:
-        pretrain(config, frames, tokenizers, out, world)
-    except Killed:
-        return
-    finally:
-        loop.warmup_cosine = rate
-    raise AssertionError("it was not killed")
 
 
 if __name__ == "__main__":

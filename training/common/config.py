@@ -1,11 +1,13 @@
 """What every training loop takes, and what every stage takes of the machine."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from scenes.config import Config
+
+C = TypeVar("C", bound=Config)
 
 
 class RuntimeConfig(Config):
@@ -49,3 +51,23 @@ class LoopConfig(StageConfig):
     @property
     def steps(self) -> int:
         return -(-self.samples // self.batch)
+
+
+def gather_others(config: type[Config], table: Mapping[str, type[Config]], data: Any) -> Any:
+    """The data of a `config` with the entries that `table` has and the class has not, read as what the table
+    says, in the field `others`; for a validator of mode "before"."""
+    if not isinstance(data, dict):
+        return data
+    fields = config.model_fields
+    others = data.get("others", {}) | {k: v for k, v in data.items() if k in table and k not in fields}
+    if not others:
+        return data
+    typed = {k: table[k].model_validate(v) if k in table else v for k, v in others.items()}
+    return {k: v for k, v in data.items() if k in fields or k not in others} | {"others": typed}
+
+
+def fields_of(config: Config, others: Mapping[str, C], table: Mapping[str, type[C]], name: str) -> C:
+    """What `config` says of entry `name` of `table`: its field of that name, or the entry of `others`, or the
+    defaults."""
+    given = {**vars(config), **others}
+    return given[name] if name in given else table[name]()

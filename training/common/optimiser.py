@@ -88,6 +88,12 @@ def in_bf16(device: torch.device, bf16: bool) -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
+def machine_facts(threads: int, device: torch.device, bf16: bool) -> dict[str, Any]:
+    """What metrics say of the machine: threads, device, and the precision of products."""
+    products = "bf16" if in_bf16(device, bf16) else "fp32"
+    return {"threads": threads, "device": str(device), "precision": products}
+
+
 def precision(device: torch.device, bf16: bool) -> AbstractContextManager[object]:
     return torch.autocast(device.type, torch.bfloat16) if in_bf16(device, bf16) else nullcontext()
 

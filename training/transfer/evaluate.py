@@ -5,7 +5,7 @@
 Reads what `EvalFrames` show, learns nothing from it, and refuses a model tuned on labels of the space,
 whatever the task and the protocol were: every one leaves in its folder the spaces whose labels it has used,
 as `labelled_spaces`. `pseudo_labelled_spaces` are no bar: of those the model has seen a teacher's guesses
-(label propagation, training/transfer/propagate.py) and no label, and to judge it there is the point.
+(label propagation, training/transfer/propagate.py) and no label, and its evaluation there is the point.
 """
 
 import time
@@ -27,7 +27,7 @@ from training.common.optimiser import pick_device, precision, use_threads
 from training.transfer.build import facts_of, load_model
 from training.transfer.data import LabelledFrames
 from training.transfer.model import TaskModel
-from training.transfer.task import JudgedBatch
+from training.transfer.task import EvaluatedBatch
 
 
 class EvaluateConfig(StageConfig):
@@ -47,7 +47,7 @@ def evaluate(
     """Score the finished transfer in `model_dir` on `frames`; writes into `out`, and returns, the metrics of
     its task, and writes what the task's evaluator saves.
 
-    `upper_bound`: the model was tuned on labels of the judged space and is wanted as such.
+    `upper_bound`: the model was tuned on labels of the evaluated space and is wanted as such.
 
     Raises LeakError for a model that has seen labels of the space, or is an upper bound and not asked for as
     one; ValueError when the store's label table or image size are not those the model was tuned on."""
@@ -68,7 +68,7 @@ def evaluate(
     for batch, output in batches:
         images, labels = labelled.split(batch, model.inputs)
         spaces = tuple(frames.space_of(batch["id"]))
-        evaluator.add(JudgedBatch(batch["id"], spaces, images, labels, task.predict(output)))
+        evaluator.add(EvaluatedBatch(batch["id"], spaces, images, labels, task.predict(output)))
     seconds = time.monotonic() - started
     metrics = evaluator.metrics() | {
         "frames": len(frames),
@@ -85,7 +85,7 @@ def _check_unseen(frames: EvalFrames, model_dir: Path, upper_bound: bool) -> Non
     facts = facts_of(model_dir)
     if facts["upper_bound"] != upper_bound:
         kind = "an upper bound" if facts["upper_bound"] else "no upper bound"
-        raise LeakError(f"{model_dir} is {kind}: judge it as what it is")
+        raise LeakError(f"{model_dir} is {kind}: evaluate it as what it is")
     if not upper_bound:
         check_never_labelled(frames, facts["labelled_spaces"])
 

@@ -99,7 +99,7 @@ class TaskHead(nn.Module, ABC):
 
 
 @dataclass(frozen=True)
-class JudgedBatch:
+class EvaluatedBatch:
     """Frames with what is true of them and what was predicted."""
 
     ids: Int64[np.ndarray, " b"]
@@ -116,7 +116,7 @@ class Evaluator(ABC):
     """Metrics over a whole evaluation set, from its batches."""
 
     @abstractmethod
-    def add(self, batch: JudgedBatch) -> None:
+    def add(self, batch: EvaluatedBatch) -> None:
         """Take account of a batch. Every frame comes once, in order of `ids`."""
 
     @abstractmethod

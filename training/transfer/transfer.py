@@ -4,7 +4,7 @@
 
 The encoder comes from a pre-training (TST-MM or TST-MAE: the same module) or from random weights (scratch).
 It is tuned with a fresh head, or stays as it is under a probe (`protocol`); all come out as a folder that
-`tst evaluate` judges alike. Only `TransferFrames` are taken, which refuse the test space.
+`tst evaluate` evaluates alike. Only `TransferFrames` are taken, which refuse the test space.
 
 The paper's fine-tuning (Tab. 11) is epochs 64, layer_decay 0.75, drop_path 0.1, flip, and a crop below 1."""
 
@@ -24,7 +24,7 @@ from training.common.checkpoint import (
     save_model,
     write_json,
 )
-from training.common.optimiser import in_bf16, pick_device, use_threads
+from training.common.optimiser import machine_facts, pick_device, use_threads
 from training.models.encoder import EncoderConfig
 from training.transfer.build import build_model
 from training.transfer.config import TransferConfig
@@ -52,7 +52,7 @@ def transfer(
     `pseudo`: folder of training/transfer/propagate.py with pseudo-labels of `pseudo_frames`, which are
     `config.pseudo_share` of every batch. The folder says `labelled_spaces`, whose labels the model, or the
     teacher of its pseudo-labels, was tuned on, and `pseudo_labelled_spaces`, of which it has seen what a
-    teacher thought, and no label: it may be judged there.
+    teacher thought, and no label: it may be evaluated there.
 
     Raises ValueError when the encoder asked for is not the one that was pre-trained, or pseudo-labels are of
     other frames.
@@ -84,9 +84,7 @@ def transfer(
         **task.summary(),
         "from": "scratch" if checkpoint is None else str(checkpoint),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "threads": threads,
-        "device": str(device),
-        "precision": "bf16" if in_bf16(device, config.bf16) else "fp32",
+        **machine_facts(threads, device, config.bf16),
         "frames_digest": frames.digest(),
         "pseudo_frames": 0 if pseudo_frames is None else len(pseudo_frames),
     }

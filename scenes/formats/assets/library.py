@@ -36,15 +36,13 @@ class GivenLibrary:
         given = None if self._assets is None else self._assets.asset(item.asset_id)
         if given is not None:
             return given
-        if not self.is_unknown(item):
-            return self._base.asset(item)
-        if self._unknown == "refuse":
-            return self._base.asset(item)  # which says so
+        if self.has(item) or self._unknown == "refuse":
+            return self._base.asset(item)  # which refuses an unknown one
         return None if self._unknown == "skip" else self._boxed(item)
 
-    def is_unknown(self, item: HouseObject) -> bool:
-        """Whether neither the user's assets nor the table have an object's."""
-        return not (self._assets is not None and self._assets.has(item.asset_id)) and not self._base.has(item)
+    def has(self, item: HouseObject) -> bool:
+        """Whether the user's assets or the asset table have the object's."""
+        return (self._assets is not None and self._assets.has(item.asset_id)) or self._base.has(item)
 
     def mesh(self, asset: Asset) -> Mesh:
         """The asset's mesh: centred on its box, as large as its box, its front along +z."""

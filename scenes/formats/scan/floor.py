@@ -9,6 +9,7 @@ within a region count as inside, where only the clearance of the samplers keeps 
 """
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 import shapely
@@ -154,8 +155,8 @@ def _outlines(
     mask: np.ndarray, bare: np.ndarray, top: np.ndarray, low: np.ndarray, cell: float
 ) -> list[tuple[shapely.Polygon, float, float]]:
     """Polygon (x, z) [m], floor and ceiling [voxels] of each piece that is large enough and has a floor."""
-    pieces: np.ndarray = np.zeros(mask.shape, np.int32)
-    count = int(ndimage.label(mask, output=pieces))  # type: ignore[arg-type]
+    labelled: Any = ndimage.label(mask)
+    pieces, count = labelled
     found = []
     for piece in range(1, count + 1):
         here = pieces == piece

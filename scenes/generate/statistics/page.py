@@ -22,9 +22,9 @@ def side_by_side(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     """ProcTHOR's value and ours, of each row of `compare`; the first line counts what is out of tolerance."""
     rows = compare(ours, theirs)
     off = sum(row.near is False for row in rows)
-    judged = sum(row.near is not None for row in rows)
+    compared = sum(row.near is not None for row in rows)
     lines = [
-        f"{judged - off} of {judged} judged numbers are within their tolerance (a quantile 15 %, a presence "
+        f"{compared - off} of {compared} numbers are within their tolerance (a quantile 15 %, a presence "
         f"0.10); those that are not are marked{OFF}. {theirs['houses']} houses of ProcTHOR's, "
         f"{ours['houses']} of ours; each cell: theirs / ours.",
         "",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from scenes.house.schema import House
+from scenes.house.elements import HouseObject
 from scenes.meshes.geometry import Credit
 from scenes.meshes.libraries.library import AssetSource
 
@@ -15,8 +15,8 @@ def credits_text(credits: Iterable[Credit]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def house_credits(house: House, library: AssetSource) -> set[Credit]:
-    """Credits of every model that a house is furnished with. Raises ValueError for an unknown asset."""
-    assets = {o.asset_id: library.asset(o) for o, _ in house.all_objects()}
+def credits_of(objects: Iterable[HouseObject], library: AssetSource) -> set[Credit]:
+    """Credits of the models of all objects. Raises ValueError for an unknown asset."""
+    assets = {o.asset_id: library.asset(o) for o in objects}
     found = {library.credit(asset) for asset in assets.values() if asset is not None}
     return {c for c in found if c is not None}

@@ -58,6 +58,10 @@ class Choice:
 class AssetSource(Protocol):
     """Gives objects of houses their assets and meshes."""
 
+    def has(self, item: HouseObject) -> bool:
+        """Whether the object's asset is known."""
+        ...
+
     def asset(self, item: HouseObject) -> Asset | None:
         """The asset of an object, None for one to be left out. Raises ValueError for an unknown one."""
         ...

@@ -53,7 +53,7 @@ class Claim:
         if verdict == "claim":
             return f"{self.a} is {word} than {self.b}."
         return (
-            f"{self.a} is {word} than {self.b} in the {self.summary.houses} judged houses; they are too "
+            f"{self.a} is {word} than {self.b} in the {self.summary.houses} evaluated houses; they are too "
             "few, or too different, to claim it of others."
         )
 

@@ -128,9 +128,9 @@ def _heatmap(table: Table) -> bytes:
                 if metric == home:
                     box = Rectangle((c - 0.47, r - 0.46), 0.94, 0.92, fill=False, ec="#D55E00", lw=2.6)
                     axis.add_patch(box)
-        axis.set_xticks(range(wide), [_judged(m) for m in names], rotation=30, ha="right", fontsize=9)
+        axis.set_xticks(range(wide), [_evaluated(m) for m in names], rotation=30, ha="right", fontsize=9)
         axis.set_yticks(range(len(points)), [number(v) for v in table.levels(points)], fontsize=9)
-        axis.set_xlabel("judged in")
+        axis.set_xlabel("evaluated in")
         axis.set_ylabel(table.x_words)
         axis.set_title(f"{series.label}: {label(names[0], where=False)}", fontsize=10)
     figure.tight_layout()
@@ -145,5 +145,5 @@ def _whisker(axis: Axes, x: float, summary: Summary, factor: float, color: str) 
         axis.plot([x - 0.1, x + 0.1], [high, high], color=color, lw=1.6)
 
 
-def _judged(metric: str) -> str:
+def _evaluated(metric: str) -> str:
     return metric.rpartition("/")[0] or metric

@@ -19,26 +19,27 @@ def predictions(out: Path, data: Table) -> str:
         rows = {p: row for p in data.points if (row := data.row(p, repeat)) is not None}
         found: dict[str, dict[str, np.ndarray]] = {}
         classes: list[str] = []
-        judged = next((n for row in rows.values() for n in row["evaluations"] if n == place), None)
-        judged = judged or next((n for row in rows.values() for n in row["evaluations"]), None)
+        evaluated = next((n for row in rows.values() for n in row["evaluations"] if n == place), None)
+        evaluated = evaluated or next((n for row in rows.values() for n in row["evaluations"]), None)
         with_pictures = {
             p: path
             for p, row in rows.items()
-            if (folder := row["evaluations"].get(judged)) is not None
+            if (folder := row["evaluations"].get(evaluated)) is not None
             and (path := out / folder / "predictions.npz").exists()
         }
         for point in _some(data, list(with_pictures)):
             found[point.label] = figures.read_npz(with_pictures[point])
-            classes = rows[point]["metrics"].get(f"{judged}/classes", classes)
+            classes = rows[point]["metrics"].get(f"{evaluated}/classes", classes)
         if not found:
             continue
         first = next(iter(found.values()))
         # Points that were evaluated on other frames are left out.
         same = {n: f["prediction"] for n, f in found.items() if np.array_equal(f["rgb"], first["rgb"])}
         picture = figures.predictions(first["rgb"], first["truth"], same)
+        where = html.escape(str(evaluated))
         return (
             heading("Predictions beside truth")
-            + f'<p class="note">Judged set {html.escape(str(judged))}, repeat {repeat}. {_key(classes)}</p>'
+            + f'<p class="note">Evaluated in {where}, repeat {repeat}. {_key(classes)}</p>'
             + image(picture, alt="predictions beside truth")
         )
     return ""

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from training.common.checkpoint import save_arrays, write_json
-from training.transfer.task import Evaluator, JudgedBatch
+from training.transfer.task import EvaluatedBatch, Evaluator
 from training.transfer.tasks.segmentation.labels import CLASS_MAP
 from training.transfer.tasks.segmentation.metrics import VOID, Confusion
 
@@ -28,7 +28,7 @@ class SegmentationEvaluator(Evaluator):
         self.of_space: dict[str, Confusion] = {}
         self._pictures: list[tuple[UInt8[np.ndarray, "h w *c"], ...]] = []
 
-    def add(self, batch: JudgedBatch) -> None:
+    def add(self, batch: EvaluatedBatch) -> None:
         truth, prediction = batch.labels[CLASS_MAP], batch.prediction
         spaces = np.array(batch.spaces)
         for space in np.unique(spaces).tolist():

@@ -1,4 +1,4 @@
-"""Semantic segmentation: a class for every pixel (MultiMAE and 4M judge by it, arXiv:2204.01678, 2312.06647).
+"""Semantic segmentation: a class for every pixel (a task of MultiMAE and 4M, arXiv:2204.01678, 2312.06647).
 
 Fine-tuned with a ConvNeXt head, or probed by a linear layer or by the nearest neighbours of each patch."""
 

@@ -1,0 +1,41 @@
+"""Cameras are held sideways: what a file says of how to turn its image, and a frame turned as a whole."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.importers.capture import CapturedFrame
+
+_ORIENTATION = 0x0112  # the tag of EXIF
+_QUARTERS = {1: 0, 8: 1, 3: 2, 6: 3}  # its values without mirroring, as quarter turns to the left
+_CAMERA = np.array([[0.0, -1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+"""The axes of a camera whose image is a quarter turn to the left of the image before, in those of before."""
+
+
+def quarters_of(path: Path) -> int:
+    """Quarter turns to the left that an image's EXIF asks for. Raises ValueError for a mirrored image."""
+    with Image.open(path) as image:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    if orientation not in _QUARTERS:
+        raise ValueError(
+            f"{path} has EXIF orientation {orientation}, a mirror image, which no pose can be of: store the "
+            "pixels as they are to be seen and remove the tag"
+        )
+    return _QUARTERS[orientation]
+
+
+def turned(frame: CapturedFrame, quarters: int) -> CapturedFrame:
+    """A frame turned to the left by quarter turns: colours, depth, pose and intrinsics together."""
+    if quarters == 0:
+        return frame
+    depth, pose, lens = frame.depth, frame.pose, frame.intrinsics
+    if depth is not None:
+        depth = np.ascontiguousarray(np.rot90(depth))
+    if pose is not None:
+        pose = pose @ _CAMERA
+    if lens is not None:
+        fx, fy, cx, cy = lens
+        lens = np.array([fy, fx, cy, frame.rgb.shape[1] - cx], np.float32)
+    rgb = np.ascontiguousarray(np.rot90(frame.rgb))
+    return turned(CapturedFrame(rgb, depth, pose, lens), quarters - 1)
