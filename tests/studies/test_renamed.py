@@ -27,7 +27,7 @@ OLD: dict[str, Any] = {
         "own": {"axes": {"frames": {"set": ["learn.first.frames", "judge.same"], "to": [16, 32]}}},
         "other": {"axes": {"how": {"a": {"evaluate": {"pictures": 2}}, "b": {"judge": {"test": None}}}}},
     },
-    "presets": {"smoke": {"base": {"judge": {"test": 4}, "evaluate": {"threads": 2}}}},
+    "presets": {"smoke": {"base": {"judge": {"test": 4}, "evaluate": {"bf16": False}}}},
 }
 NEW: dict[str, Any] = {
     "base": {
@@ -42,7 +42,7 @@ NEW: dict[str, Any] = {
         "own": {"axes": {"frames": {"set": ["phases.first.frames", "evaluate.same"], "to": [16, 32]}}},
         "other": {"axes": {"how": {"a": {"scoring": {"pictures": 2}}, "b": {"evaluate": {"test": None}}}}},
     },
-    "presets": {"smoke": {"base": {"evaluate": {"test": 4}, "scoring": {"runtime": {"threads": 2}}}}},
+    "presets": {"smoke": {"base": {"evaluate": {"test": 4}, "scoring": {"bf16": False}}}},
 }
 
 
