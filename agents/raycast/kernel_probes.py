@@ -23,6 +23,7 @@ from agents.raycast.kernel_types import DISTANCE_MAX, OPTIONS, RAY_MAX, DeviceSp
 
 wp.set_module_options(OPTIONS)
 
+SCOUT = wp.constant(4)  # of so many directions of a probe, one asks all lights
 LUMINANCE = wp.constant(wp.vec3(0.2126, 0.7152, 0.0722))  # of linear sRGB
 
 
@@ -74,30 +75,38 @@ def add_lights(
     normal: wp.array2d(dtype=wp.vec3),
     room: wp.array2d(dtype=wp.int32),
     valid: wp.array(dtype=wp.int32),  # [probe]
+    scouts: int,  # 1: every SCOUT-th direction, by all lights; 0: the others
     emitted: wp.array2d(dtype=wp.vec3),
-    brightest: wp.array2d(dtype=float),  # [room, light]
+    brightest: wp.array2d(dtype=float),  # [room, light]; the last row is of the outside
 ):
-    """Add all lights to the radiance that probes see.
+    """Add all lights to the radiance that probes see, in two launches: `scouts`, then the others.
 
-    `brightest` becomes the largest luminance of each light on the surfaces of a room that valid probes see.
+    `brightest` becomes the largest luminance of each light on the surfaces of a room that valid probes see. A
+    lamp that lights none of a room's scouts lights nothing there: most lamps are in other rooms, and their
+    shadow rays would be most of all. The sun, whose patches are small, is asked everywhere.
     """
     probe, ray = wp.tid()
+    if (ray % SCOUT == 0) != (scouts == 1):
+        return
     color = albedo[probe, ray]
     if wp.max(color) > 0.0:
         at = position[probe, ray]
         n = normal[probe, ray]
+        row = room[probe, ray]
+        if row < 0:
+            row = brightest.shape[0] - 1
         for k in range(space.lights.shape[0]):
             to = -space.lights[k].direction
             if space.lights[k].kind != 2:
                 to = wp.normalize(space.lights[k].position - at)
             cos = wp.dot(n, to)
-            if cos > 0.0:
+            if cos > 0.0 and (scouts == 1 or space.lights[k].kind == 2 or brightest[row, k] > 0.0):
                 light = cos * unshadowed_irradiance(space.lights[k], at)
                 if wp.max(light) > 1.0e-3:
                     light = wp.cw_mul(light, light_visibility(space, space.lights[k], at, 1))
                     emitted[probe, ray] = emitted[probe, ray] + wp.cw_mul(color, light)
-                    if valid[probe] == 1 and room[probe, ray] >= 0:
-                        wp.atomic_max(brightest, room[probe, ray], k, wp.dot(LUMINANCE, light))
+                    if valid[probe] == 1:
+                        wp.atomic_max(brightest, row, k, wp.dot(LUMINANCE, light))
 
 
 @wp.kernel

@@ -5,12 +5,16 @@ probe casts a fixed fan of rays. Light bounces a few times between the surfaces 
 and the irradiance is kept on the six faces of an ambient cube (McTaggart, 2004). A grid belongs to one room,
 so that no light leaks through a wall. The same rays tell which lamps reach a room, which bounds the shadow
 rays of a pixel, and how bright the room is, which sets the exposure.
+
+The work is bounded by volume: a space with more than MAX_PROBES probes at PROBE_SPACING gets them farther
+apart along x and z, one with more than MAX_DISTANCE_CELLS cells gets larger ones.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import shapely
 import warp as wp
 from jaxtyping import Float
 from scipy.spatial import KDTree
@@ -23,7 +27,11 @@ from agents.raycast.room_map import CELL, RoomMap
 from scenes.meshes.geometry import FloorRegion
 
 PROBE_SPACING = 0.9
-"""Largest distance between neighbouring probes along x and z [m]."""
+"""Largest distance between neighbouring probes along x and z [m]; more where a space has many probes."""
+MAX_PROBES = 800
+"""Probes of a space, unless even SPARSEST leaves more."""
+SPARSEST = 3.0
+"""Largest distance between neighbouring probes, whatever the size of the space [m]."""
 PROBE_MARGIN = 0.3
 """Distance of the outermost probes from the walls, floor and ceiling [m]."""
 PROBE_LAYERS = 3
@@ -36,12 +44,14 @@ MIN_LIGHT_FRACTION = 0.04
 """A room leaves out a light whose largest luminance there is below this fraction of the strongest light's."""
 DISTANCE_CELL = 0.12
 """Cell of the distance field [m]; larger where a space would need more than MAX_DISTANCE_CELLS."""
-MAX_DISTANCE_CELLS = 2_000_000
+MAX_DISTANCE_CELLS = 150_000
 ADAPTATION = 0.6
 """Exponent of the room's brightness in its exposure; the rest is the house's: at 0 a dim room stays dim."""
 MAX_GAIN = 40.0
 """Largest gain of exposure, so that a house at night without a lamp stays dark."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+_Grid = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int, int]]
 
 
 @dataclass
@@ -80,7 +90,7 @@ def bake(scene: DeviceScene) -> LightProbes:
         rooms.lights = wp.array(table, dtype=wp.int32, device=device)
         return LightProbes(rooms, None, np.ones(1), np.zeros(0))
     room_map = RoomMap(floor)
-    grids = [_grid(region) for region in floor]
+    grids = _grids(floor)
     probes = np.concatenate([g[0] for g in grids])
     room_of = np.concatenate([np.full(len(g[0]), i) for i, g in enumerate(grids)])
     _write_grids(rooms, grids, device)
@@ -102,9 +112,9 @@ def bake(scene: DeviceScene) -> LightProbes:
         [*seen, back_facing],
         device=device,
     )
-    # A probe of an L-shaped room's box may lie in another room; one that sees mostly back faces is inside
-    # an object. Such a probe takes the values of the closest valid one of its room.
-    valid = (room_map.at(probes) == room_of) & (back_facing.numpy().mean(1) < 0.5)
+    valid = _indoors(floor, grids) & (back_facing.numpy().mean(1) < 0.5)
+    # A probe that is not in its room, or sees mostly back faces and so is inside an object, takes the values
+    # of the closest valid one of its room.
     substitute = _nearest_valid(probes, room_of, valid)
     _add_lights(scene, table, seen, valid)
     rooms.lights = wp.array(table, dtype=wp.int32, device=device)
@@ -125,13 +135,15 @@ def _add_lights(scene: DeviceScene, table: np.ndarray, seen: list[wp.array], val
     """Light the surfaces that probes see by each lamp; fill each room's row of `table` with its lights."""
     emitted, albedo, position, normal, where = seen
     lights = len(scene.geometry.lights)
-    brightest = wp.zeros((len(table) - 1, lights), dtype=float, device=scene.device)
+    brightest = wp.zeros((len(table), lights), dtype=float, device=scene.device)
     counted = wp.array(valid.astype(np.int32), dtype=wp.int32, device=scene.device)
     if lights:
         inputs = [scene.space, albedo, position, normal, where, counted]
-        wp.launch(kp.add_lights, where.shape, inputs, [emitted, brightest], device=scene.device)
+        for scouts in (1, 0):
+            outputs = [emitted, brightest]
+            wp.launch(kp.add_lights, where.shape, [*inputs, scouts], outputs, device=scene.device)
     lamp = np.array([bool(light.thing) for light in scene.geometry.lights], bool)
-    for room, light in enumerate(brightest.numpy().astype(np.float64)):
+    for room, light in enumerate(brightest.numpy()[:-1].astype(np.float64)):
         order = [k for k in np.argsort(-light, kind="stable") if light[k] > MIN_LIGHT_FRACTION * light.max()]
         # Floor and desk lamps are ranked apart: they are bright close by, and a few of them would displace
         # the room's own light.
@@ -164,14 +176,24 @@ def _exposure(brightness: np.ndarray) -> np.ndarray:
     return np.minimum(EXPOSURE_KEY / level, MAX_GAIN)
 
 
-def _grid(region: FloorRegion) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int, int]]:
+def _grids(floor: tuple[FloorRegion, ...]) -> list[_Grid]:
+    """A grid a room, at PROBE_SPACING or in steps of 5 % farther apart, up to MAX_PROBES or SPARSEST."""
+    spacing = PROBE_SPACING
+    while True:
+        grids = [_grid(region, spacing) for region in floor]
+        if spacing >= SPARSEST or sum(len(grid[0]) for grid in grids) <= MAX_PROBES:
+            return grids
+        spacing = min(1.05 * spacing, SPARSEST)
+
+
+def _grid(region: FloorRegion, spacing: float) -> _Grid:
     """Probes [n, 3] of a room in the order z, y, x; origin [3], step [3] and counts along x, y, z."""
     low = np.array([region.polygon[:, 0].min(), region.floor_y, region.polygon[:, 1].min()])
     high = np.array([region.polygon[:, 0].max(), region.ceiling_y, region.polygon[:, 1].max()])
     inset = np.minimum(PROBE_MARGIN, (high - low) / 4)
     low, high = low + inset, high - inset
     extent = high - low
-    nx, _, nz = (int(np.ceil(e / PROBE_SPACING)) + 1 for e in extent)
+    nx, _, nz = (int(np.ceil(e / spacing)) + 1 for e in extent)
     counts = (nx, PROBE_LAYERS, nz)
     step = extent / (np.array(counts) - 1)
     z, y, x = np.meshgrid(*(np.arange(counts[a]) for a in (2, 1, 0)), indexing="ij")
@@ -202,6 +224,15 @@ def _write_grids(rooms: Any, grids: list, device: str) -> None:
     rooms.ambient = wp.zeros((max(int(firsts[-1]), 1), 6), dtype=wp.vec3, device=device)
     rooms.map = wp.full((1, 1), -1, dtype=wp.int32, device=device)
     rooms.map_cell = CELL
+
+
+def _indoors(floor: tuple[FloorRegion, ...], grids: list[_Grid]) -> np.ndarray:
+    """Whether each probe is above its room's polygon: one of an L-shaped room's box may be outdoors."""
+    inside = [
+        shapely.contains_xy(shapely.Polygon(region.polygon), probes[:, [0, 2]])
+        for region, (probes, *_) in zip(floor, grids, strict=True)
+    ]
+    return np.concatenate(inside)
 
 
 def _nearest_valid(probes: np.ndarray, room_of: np.ndarray, valid: np.ndarray) -> np.ndarray:

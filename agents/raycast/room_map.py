@@ -26,13 +26,15 @@ class RoomMap:
         x, z = x + self.origin[0], z + self.origin[1]
         cells = np.full((rows, columns), -1, np.int32)
         for i, region in enumerate(floor):
-            cells[shapely.contains_xy(shapely.Polygon(region.polygon), x, z)] = i
-        distance = np.asarray(ndimage.distance_transform_edt(cells < 0))
-        row, column = np.asarray(
-            ndimage.distance_transform_edt(cells < 0, return_distances=False, return_indices=True)
-        )
+            low = np.floor((region.polygon.min(0) - self.origin) / CELL).astype(int)
+            high = np.ceil((region.polygon.max(0) - self.origin) / CELL).astype(int)
+            box = slice(low[1], high[1]), slice(low[0], high[0])
+            cells[box][shapely.contains_xy(shapely.Polygon(region.polygon), x[box], z[box])] = i
+        distance, nearest = np.empty(cells.shape), np.empty((2, *cells.shape), np.int32)
+        ndimage.distance_transform_edt(cells < 0, return_indices=True, distances=distance, indices=nearest)
         near = distance * CELL <= REACH
-        cells[near] = cells[row, column][near]
+        row, column = nearest[:, near]
+        cells[near] = cells[row, column]
         self.cells: Int32[np.ndarray, "z x"] = cells
 
     def at(self, points: Float[np.ndarray, "n 3"]) -> Int32[np.ndarray, "n"]:

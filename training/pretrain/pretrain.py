@@ -171,14 +171,14 @@ def _train(
             set_rate(optimiser, rate)
             optimiser.zero_grad()
             losses = backward(run, ready, device, config.bf16, world.size)
-            norm = whole(clip(parameters, config.clip))
-            check_finite(losses["total"], norm.item(), step, f"pretrain {config.objective}")
+            norm = whole(clip(parameters, config.clip)).item()
+            check_finite(losses["total"], norm, step, f"pretrain {config.objective}")
             optimiser.step()
             objective.after_step(step + 1, config.steps)
             writer.check()
             progress.add(losses)
             if tensorboard is not None:
-                tensorboard.add(progress.done, losses, rate, norm.item(), progress.data_wait_seconds)
+                tensorboard.add(progress.done, losses, rate, norm, progress.data_wait_seconds)
             world.report(progress.done, losses["total"])
             if progress.checkpoint_due(config.checkpoint_every):
                 shared_out = config.parallel == "fsdp" and world.size > 1
@@ -211,4 +211,6 @@ def backward(run: nn.Module, step: Step, device: torch.device, bf16: bool, size:
             (found["total"] * (weight * size)).backward()  # workers' gradients are averaged
         for name, loss in found.items():
             losses[name] = losses.get(name, 0.0) + loss.detach() * weight
-    return {k: v.item() for k, v in summed(losses, device, size).items()}
+    found = summed(losses, device, size)
+    # Read together: on a GPU each read waits for all that is before it.
+    return dict(zip(found, torch.stack(list(found.values())).cpu().tolist(), strict=True))

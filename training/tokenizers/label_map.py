@@ -33,8 +33,8 @@ class LabelMap(nn.Module):
             raise ValueError(f"class {labels.max()} in {self.modality}: this tokenizer knows {self.codes}")
         cells = labels.unfold(1, self.patch, self.patch).unfold(2, self.patch, self.patch).flatten(3)
         # mode() says nothing of ties; counting class by class does, and takes no memory to speak of.
-        best = torch.zeros(cells.shape[:3], dtype=torch.long)
-        most = torch.zeros(cells.shape[:3], dtype=torch.long)
+        best = torch.zeros_like(cells[..., 0])
+        most = torch.zeros_like(best)
         for label in labels.unique().tolist():
             count = (cells == label).sum(-1)
             best, most = torch.where(count > most, label, best), torch.maximum(count, most)
