@@ -13,7 +13,7 @@ import shapely
 from jaxtyping import Float, Float64, Int, Int64, Real
 
 from scenes.meshes.geometry import Material, Mesh
-from scenes.meshes.meshing import assemble, face_normals
+from scenes.meshes.meshing import TriangleSoup, assemble_all, cross, face_normals
 
 Point = Sequence[float]
 
@@ -56,10 +56,12 @@ class MeshBuilder:
         A texture's u, the way of a wood's grain, runs along the longer edges of each side.
         """
         bottom, top = np.minimum(low, high), np.maximum(low, high)
-        corner = np.array([[(i >> 2) & 1, (i >> 1) & 1, i & 1] for i in range(8)])
-        quads = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-        points, faces = bottom + corner * (top - bottom), _triangles(quads)
-        self.part(points, faces, finish, _lay_flat(points, faces, top - bottom) / finish.tile_m)
+        extent = top - bottom
+        points = bottom + _BOX_CORNERS * extent
+        longer = extent[_ACROSS[:, 1]] > extent[_ACROSS[:, 0]]
+        across = np.where(longer[:, None], _ACROSS[:, ::-1], _ACROSS)[_BOX_AXES]
+        uvs = np.take_along_axis(points[_BOX_FACES], across[:, None, :], axis=2) / finish.tile_m
+        self.part(points, _BOX_FACES, finish, uvs)
 
     def cushion(self, low: Point, high: Point, radius: float, finish: Finish, steps: int = 3) -> None:
         """A block with rounded edges and corners."""
@@ -158,9 +160,9 @@ class MeshBuilder:
         axis = b - a
         length = float(np.linalg.norm(axis))
         up = axis / length
-        side = np.cross(up, [0, 0, 1] if abs(up[2]) < 0.9 else [1, 0, 0])
+        side = cross(up, np.array([0, 0, 1] if abs(up[2]) < 0.9 else [1, 0, 0]))
         side /= np.linalg.norm(side)
-        other = np.cross(side, up)
+        other = cross(side, up)
         tip = radius if tip is None else tip
         angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
         ring = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
@@ -258,17 +260,21 @@ class MeshBuilder:
 
     def mesh(self, key: str) -> Mesh:
         """All parts as one mesh. Parts are not smoothed into each other."""
+        return assemble_all([self.soup(key)])[0]
+
+    def soup(self, key: str) -> TriangleSoup:
+        """All parts as what `assemble_all` makes a mesh of."""
         assert self._parts, f"nothing was built for {key}"
-        offsets = np.cumsum([0] + [len(p) for p, *_ in self._parts])
+        points, faces = self.triangles()
         count = [len(f) for _, f, _, _ in self._parts]
-        return assemble(
+        return TriangleSoup(
             key,
-            np.concatenate([p for p, *_ in self._parts]),
-            np.concatenate([f + o for (_, f, _, _), o in zip(self._parts, offsets, strict=False)]),
+            points,
+            faces,
             np.concatenate([uv for _, _, uv, _ in self._parts]),
             np.repeat([m for *_, m in self._parts], count),
             tuple(self._materials.values()),
-            groups=np.repeat(np.arange(len(count)), count),
+            np.repeat(np.arange(len(count)), count),
         )
 
 
@@ -306,14 +312,13 @@ def _triangles(quads: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
-def _lay_flat(points: np.ndarray, faces: np.ndarray, extent: np.ndarray | None = None) -> np.ndarray:
-    """Corner coordinates in metres, seen along the axis that each face looks along most.
+_ACROSS = np.array([[2, 1], [0, 2], [0, 1]])  # the axes that are seen along x, y, z
+_BOX_CORNERS = np.array([[(i >> 2) & 1, (i >> 1) & 1, i & 1] for i in range(8)])
+_BOX_FACES = _triangles(((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)))
+_BOX_AXES = np.tile([0, 0, 1, 1, 2, 2], 2)  # that the faces look along
 
-    With an `extent` along x, y, z the longer of the two axes that are seen comes first.
-    """
-    axis = np.abs(face_normals(points, faces)).argmax(1)
-    seen = np.array([[2, 1], [0, 2], [0, 1]])
-    if extent is not None:
-        seen = np.where((extent[seen[:, 1]] > extent[seen[:, 0]])[:, None], seen[:, ::-1], seen)
-    across = seen[axis]
-    return np.take_along_axis(points[faces], across[:, None, :].repeat(3, 1), axis=2)
+
+def _lay_flat(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Corner coordinates in metres, seen along the axis that each face looks along most."""
+    across = _ACROSS[np.abs(face_normals(points, faces)).argmax(1)]
+    return np.take_along_axis(points[faces], across[:, None, :], axis=2)
