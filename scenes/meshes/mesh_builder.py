@@ -10,12 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from jaxtyping import Float, Float64, Int, Int64, Real
+from jaxtyping import Float, Float64, Int, Real
 
+from scenes.meshes.faces import ACROSS, as_triangles, grid_faces, lay_flat, triangulate
 from scenes.meshes.geometry import Material, Mesh
-from scenes.meshes.meshing import TriangleSoup, assemble_all, cross, face_normals
+from scenes.meshes.meshing import TriangleSoup, assemble_all, cross
 
 Point = Sequence[float]
+
+_BOX_CORNERS = np.array([[(i >> 2) & 1, (i >> 1) & 1, i & 1] for i in range(8)])
+_BOX_FACES = as_triangles(
+    ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+)
+_BOX_AXES = np.tile([0, 0, 1, 1, 2, 2], 2)  # that the faces look along
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +52,7 @@ class MeshBuilder:
         points = np.asarray(points, np.float64)
         faces = np.asarray(faces, np.int64).reshape(-1, 3)
         if uvs is None:
-            uvs = _lay_flat(points, faces) / finish.tile_m
+            uvs = lay_flat(points, faces) / finish.tile_m
         self._materials.setdefault(id(finish.material), finish.material)
         slot = list(self._materials).index(id(finish.material))
         self._parts.append((points, faces, np.asarray(uvs, np.float64), slot))
@@ -58,8 +65,8 @@ class MeshBuilder:
         bottom, top = np.minimum(low, high), np.maximum(low, high)
         extent = top - bottom
         points = bottom + _BOX_CORNERS * extent
-        longer = extent[_ACROSS[:, 1]] > extent[_ACROSS[:, 0]]
-        across = np.where(longer[:, None], _ACROSS[:, ::-1], _ACROSS)[_BOX_AXES]
+        longer = extent[ACROSS[:, 1]] > extent[ACROSS[:, 0]]
+        across = np.where(longer[:, None], ACROSS[:, ::-1], ACROSS)[_BOX_AXES]
         uvs = np.take_along_axis(points[_BOX_FACES], across[:, None, :], axis=2) / finish.tile_m
         self.part(points, _BOX_FACES, finish, uvs)
 
@@ -85,9 +92,9 @@ class MeshBuilder:
         sign = np.stack(np.broadcast_arrays(east[None], north[:, None], south[None]), -1)
         points = ((bottom + top) / 2 + ball * radius + sign * (half - radius)).reshape(-1, 3)
         rows, columns = len(down), len(around)
-        faces = [_grid(rows, columns, closed=True)]
+        faces = [grid_faces(rows, columns, closed=True)]
         ends = [steps, 2 * steps + 1, 3 * steps + 2, 4 * steps + 3]  # one corner of the flat top per quadrant
-        faces.append(_triangles([ends[::-1], [(rows - 1) * columns + e for e in ends]]))
+        faces.append(as_triangles([ends[::-1], [(rows - 1) * columns + e for e in ends]]))
         self.part(points, np.concatenate(faces), finish)
 
     def turned(
@@ -110,7 +117,7 @@ class MeshBuilder:
             ],
             -1,
         ).reshape(-1, 3)
-        faces = _grid(len(line), sides, closed=True)[:, ::-1]
+        faces = grid_faces(len(line), sides, closed=True)[:, ::-1]
         row, column = np.divmod(np.arange(len(points)), sides)
         climb = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
         girth = 2 * np.pi * float(line[:, 0].max())
@@ -127,10 +134,10 @@ class MeshBuilder:
         """
         rows, n = rings.shape[:2]
         points = rings.reshape(-1, 3)
-        faces = [_grid(rows, n, closed=True)]
+        faces = [grid_faces(rows, n, closed=True)]
         if closed:
             last, step = (rows - 1) * n + np.arange(n), (np.arange(n) + 1) % n
-            faces.append(_triangles(np.stack([last, (rows - 1) * n + step, step, np.arange(n)], -1)))
+            faces.append(as_triangles(np.stack([last, (rows - 1) * n + step, step, np.arange(n)], -1)))
         else:
             points = np.concatenate([points, rings[[0, -1]].mean(1)])
             i, j = np.arange(n), (np.arange(n) + 1) % n
@@ -172,7 +179,7 @@ class MeshBuilder:
             np.column_stack([n, (n + 1) % sides, np.full(sides, 2 * sides)]),
             np.column_stack([sides + (n + 1) % sides, sides + n, np.full(sides, 2 * sides + 1)]),
         ]
-        self.part(points, np.concatenate([_grid(2, sides, closed=True)[:, ::-1], *caps]), finish)
+        self.part(points, np.concatenate([grid_faces(2, sides, closed=True)[:, ::-1], *caps]), finish)
 
     def tube(self, path: Sequence[Point], radius: float, finish: Finish, sides: int = 10) -> None:
         """Round bars from point to point, with balls at the bends."""
@@ -186,7 +193,7 @@ class MeshBuilder:
 
         With `whole` the texture is shown once, as on a picture or a screen.
         """
-        faces = _triangles([(0, 1, 2, 3)])
+        faces = as_triangles([(0, 1, 2, 3)])
         uv = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64)[faces] if whole else None
         self.part(np.asarray(corners, np.float64), faces, finish, uv)
 
@@ -203,7 +210,7 @@ class MeshBuilder:
             n = len(line)
             wall = np.concatenate([np.insert(line, 1, low, axis=1), np.insert(line, 1, high, axis=1)])
             quads = [(i, i + n, (i + 1) % n + n, (i + 1) % n) for i in range(n)]
-            self.part(wall, _triangles(quads), finish)
+            self.part(wall, as_triangles(quads), finish)
 
     def join(self, other: "MeshBuilder") -> None:
         """Adds the parts of another builder as they are."""
@@ -286,39 +293,3 @@ def rotation_matrix(axis: str, degrees: float) -> Float64[np.ndarray, "3 3"]:
     matrix = np.eye(3)
     matrix[j, j], matrix[j, k], matrix[k, j], matrix[k, k] = c, -s, s, c
     return matrix
-
-
-def triangulate(outline: shapely.Polygon) -> tuple[Float64[np.ndarray, "v 2"], Int64[np.ndarray, "f 3"]]:
-    """Points and counter-clockwise triangles that fill a polygon, holes and concave corners
-    included."""
-    triangles = shapely.constrained_delaunay_triangles(outline).geoms
-    corners = np.array([shapely.get_coordinates(t)[:3] for t in triangles])
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    ccw = a[:, 0] * b[:, 1] > a[:, 1] * b[:, 0]
-    corners[~ccw] = corners[~ccw][:, ::-1]
-    return corners.reshape(-1, 2), np.arange(3 * len(corners)).reshape(-1, 3)
-
-
-def _grid(rows: int, columns: int, closed: bool) -> np.ndarray:
-    """Triangles of a grid of points, row by row; closed: the last column meets the first."""
-    r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
-    a, b = r * columns + c, r * columns + (c + 1) % columns
-    quads = np.stack([a, b, b + columns, a + columns], -1).reshape(-1, 4)
-    return _triangles(quads)
-
-
-def _triangles(quads: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-    quads = np.asarray(quads)
-    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-
-
-_ACROSS = np.array([[2, 1], [0, 2], [0, 1]])  # the axes that are seen along x, y, z
-_BOX_CORNERS = np.array([[(i >> 2) & 1, (i >> 1) & 1, i & 1] for i in range(8)])
-_BOX_FACES = _triangles(((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)))
-_BOX_AXES = np.tile([0, 0, 1, 1, 2, 2], 2)  # that the faces look along
-
-
-def _lay_flat(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Corner coordinates in metres, seen along the axis that each face looks along most."""
-    across = _ACROSS[np.abs(face_normals(points, faces)).argmax(1)]
-    return np.take_along_axis(points[faces], across[:, None, :], axis=2)

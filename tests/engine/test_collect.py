@@ -14,8 +14,9 @@ from engine import cluster
 from engine.collect import actors
 from engine.collect.collect import CollectConfig, collect
 from engine.collect.part_maker import PartMaker
-from engine.store.access import EvalFrames, PretrainFrames, check_held_out
+from engine.store.access import EvalFrames, PretrainFrames
 from engine.store.errors import CollectError
+from engine.store.held_out import check_held_out
 from engine.store.show import contact_sheet
 from engine.store.store import Store
 from scenes.generate.generate import generate_house

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import shapely
 
+from scenes.meshes.faces import triangulate
 from scenes.meshes.geometry import Material, Mesh
-from scenes.meshes.mesh_builder import Finish, MeshBuilder, rotation_matrix, triangulate
+from scenes.meshes.mesh_builder import Finish, MeshBuilder, rotation_matrix
 from scenes.meshes.meshing import assemble, assemble_all
 
 PLAIN = Finish(Material("plain"))

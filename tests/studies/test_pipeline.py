@@ -9,16 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.store.access import (
-    EvalFrames,
-    Frames,
-    PretrainFrames,
-    TransferFrames,
-    UpperBoundFrames,
-    check_held_out,
-    check_never_labelled,
-)
+from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames, UpperBoundFrames
 from engine.store.errors import LeakError
+from engine.store.held_out import check_held_out, check_never_labelled
 from engine.store.store import Store
 from scenes.generate.generate import generate_house
 from studies.commands import DEMO

@@ -15,8 +15,9 @@ from jaxtyping import Float64
 from scenes.house.elements import Opening, Room, Wall
 from scenes.house.schema import House
 from scenes.meshes.building.assembly import Assembly
+from scenes.meshes.faces import triangulate
 from scenes.meshes.looks import finish, house_finish
-from scenes.meshes.mesh_builder import Finish, MeshBuilder, triangulate
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
 from scenes.meshes.meshing import cross
 
 INNER_M = 0.015  # a room's wall stands this far inside the plane

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.store.access import EvalFrames, Frames, PretrainFrames, UpperBoundFrames, check_held_out
+from engine.store.access import EvalFrames, Frames, PretrainFrames, UpperBoundFrames
+from engine.store.held_out import check_held_out
 from engine.store.store import Store
 from studies.run.stage import Stage, changed
 from studies.run.stages.store import StoreStage
