@@ -36,8 +36,8 @@ from engine.store.store import Store
 from engine.store.writing.staging import clean_staging
 from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceOptions
 from scenes.formats.spaces import credits, each_space, identify, told_of
+from scenes.house.files.references import absolute
 from scenes.house.labels import label_table
-from scenes.house.references import absolute
 from scenes.machine import available_cores
 from scenes.meshes.libraries.credits import CREDITS
 from scenes.meshes.libraries.library import default_library
