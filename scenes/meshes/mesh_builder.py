@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from jaxtyping import Float, Float64, Int, Real
+from jaxtyping import Float, Float64, Int, Int64, Real
 
 from scenes.meshes.faces import ACROSS, as_triangles, grid_faces, lay_flat, triangulate
 from scenes.meshes.geometry import Material, Mesh
@@ -259,8 +259,8 @@ class MeshBuilder:
             for p, f, uv, m in self._parts
         ]
 
-    def triangles(self) -> tuple[np.ndarray, np.ndarray]:
-        """All points [v, 3] and faces [f, 3]."""
+    def triangles(self) -> tuple[Float64[np.ndarray, "v 3"], Int64[np.ndarray, "f 3"]]:
+        """All points and faces."""
         offsets = np.cumsum([0] + [len(p) for p, *_ in self._parts])
         faces = [f + o for (_, f, _, _), o in zip(self._parts, offsets, strict=False)]
         return np.concatenate([p for p, *_ in self._parts]), np.concatenate(faces)
