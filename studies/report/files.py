@@ -86,7 +86,7 @@ def findings_json(data: Table, answers: list[Claim], found: CurveFits) -> dict[s
             for (series, metric), w in found.worths.items()
         ],
         "left_out": found.left_out,
-        "paper": data.report.paper.model_dump(mode="json") if data.report.paper else None,
+        "paper": [paper.model_dump(mode="json") for paper in data.report.paper],
     }
 
 

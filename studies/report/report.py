@@ -156,13 +156,13 @@ def _fits(data: Table, found: CurveFits) -> str:
 
 
 def _paper(data: Table) -> str:
-    paper, expect = data.report.paper, data.report.expect
-    if paper is None and not expect:
+    tables, expect = data.report.paper, data.report.expect
+    if not tables and not expect:
         return ""
     parts = [heading("The paper's, beside ours")]
     if expect:
         parts.append(paragraph(f"Expected, after the paper: {expect}"))
-    if paper is not None:
+    for paper in tables:
         body = [["" if cell is None else str(cell) for cell in row] for row in paper.rows]
         parts.append(
             paragraph(f"The paper's own numbers ({paper.source}), from its data and at its scale:", "note")

@@ -12,31 +12,24 @@ that was tuned on labels of their space.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
 
-from engine.store.schema import Role
+from studies.run.equal_compute import with_equal_compute
+from studies.run.phases import distinct, pretrain_stages, store_of
 from studies.run.stage import Stage, changed
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.houses import HousesStage
 from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.propagate import PropagateStage
 from studies.run.stages.store import StoreStage
-from studies.run.stages.tokenizer import TokenizerStage
-from studies.run.stages.tokens import TokensStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import Run, StudyConfig
-from studies.spec.run import Phase, RunConfig, Sensing
+from studies.spec.run import RunConfig
 from studies.spec.yaml import merge, parse
-from training.pretrain.config import PretrainConfig
-from training.pretrain.objectives import OBJECTIVES
-from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.config import TransferConfig
 from training.transfer.task import TrainingProtocol
-
-S = TypeVar("S", bound=Stage)
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class RunPlan:
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """All stages, each once, needs first."""
-        return _distinct(stage for last in self.evaluations.values() for stage in last.closure())
+        return distinct(stage for last in self.evaluations.values() for stage in last.closure())
 
     @property
     def key(self) -> str:
@@ -63,20 +56,21 @@ class RunPlan:
 
 def plan(study: StudyConfig) -> list[RunPlan]:
     """All runs of a study as stages. Raises ValueError for an invalid run."""
-    return [plan_run(run) for run in study.runs()]
+    return [plan_run(run) for run in with_equal_compute(study.runs())]
 
 
 def plan_run(run: Run) -> RunPlan:
     """One run as stages. Raises ValueError for an invalid run."""
     config = run.config
-    learned = [_stores(config, name, phase) for name, phase in config.phases.items()]
-    phases = _phases(config, learned)
-    evaluated = {name: _store(config, name, "eval", n) for name, n in config.evaluate.items()}
-    unlabelled = [_store(config, name, "pretrain", n) for name, n in config.propagate.items()]
+    phases = pretrain_stages(config)
+    learned = [store for phase in phases for store in phase.stores]
+    evaluated = {name: store_of(config, name, "eval", n) for name, n in config.evaluate.items()}
+    unlabelled = [store_of(config, name, "pretrain", n) for name, n in config.propagate.items()]
     # Pre-training may use unlabelled frames of the labelled houses; labels of all other houses are refused.
-    guarded = [s for stores in learned for name, s in stores.items() if name not in config.labels]
-    guarded = _distinct((*evaluated.values(), *guarded, *unlabelled))
-    seen = _distinct((*(s for stores in learned for s in stores.values()), *unlabelled))
+    labelled = [HousesStage.of(name, config.houses[name]) for name in config.labels]
+    guarded = [store for store in learned if store.houses not in labelled]
+    guarded = distinct((*evaluated.values(), *guarded, *unlabelled))
+    seen = distinct((*learned, *unlabelled))
     evaluations: dict[str, Stage] = {}
     for protocol in config.protocols:
         model = _tuned(config, protocol, phases, unlabelled, guarded)
@@ -94,81 +88,6 @@ def plan_run(run: Run) -> RunPlan:
     return RunPlan(run, evaluations, phases)
 
 
-def _distinct(stages: Iterable[S]) -> tuple[S, ...]:
-    """Each stage once, in order."""
-    return tuple({stage.key: stage for stage in stages}.values())
-
-
-def _store(
-    config: RunConfig, name: str, role: Role, frames: int, sensory: tuple[str, ...] | None = None
-) -> StoreStage:
-    """Frames of one set of houses in one role; `sensory`: the only modalities. The run's sampler is for
-    pre-training frames; frames of the other roles are sampled densely."""
-    sensing = config.sensing
-    if role != "pretrain":
-        dense = {k: Sensing.model_fields[k].default for k in ("sampler", "sampling")}
-        sensing = sensing.model_copy(update=dense)
-    houses = HousesStage.of(name, config.houses[name])
-    return StoreStage(houses=houses, role=role, frames=frames, sensing=sensing, sensory=sensory)
-
-
-def _stores(config: RunConfig, name: str, phase: Phase) -> dict[str, StoreStage]:
-    """Stores of a phase, by set of houses."""
-    return {
-        houses: _store(config, houses, "pretrain", frames, phase.modalities.get(houses))
-        for houses, frames in config.frames_of(name, phase).items()
-    }
-
-
-def _sensing(phase: Phase, modality: str) -> list[str]:
-    """The sets of houses in a phase that have a modality."""
-    return [name for name in phase.houses if modality in phase.modalities.get(name, (modality,))]
-
-
-def _tokenizers(config: RunConfig, stores: dict[str, StoreStage]) -> dict[str, TokenizerStage]:
-    """A tokenizer for each modality, trained on the frames of the first phase only."""
-    first = next(iter(config.phases.values()))
-    found = {}
-    for modality in config.modalities:
-        sensed = _sensing(first, modality)
-        settings = merge(config.tokenizer.model_dump(), config.tokenizer_by_modality.get(modality, {}))
-        found[modality] = TokenizerStage(
-            modality=modality,
-            tokenizer=parse(TokenizerConfig, settings, f"tokenizer_by_modality.{modality}"),
-            stores=tuple(stores[name] for name in sensed),
-            shares=tuple(first.houses[name] for name in sensed) if len(sensed) > 1 else (1.0,),
-        )
-    return found
-
-
-def _phases(config: RunConfig, learned: list[dict[str, StoreStage]]) -> tuple[PretrainStage, ...]:
-    """The pre-trainings of a run; each starts from the weights of the one before. `learned`: their stores."""
-    tokenizers = _tokenizers(config, learned[0]) if learned and OBJECTIVES[config.objective].tokenized else {}
-    phases: list[PretrainStage] = []
-    for (name, phase), stores in zip(config.phases.items(), learned, strict=True):
-        fields: dict[str, Any] = merge(config.pretrain.model_dump(), phase.pretrain)
-        fields |= {"objective": config.objective, "modalities": config.modalities}
-        own = parse(PretrainConfig, fields, f"phases.{name}.pretrain")
-        tokens = (
-            TokensStage(modality=modality, store=store, tokenizer=tokenizer, crops=own.mm.crops)
-            for houses, store in stores.items()
-            for modality, tokenizer in tokenizers.items()
-            if houses in _sensing(phase, modality)
-        )
-        stage = PretrainStage(
-            name=name,
-            pretrain=own,
-            stores=tuple(stores.values()),
-            shares=tuple(phase.houses.values()),
-            shown=tuple(phase.modalities.get(houses) for houses in stores),
-            tokenizers=tokenizers,
-            tokens=tuple(tokens),
-            start=phases[-1] if phases else None,
-        )
-        phases.append(stage)
-    return tuple(phases)
-
-
 def _tuned(
     config: RunConfig,
     protocol: TrainingProtocol,
@@ -182,7 +101,7 @@ def _tuned(
     model = TransferStage(
         transfer=parse(TransferConfig, fields | {"protocol": protocol}, f"transfer_by_protocol.{protocol}"),
         upper_bound=config.upper_bound,
-        labelled=_store(config, name, "transfer", count),
+        labelled=store_of(config, name, "transfer", count),
         start=phases[-1] if phases else None,
         guarded=guarded,
     )

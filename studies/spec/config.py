@@ -9,6 +9,10 @@ seeds: [0, 1, 2]              # repeats; a number, or {houses, poses, init, draw
 report: {...}                 # how it is drawn (studies/spec/report.py)
 machine: {...}                # cores and actors, which change no result
 presets: {NAME: {...}}        # scales: each overrides entries of all of the above
+
+A preset may say `extends: OTHER`: then the other's entries, in this file and in those that it extends, are
+under its own, and a preset of its own name in a file below is left out. A name that begins with _ is of a
+preset that others extend, and cannot be chosen.
 """
 
 import re
@@ -213,21 +217,50 @@ def load_study(
     """
     files = _chain(path)
     own = files[-1][1]
-    known = dict.fromkeys(p for _, data in reversed(files) for p in data.get("presets") or {})
-    if preset is None:
-        preset = next(iter(own.get("presets") or {}), next(iter(known), "base"))
+    known = dict.fromkeys(
+        p for _, data in reversed(files) for p in data.get("presets") or {} if not p.startswith("_")
+    )
+    preset = preset or str(next(iter(own.get("presets") or {}), next(iter(known), "base")))
     if preset != "base" and preset not in known:
         raise ValueError(f"{path}: no preset {preset!r}; presets there are: {', '.join(known)}")
     merged: dict[str, Any] = {}
-    for _, data in files:
+    for (_, data), entries in zip(files, _preset_entries(files, preset), strict=True):
         merged = merge(merged, {k: v for k, v in data.items() if k not in ("presets", "extends")})
-        merged = merge(merged, (data.get("presets") or {}).get(preset) or {})
+        for entry in entries:
+            merged = merge(merged, {k: v for k, v in entry.items() if k != "extends"})
     merged = {"name": path.stem, "question": ""} | merged | {"preset": preset}
     if seeds:
         merged["seeds"] = list(seeds)
     for place, value in (fields or {}).items():
         set_at(merged, *place_with_new_names(place, value, place))
     return parse(StudyConfig, merged, f"{path} (preset {preset})")
+
+
+def _preset_entries(files: list[tuple[Path, dict[str, Any]]], preset: str) -> list[list[dict[str, Any]]]:
+    """For each file, what it has of the preset and of those that it extends, the most basic first.
+
+    Raises ValueError where presets extend each other in a circle."""
+    names = [preset]
+    first: dict[str, int] = {}  # number of the file from which on the entries of a preset count
+    while True:
+        name = names[0]
+        said = [i for i, (_, data) in enumerate(files) if "extends" in _entry(data, name)]
+        if not said:
+            break
+        first[name] = said[-1]
+        path, data = files[said[-1]]
+        names.insert(0, _entry(data, name)["extends"])
+        if names[0] in names[1:]:
+            raise ValueError(f"{path}: presets {' and '.join(names[1:])} extend each other")
+        if not any(names[0] in (data.get("presets") or {}) for _, data in files):
+            raise ValueError(f"{path}: preset {name!r} extends {names[0]!r}, which no file has")
+    return [
+        [_entry(data, name) for name in names if i >= first.get(name, 0)] for i, (_, data) in enumerate(files)
+    ]
+
+
+def _entry(data: dict[str, Any], preset: str) -> dict[str, Any]:
+    return (data.get("presets") or {}).get(preset) or {}
 
 
 def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:

@@ -8,44 +8,29 @@
       fit: log
       worth_of: test-house          # the x at which the curve reaches this arm
       claims: [[test-house, scratch], [test-house, iid@1]]
-      paper:
-        source: Fig. 8
-        columns: [houses, mIoU]
-        rows: [[1, 20.1], [100, 24.0]]
+      paper:                        # studies/spec/paper.py
+        source: Tab. 8, ViT-S
+        csv: table08_sampling_ratio
+        columns: {transfer_to_test_ratio: "transfer : test", procthor_seg_miou: "mIoU [%]"}
       expect: A hundred other houses are worth less than the test house.
 
 `studies.report.report` draws the page from rows; this module reads none.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from scenes.config import Config
+from studies.spec.paper import PaperTable
 
 Form = Literal["bars", "curve", "heatmap", "paths"]
 Level = int | float | str
 
 
-class PaperTable(Config):
-    """The paper's own numbers, shown beside ours and never mixed with them."""
-
-    source: str = Field(min_length=1)
-    """Figure or table of the paper, and whether the numbers were printed or read off a plot."""
-    columns: tuple[str, ...] = Field(min_length=1)
-    """Headings of the columns, with units."""
-    rows: tuple[tuple[str | int | float | None, ...], ...] = Field(min_length=1)
-    """Cells by row; null where the paper has no number."""
-
-    @model_validator(mode="after")
-    def _rows_fit(self) -> Self:
-        for i, row in enumerate(self.rows):
-            if len(row) != len(self.columns):
-                raise ValueError(
-                    f"row {i + 1} has {len(row)} cells and there are {len(self.columns)} columns "
-                    f"({', '.join(self.columns)}): give every row a cell for each, null where there is none"
-                )
-        return self
+def _tables(value: Any) -> Any:
+    """The short forms of `paper`: one table without a list, and null for none."""
+    return () if value is None else (value,) if isinstance(value, dict) else value
 
 
 class ReportConfig(Config):
@@ -72,8 +57,8 @@ class ReportConfig(Config):
     """A function fitted to each curve: log is a + b·log x, power is a + b·x^-c."""
     worth_of: str | None = None
     """An arm without `x`: the page gives the x at which each curve reaches its mean."""
-    paper: PaperTable | None = None
-    """The paper's own numbers."""
+    paper: Annotated[tuple[PaperTable, ...], BeforeValidator(_tables)] = ()
+    """The paper's own numbers, a table each."""
     expect: str = ""
     """The expectation after the paper, in words."""
 

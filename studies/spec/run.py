@@ -93,8 +93,9 @@ def _named(value: Any) -> Any:
 class Phase(Config):
     """One pre-training; each phase but the first starts from the weights of the one before."""
 
-    houses: Annotated[dict[str, float], BeforeValidator(_without_nulls)] = Field(min_length=1)
-    """Sets of houses, each with its share of the frames and of the samples."""
+    houses: Annotated[dict[str, float], BeforeValidator(_without_nulls)]
+    """Sets of houses, each with its share of the frames and of the samples. None: the images of the mix-in
+    are all that is learned from."""
     modalities: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_without_nulls)] = {}
     """Modalities of a set of houses where it has not all of the run's. No others of that set are stored, seen
     or predicted."""
@@ -102,6 +103,19 @@ class Phase(Config):
     """Total number of frames, spread evenly over the houses of each set; none: the run's `frames`."""
     pretrain: dict[str, Any] = {}
     """Fields of the run's `pretrain` that this phase overrides."""
+
+
+class MixIn(Config):
+    """Images of other houses in every pre-training: the paper's mix-in of the transfer set (Sec. 4.1, App. L
+    and U), its RGB alone and without labels."""
+
+    share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the samples of every phase; 0: none. A ratio of transfer to test space of 1/n is a share of
+    1 / (1 + n)."""
+    houses: str | None = None
+    """The set of houses; none: the one whose labels are learned from."""
+    frames: int | None = Field(default=None, ge=1)
+    """Images per house; none: as many as have labels, and so the images of the transfer themselves."""
 
 
 _SHARED: dict[str, tuple[type[Config], tuple[str, ...]]] = {
@@ -126,6 +140,11 @@ class RunConfig(Config):
     """Modalities that mm sees and predicts, rgb first."""
     phases: Annotated[dict[str, Annotated[Phase, BeforeValidator(_named)]], BeforeValidator(_without_nulls)]
     """Phases of pre-training, in order; none: the encoder has random weights (scratch)."""
+    mix_in: MixIn = MixIn()
+    """RGB of the transfer set's images, added to the frames of every phase."""
+    equal_compute: str | None = None
+    """`arm` or `arm@level`: pre-training, of one phase, gets as many samples as cost that arm's FLOPs, at
+    that level or at the same levels of axes that both have. None: `pretrain` says how many."""
     tokenizer: TokenizerConfig = TokenizerConfig()
     """Tokenizers, one per modality, trained on the frames of the first phase."""
     tokenizer_by_modality: dict[str, dict[str, Any]] = {}
@@ -202,7 +221,37 @@ class RunConfig(Config):
                 "leave upper_bound and the protocol knn out"
             )
         self._labels_are_of_others()
+        self._mixes_in_others()
         return self
+
+    def _mixes_in_others(self) -> None:
+        mixed = self.mixed_in
+        if mixed is None or not self.phases:
+            return
+        name, _ = mixed
+        if name not in self.houses:
+            raise ValueError(f"mix_in names the houses {name!r}; sets there are: {', '.join(self.houses)}")
+        for other in self.evaluate:
+            if self.houses[name].shares_a_house(self.houses[other]):
+                raise ValueError(
+                    f"mix_in takes images of houses.{name}, of which one is in houses.{other}, where models "
+                    "are evaluated: give mix_in.houses (and frames) another set, or set mix_in.share to 0"
+                )
+
+    @property
+    def mixed_in(self) -> tuple[str, int] | None:
+        """The set of houses whose images are mixed into pre-training, and images per house; None: nothing is.
+
+        Raises ValueError where the number of images is not known."""
+        if not self.mix_in.share:
+            return None
+        name = self.mix_in.houses or next(iter(self.labels))
+        frames = self.mix_in.frames or self.labels.get(name)
+        if frames is None:
+            raise ValueError(
+                f"mix_in.houses is {name!r}, and labels are of {', '.join(self.labels)}: give mix_in.frames"
+            )
+        return name, frames
 
     def _labels_are_of_others(self) -> None:
         if self.upper_bound:
@@ -227,6 +276,13 @@ class RunConfig(Config):
     def _senses(self, name: str, phase: Phase) -> None:
         tokenized = OBJECTIVES[self.objective].tokenized
         known = self.modalities if tokenized else ("rgb",)
+        if not phase.houses:
+            if not self.mix_in.share or known != ("rgb",):
+                raise ValueError(
+                    f"phases.{name} names no houses, and the mix-in is to be all that it learns from: give "
+                    "mix_in a share, and modalities as [rgb]"
+                )
+            return
         for houses, shown in phase.modalities.items():
             if houses not in phase.houses or not shown or not set(shown) <= set(self.modalities):
                 raise ValueError(

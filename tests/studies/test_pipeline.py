@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames, UpperBoundFrames
+from engine.store.access import (
+    EvalFrames,
+    Frames,
+    PretrainFrames,
+    TransferFrames,
+    UpperBoundFrames,
+    check_held_out,
+    check_never_labelled,
+)
 from engine.store.errors import LeakError
-from engine.store.held_out import check_held_out, check_never_labelled
 from engine.store.store import Store
 from scenes.generate.generate import generate_house
 from studies.commands import DEMO
@@ -32,7 +39,6 @@ FIELDS = {
     "base.pretrain.samples": 64,
     "base.pretrain.batch": 16,
     "base.transfer.samples": 64,
-    "arms.tst-mae.pretrain.samples": 64,
     "machine.slots": 0,
 }
 
@@ -43,36 +49,11 @@ def study() -> StudyConfig:
     return load_study(DEMO, "smoke", fields=FIELDS)
 
 
-Reads = dict[str, set[tuple[str, str]]]
-"""By kind of stage, role and modality of all that was read of a store."""
-
-
 @pytest.fixture(scope="module")
-def watched(study: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reads]:
-    """The folder of a whole run, and what its stages read."""
+def finished(study: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("study")
-    seen: Reads = {}
-    kind = ["none"]
-    read, run = Frames.read, Stage.run
-
-    def watched_read(self: Frames, ids: Any, modalities: Any) -> Any:
-        seen.setdefault(kind[0], set()).update((self.role, m) for m in modalities)
-        return read(self, ids, modalities)
-
-    def watched_run(self: Stage, root: Path, machine: MachineConfig) -> Any:
-        kind[0] = self.kind
-        return run(self, root, machine)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Frames, "read", watched_read)
-        patch.setattr(Stage, "run", watched_run)
-        run_study(study, out)
-    return out, seen
-
-
-@pytest.fixture(scope="module")
-def finished(watched: tuple[Path, Reads]) -> Path:
-    return watched[0]
+    run_study(study, out)
+    return out
 
 
 def results(out: Path) -> list[dict]:
@@ -93,12 +74,16 @@ def store_of(out: Path, role: str) -> Store:
 def test_every_arm_has_a_row_with_a_score(study: StudyConfig, finished: Path):
     rows = read_rows(finished)
     assert [row["arm"] for row in rows] == list(study.arms)
-    for row, run in zip(rows, study.runs(), strict=True):
+    runs = [p.run for p in plan(study)]
+    for row, run in zip(rows, runs, strict=True):
         assert 0 <= row["metrics"]["test/miou"] <= 1
         assert row["metrics"]["test/frames"] == run.config.evaluate["test"]
         assert row["config"] == run.config.resolved()
         assert row["cost"]["seconds_total"] > 0
-    assert [row["metrics"]["samples_seen"] for row in rows] == [0, 64, 64]
+    mae, mm = (run.config.pretrain.samples for run in runs[1:])
+    assert [row["metrics"]["samples_seen"] for row in rows] == [0, mae, mm]
+    spent = [row["metrics"]["pretrain_gflop"] for row in rows]
+    assert spent[1] == pytest.approx(spent[2], rel=16 / mae), "equal compute, up to a batch"
 
 
 def test_run_again_does_nothing(study: StudyConfig, finished: Path):
@@ -155,12 +140,30 @@ def test_runs_share_what_they_have_in_common(study: StudyConfig):
 LABELS = {"semantic", "instance"}
 
 
-def test_what_each_stage_reads(watched: tuple[Path, Reads]):
-    _, seen = watched
+def test_what_each_stage_reads(study: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every read of every stage is watched: role and modality, in the order of a whole run."""
+    seen: dict[str, set[tuple[str, str]]] = {}
+    kind = ["none"]
+    read, run = Frames.read, Stage.run
+
+    def watched_read(self: Frames, ids: Any, modalities: Any) -> Any:
+        seen.setdefault(kind[0], set()).update((self.role, m) for m in modalities)
+        return read(self, ids, modalities)
+
+    def watched_run(self: Stage, root: Path, machine: MachineConfig) -> Any:
+        kind[0] = self.kind
+        return run(self, root, machine)
+
+    monkeypatch.setattr(Frames, "read", watched_read)
+    monkeypatch.setattr(Stage, "run", watched_run)
+    run_study(study, tmp_path)
     assert {"tokenizer", "tokens", "pretrain", "transfer", "evaluate"} <= seen.keys()
     for stage in ("tokenizer", "tokens", "pretrain"):
-        assert {role for role, _ in seen[stage]} == {"pretrain"}, stage
         assert not {m for _, m in seen[stage]} & LABELS, stage
+        mixed = {m for role, m in seen[stage] if role == "transfer"}
+        assert all(m == "rgb" or m.startswith("tok_rgb_") for m in mixed), "of the mix-in, RGB alone"
+        assert bool(mixed) == (stage != "tokenizer"), "tokenizers learn from the test house alone"
+        assert {role for role, _ in seen[stage]} <= {"pretrain", "transfer"}, stage
     assert {role for role, _ in seen["transfer"]} == {"transfer"}
     read = {(role, m) for role, m in seen["evaluate"] if m != "pose"}
     assert {role for role, _ in read} == {"eval"}, "of other roles, poses alone are read"

@@ -1,4 +1,4 @@
-"""Label propagation as stages: who teaches whom on what, what stays shared, and what is refused."""
+"""Self-training as stages: who teaches whom on what, what stays shared, and what is refused."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from studies.spec.config import StudyConfig, load_study
 
 @pytest.fixture(scope="module")
 def study() -> StudyConfig:
-    return load_study(STUDIES / "label-propagation.yaml", "smoke")
+    return load_study(STUDIES / "self-training.yaml", "smoke")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_a_student_learns_from_its_teachers_guesses(plans: dict[str, RunPlan], a
 
 def test_guesses_are_of_what_was_learned_and_are_held_against_what_is_evaluated(plans: dict[str, RunPlan]):
     student = plans["tst-mm-student"]
-    (learned,) = student.phases[0].stores
+    learned, _ = student.phases[0].stores
     evaluation = student.evaluations["test"]
     assert {s.store for s in student.stages if isinstance(s, PropagateStage)} == {learned}
     assert learned in evaluation.needs
@@ -66,4 +66,4 @@ def test_what_cannot_teach_is_refused(place: str, value: Any, words: str):
     if place == "propagate":
         fields[f"{arm}.propagate.test"] = None
     with pytest.raises(ValueError, match=words):
-        load_study(STUDIES / "label-propagation.yaml", "smoke", fields=fields).runs()
+        load_study(STUDIES / "self-training.yaml", "smoke", fields=fields).runs()

@@ -143,7 +143,7 @@ def test_the_papers_numbers_stand_apart(tmp_path):
     assert "Fig. 8, read off" in inside
     assert "20.5" not in page.replace(inside, "")
     ours = json.loads((tmp_path / "report.json").read_text())
-    assert ours["paper"]["rows"] == [[1, 20.5], [100, None]]
+    assert [t["rows"] for t in ours["paper"]] == [[[1, 20.5], [100, None]]]
     assert "20.5" not in json.dumps(ours["points"])
     assert "20.5" not in (tmp_path / "report.csv").read_text()
 

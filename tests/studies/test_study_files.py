@@ -5,6 +5,7 @@ the checks of the configuration let through. Nothing is run but in the slow test
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 from engine.store.schema import Role
 from scenes.generate.family import load_family
 from studies.commands import STUDIES, StudyRunConfig, run
-from studies.run import pipeline
+from studies.run import phases
 from studies.run.pipeline import RunPlan, plan, plan_run
 from studies.run.runner import saved_by_sharing
 from studies.run.stage import Stage
@@ -34,7 +35,8 @@ SCALES = ("smoke", "laptop", "gpu", "paper")
 
 def presets(path: Path) -> list[str]:
     """The four scales of every study, and those that one has besides."""
-    return list(dict.fromkeys((*SCALES, *yaml.safe_load(path.read_text())["presets"])))
+    own = yaml.safe_load(path.read_text()).get("presets", {})
+    return list(dict.fromkeys((*SCALES, *(name for name in own if not name.startswith("_")))))
 
 
 EVERY = [pytest.param(f, p, id=f"{f.stem}-{p}") for f in FILES for p in presets(f)]
@@ -72,8 +74,15 @@ def leaks(planned: RunPlan) -> list[str]:
         known = upstream(stage)
         if not isinstance(stage, StoreStage) and stores(known, "eval"):
             found.append(f"{stage.label}: learns from frames of evaluation")
-        if isinstance(stage, TokenizerStage | TokensStage | PretrainStage) and stores(known, "transfer"):
-            found.append(f"{stage.label}: learns from a store that has labels")
+        if isinstance(stage, TokenizerStage | TokensStage | PretrainStage):
+            for mixed in stores(known, "transfer"):
+                if any(houses(mixed).shares_a_house(houses(s)) for s in stores(every, "eval")):
+                    found.append(f"{stage.label}: learns from labelled frames of a house of evaluation")
+        if isinstance(stage, PretrainStage):
+            seen = stage.pretrain.modalities if stage.tokenizers else ("rgb",)
+            for store, shown in zip(stage.stores, stage.shown, strict=True):
+                if store.role == "transfer" and (shown or seen) != ("rgb",):
+                    found.append(f"{stage.label}: more than RGB of {store.label}")
     tuned = [s for s in every.values() if isinstance(s, TransferStage)]
     scored = [s for s in planned.evaluations.values() if isinstance(s, EvaluateStage)]
     labelled = [s for stage in tuned for s in stores(upstream(stage), "transfer")]
@@ -92,7 +101,8 @@ def leaks(planned: RunPlan) -> list[str]:
         if set(others) - set(stage.waits_for) and not upper:
             found.append(f"{stage.label}: its guard does not know all spaces of evaluation and pre-training")
     for stage in scored:
-        if set(stores(every, "pretrain")) - set(stage.needs):
+        learned = {s for p in planned.phases for s in p.stores} | set(stores(every, "pretrain"))
+        if learned - set(stage.needs):
             found.append(f"{stage.label}: its poses are not held against all that were learned")
     return list(dict.fromkeys(found))
 
@@ -153,10 +163,10 @@ def test_furniture_of_the_test_house_is_found():
 
 
 @pytest.mark.parametrize(
-    ("role", "words"), [("eval", "frames of evaluation"), ("transfer", "learns from a store that has labels")]
+    ("role", "words"), [("eval", "frames of evaluation"), ("transfer", "frames of a house of evaluation")]
 )
 def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, role: Role, words: str):
-    right = pipeline._store
+    right = phases.store_of
 
     def wrong(config: RunConfig, name: str, asked: Role, *rest: Any) -> StoreStage:
         return right(config, name, role if asked == "pretrain" else asked, *rest)
@@ -164,10 +174,21 @@ def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, 
     study = load_study(STUDIES / "demo.yaml", "smoke")
     good = next(r for r in study.runs() if r.arm == "tst-mm")
     assert not leaks(plan_run(good))
-    monkeypatch.setattr(pipeline, "_store", wrong)
+    monkeypatch.setattr(phases, "store_of", wrong)
     found = leaks(plan_run(good))
     for kind in ("tokenizer rgb", "tokens depth", "pre-training mm"):
         assert any(leak.startswith(kind) and words in leak for leak in found), found
+
+
+def test_more_than_rgb_of_the_transfer_houses_is_found(monkeypatch: pytest.MonkeyPatch):
+    right = phases._mixed_in
+
+    def with_all_sensors(config: RunConfig) -> Any:
+        return replace(right(config), shown=None)
+
+    monkeypatch.setattr(phases, "_mixed_in", with_all_sensors)
+    found = leaks(plan_run(smoke_run("demo", "tst-mm")))
+    assert any("more than RGB" in leak for leak in found), found
 
 
 def test_a_bound_that_is_not_marked_is_found():

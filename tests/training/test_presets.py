@@ -31,7 +31,8 @@ def test_presets_load(name: str):
 def test_the_papers_are_4ms_sizes_and_as_long(name: str, size: str, tokens: float):
     config = load(name).pretrain
     assert (config.encoder, config.decoder_depth) == SIZES[size]
-    assert config.steps * config.batch * 512 == pytest.approx(tokens, rel=1e-4)
+    each = config.mm.masking.inputs + config.mm.masking.targets
+    assert config.steps * config.batch * each == pytest.approx(tokens, rel=1e-4)
     assert config.warmup * tokens == pytest.approx(10e9)
 
 

@@ -23,9 +23,9 @@ from training.pretrain.multimodal.masking import (
     Component,
     Masker,
     MaskingConfig,
-    SourceModalities,
 )
 from training.pretrain.multimodal.multimodal import MultimodalObjective
+from training.pretrain.objective import SourceModalities
 from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.tokenize_store import tokenize
 

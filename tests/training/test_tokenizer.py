@@ -110,7 +110,7 @@ def test_several_views_in_proportion_train_one_too(world: World, tmp_path):
     metrics = train_tokenizer(MixedFrames([world.pretrain, other], [0.7, 0.3]), "rgb", SMALL, tmp_path / "t")
     assert np.isfinite(metrics["reconstruction_error"])
     labelled = MixedFrames([world.pretrain, world.transfer], [0.5, 0.5])
-    with pytest.raises(AssertionError, match="pre-training frames only"):
+    with pytest.raises(AssertionError, match="frames without labels only"):
         train_tokenizer(labelled, "rgb", SMALL, tmp_path / "u")
 
 
@@ -150,7 +150,7 @@ def test_tokenizing_again_adds_nothing_and_another_tokenizer_has_its_own_array(w
 
 def test_wrong_frames_sizes_and_folders_are_refused(world: World, tmp_path):
     labelled: Any = world.eval
-    with pytest.raises(AssertionError, match="pre-training frames only"):
+    with pytest.raises(AssertionError, match="frames without labels only"):
         train_tokenizer(labelled, "rgb", TokenizerConfig(), tmp_path)
     with pytest.raises(ValueError, match="do not divide"):
         train_tokenizer(world.pretrain, "rgb", TokenizerConfig(patch=6), tmp_path)

@@ -124,14 +124,11 @@ def test_crops_zoom_into_image_and_classes_alike():
 def test_layer_decay_scales_the_rate_from_the_top():
     config = TINY_TRANSFER.model_copy(update={"layer_decay": 0.5, "encoder": TINY_ENCODER})
     scale = loop.rate_scale(config)
-    assert (
-        scale("head.unfold.weight")
-        == scale("encoder.norm.weight")
-        == scale("encoder.blocks.1.norm1.weight")
-        == 1
-    )
-    assert scale("encoder.blocks.0.mlp.out.weight") == 0.5
-    assert scale("encoder.patches.weight") == scale("encoder.rgb_embedding") == 0.25
+    assert scale("head.unfold.weight") == scale("encoder.norm.weight") == 1
+    # Of 2 blocks: MAE's code gives layer i of 4 (patches, blocks, head) the factor 0.5^(3 - i).
+    assert scale("encoder.blocks.1.norm1.weight") == 0.5
+    assert scale("encoder.blocks.0.mlp.out.weight") == 0.25
+    assert scale("encoder.patches.weight") == scale("encoder.rgb_embedding") == 0.125
 
 
 def test_confusion_is_kept_per_space(tmp_path):

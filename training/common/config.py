@@ -39,6 +39,8 @@ class LoopConfig(StageConfig):
     """Share of the steps over which the learning rate rises."""
     weight_decay: float = Field(default=0.05, ge=0)
     """Of AdamW, on matrices only."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """Of AdamW: decay per step of the means of gradients and of their squares."""
     clip: float = Field(default=3.0, gt=0)
     """Largest norm of the gradient."""
     bf16: bool = True
@@ -50,7 +52,6 @@ class LoopConfig(StageConfig):
 
     @property
     def steps(self) -> int:
-        """Optimiser steps in which `samples` are seen, the last batch counted whole."""
         return -(-self.samples // self.batch)
 
 

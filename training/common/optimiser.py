@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from scenes.machine import available_cores
@@ -18,9 +17,12 @@ BETAS = (0.9, 0.95)
 
 
 def make_adamw(
-    model: nn.Module, weight_decay: float, scale_of: Callable[[str], float] = lambda _name: 1.0
+    model: nn.Module,
+    weight_decay: float,
+    scale_of: Callable[[str], float] = lambda _name: 1.0,
+    betas: tuple[float, float] = BETAS,
 ) -> torch.optim.AdamW:
-    """AdamW (.9, .95); no decay on norms, biases and single embeddings (all vectors).
+    """AdamW, with 4M's betas (.9, .95) by default; no decay on norms, biases and single embeddings (vectors).
 
     `scale_of(parameter name)` multiplies the learning rate (layer decay); groups carry it as `scale`.
     """
@@ -31,13 +33,12 @@ def make_adamw(
     return torch.optim.AdamW(
         [{"params": p, "weight_decay": d, "scale": s} for (d, s), p in groups.items()],
         lr=0.0,
-        betas=BETAS,
+        betas=betas,
         fused=True,
     )
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Sets the learning rate of each group of parameters: `rate` times the group's own scale."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["scale"]
 
@@ -97,11 +98,10 @@ def machine_facts(threads: int, device: torch.device, bf16: bool) -> dict[str, A
 
 
 def precision(device: torch.device, bf16: bool) -> AbstractContextManager[object]:
-    """The context to compute in: autocast to bf16 where `in_bf16` says so, otherwise none."""
     return torch.autocast(device.type, torch.bfloat16) if in_bf16(device, bf16) else nullcontext()
 
 
-def clip(parameters: Iterable[Float[Tensor, "..."]], limit: float) -> Float[Tensor, ""]:
+def clip(parameters: Iterable[Tensor], limit: float) -> Tensor:
     """Scale gradients to a norm of at most `limit`; returns the norm before."""
     return nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import ray.train
 import torch
@@ -25,7 +25,7 @@ from ray.train.torch import TorchTrainer, get_device
 from tqdm import tqdm
 
 from engine.cluster import ray_session
-from engine.store.access import unlabelled
+from engine.store.access import UnlabelledRole, unlabelled
 from engine.stream.mixture import MixedFrames
 from engine.stream.order import View
 from engine.stream.ray_stream import shard_tickets, ticket_data_config, ticket_dataset
@@ -48,7 +48,7 @@ class Source(Config):
     """The store."""
     share: float = Field(default=1.0, gt=0)
     """Share of the samples, in proportion to the other sources'."""
-    role: Literal["pretrain", "transfer"] = "pretrain"
+    role: UnlabelledRole = "pretrain"
     """Which of its frames; of transfer houses never the labels (the transfer mix-in)."""
     modalities: tuple[str, ...] | None = Field(default=None, min_length=1)
     """What it shows of the pre-training's modalities: nothing else of it is seen or predicted, and its store
@@ -81,7 +81,6 @@ class PretrainCommand(Config):
 
 
 def pretrain_command(config: PretrainCommand) -> None:
-    """Runs `launch_pretrain` and prints the metrics. Raises ValueError for shares of 1 or more."""
     rest = 1.0 - sum(s.share for s in config.mix)
     if rest <= 0:
         raise ValueError(f"the shares in mix leave nothing for {config.store}: let them sum to less than 1")

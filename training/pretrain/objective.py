@@ -15,12 +15,21 @@ from torch import Tensor, nn
 from engine.stream.order import View
 from scenes.config import Config
 from training.models.encoder import Encoder, EncoderConfig
+from training.models.modality import TokenSpec
 from training.models.multimodal import PackedBatch
 
 Arrays = dict[str, Shaped[np.ndarray, "f ..."]]
 """Arrays of f frames by name, as a store holds them."""
 Draws = dict[str, Shaped[np.ndarray, "n ..."]]
 """Random choices: arrays with as many rows for each frame as it has samples, one frame after another."""
+
+
+@dataclass(frozen=True)
+class SourceModalities:
+    """Where samples come from: the modalities that each source shows, and its share of the samples."""
+
+    shown: tuple[tuple[str, ...], ...]
+    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,10 @@ class Setting:
     """Of the weights."""
     image: int
     """Side of the square frames [pixels]."""
-    modalities: tuple[str, ...]
-    """The pre-training's, rgb first."""
-    frames: View
-    """The frames of the pre-training."""
-    tokenizers: dict[str, Path]
-    """Folder of the tokenizer of each modality."""
+    specs: tuple[TokenSpec, ...] = ()
+    """The modalities whose tokens are read, rgb first; none for an objective that reads pixels."""
+    sources: SourceModalities | None = None
+    """Sources of the samples where some show certain modalities alone; none: all show all."""
 
 
 class ObjectiveConfig(Config, ABC):
@@ -51,8 +58,15 @@ class ObjectiveConfig(Config, ABC):
 
     @abstractmethod
     def build(self, setting: Setting) -> "Objective":
-        """The module, its weights drawn from `setting.seed`. Raises ValueError where sizes, modalities,
-        frames or tokenizers do not fit together."""
+        """The module, its weights drawn from `setting.seed`. Raises ValueError where sizes, modalities and
+        sources do not fit together."""
+
+    def token_specs(
+        self, modalities: tuple[str, ...], frames: View, tokenizers: dict[str, Path]
+    ) -> tuple[TokenSpec, ...]:
+        """The tokens that `frames` hold of `modalities`, by the folder of the tokenizer of each; none for an
+        objective that reads pixels. Raises ValueError for tokenizers or tokens that are missing."""
+        return ()
 
     @property
     def repeats(self) -> int:

@@ -91,12 +91,12 @@ def crop(
 
 
 def choose_crops(
-    batch: Mapping[str, Shaped[np.ndarray, "n ..."]],
+    batch: Mapping[str, np.ndarray],
     chosen: Int64[np.ndarray, " n"],
     boxes: str,
     pixels: Sequence[str],
     tokens: Sequence[str],
-) -> dict[str, Shaped[np.ndarray, "n ..."]]:
+) -> dict[str, np.ndarray]:
     """The `chosen` crop of every frame of a batch, 0 the whole: `tokens` [n, crops, gh, gw] become those of
     it, `pixels` are cropped like it, `boxes` (the name of the array) is left out."""
     held = batch[boxes]

@@ -6,13 +6,12 @@ tst tokenizer show --store STORE --tokenizers VQ FSQ ... --out OUT.png
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Int64
 from PIL import Image, ImageDraw
 
-from engine.store.access import PretrainFrames
 from engine.store.schema import ModalitySpec
 from engine.store.show import picture
-from engine.stream.mixture import MixedFrames
+from engine.stream.order import View
 from training.models.modality_transforms import modality_transform
 from training.tokenizers.image_tokenizer import ImageTokenizer
 
@@ -22,7 +21,7 @@ _MARGIN = 110  # pixels, for names
 
 
 def compare(
-    frames: PretrainFrames | MixedFrames,
+    frames: View,
     ids: Int64[np.ndarray, " n"],
     tokenizers: Sequence[tuple[str, ImageTokenizer]],
 ) -> Image.Image:
@@ -53,7 +52,7 @@ def compare(
     return sheet
 
 
-def _pictures(modality: str, values: Shaped[np.ndarray, "b h w *c"]) -> UInt8[np.ndarray, "b h w 3"]:
+def _pictures(modality: str, values: np.ndarray) -> np.ndarray:
     spec = ModalitySpec(modality, str(values.dtype), values.shape[1:], "", "sensory")
     return np.stack([picture(spec, v) for v in values])
 

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
-from engine.store.access import PretrainFrames
+from engine.store.access import Unlabelled
 from engine.stream.mixture import MixedFrames
+from engine.stream.order import View
 from engine.stream.stream import Batch, TicketReader
 from training.common.checkpoint import METRICS, STATE, load_training, save_training, write_json
 from training.common.optimiser import (
@@ -40,18 +41,18 @@ from training.tokenizers.token_pictures import compare
 __all__ = ["Tokenizer", "TokenizerConfig", "measure", "train_tokenizer"]
 
 PICTURES = "pictures.png"
-Unlabelled = PretrainFrames | MixedFrames
-"""Pre-training frames: a view of them, or several in proportion."""
 
 
-def train_tokenizer(frames: Unlabelled, modality: str, config: TokenizerConfig, out: Path) -> dict[str, Any]:
+def train_tokenizer(
+    frames: Unlabelled | MixedFrames, modality: str, config: TokenizerConfig, out: Path
+) -> dict[str, Any]:
     """Train, measure, and write `out`: weights, config, pictures, metrics (last). Returns the metrics. Killed
     and called again, it goes on at the last checkpoint and comes to the same bits.
 
     Raises ValueError for frames that do not divide into patches; FloatingPointError if training blows up.
     """
     views = frames.views if isinstance(frames, MixedFrames) else (frames,)
-    assert all(isinstance(v, PretrainFrames) for v in views), "tokenizers learn from pre-training frames only"
+    assert all(isinstance(v, Unlabelled) for v in views), "tokenizers learn from frames without labels only"
     height, width = frames.frame_shape(modality)[:2]
     if height % config.patch or width % config.patch:
         raise ValueError(
@@ -158,7 +159,7 @@ def _start_codes(model: Tokenizer, batches: Iterator[Batch], generator: torch.Ge
 
 
 @torch.no_grad()
-def measure(model: ImageTokenizer, frames: Unlabelled, ids: Int64[np.ndarray, " n"]) -> dict[str, Any]:
+def measure(model: ImageTokenizer, frames: View, ids: Int64[np.ndarray, " n"]) -> dict[str, Any]:
     """Reconstruction error (where the tokenizer decodes) and codebook usage on the frames `ids`."""
     counts = torch.zeros(model.codes)
     decoded, truth = [], []

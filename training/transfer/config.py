@@ -47,10 +47,10 @@ class TransferConfig(LoopConfig):
     batch: int = Field(default=32, ge=1)
     """Images per step."""
     lr: float = Field(default=5e-4, gt=0)
-    """Peak learning rate of the head and of the encoder's last block; linear probes want some ten times as
-    much."""
+    """Peak learning rate of the head; linear probes want some ten times as much."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
-    """Factor of the learning rate from each encoder block to the one below it; 1: full rate everywhere."""
+    """Factor of the learning rate from the head to the encoder's last block, and from each block to the one
+    below it; 1: full rate everywhere."""
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     """Probability that a sample skips a branch of the encoder's last block, falling linearly to 0 in the
     first (finetune); in training only."""

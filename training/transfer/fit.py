@@ -42,7 +42,7 @@ def fit(
     device = next(model.parameters()).device
     # What is tuned, and what is run on a batch of `_batches`.
     tuned, forward = (model, model) if config.protocol == "finetune" else (model.head, model.decode)
-    optimiser = make_adamw(tuned, config.weight_decay, rate_scale(config))
+    optimiser = make_adamw(tuned, config.weight_decay, rate_scale(config), config.betas)
     progress = Progress(config.steps, started=started)
     if (out / STATE).exists():
         progress.restore(load_training(out / STATE, tuned, optimiser))
@@ -91,15 +91,16 @@ def _batches(
 
 
 def rate_scale(config: TransferConfig) -> Callable[[str], float]:
-    """Factor of a parameter's learning rate by its name: layer decay as in BEiT. Block i of n gets
-    decay^(n-1-i), patches and embeddings below them decay^n, anything outside the encoder 1."""
+    """Factor of a parameter's learning rate by its name: layer decay, counted as MAE's public code does
+    (facebookresearch/mae, util/lr_decay.py, after BEiT). Block i of n gets decay^(n-i), patches and
+    embeddings decay^(n+1), the last norm and anything outside the encoder 1."""
     depth = config.encoder.depth
 
     def scale(name: str) -> float:
         if not name.startswith("encoder.") or name.startswith("encoder.norm"):
             return 1.0
         if name.startswith("encoder.blocks."):
-            return config.layer_decay ** (depth - 1 - int(name.split(".")[2]))
-        return config.layer_decay**depth
+            return config.layer_decay ** (depth - int(name.split(".")[2]))
+        return config.layer_decay ** (depth + 1)
 
     return scale

@@ -10,8 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.store.access import EvalFrames, Frames, PretrainFrames, UpperBoundFrames
-from engine.store.held_out import check_held_out
+from engine.store.access import EvalFrames, Frames, UpperBoundFrames, check_held_out, unlabelled
 from engine.store.store import Store
 from studies.run.stage import Stage, changed
 from studies.run.stages.store import StoreStage
@@ -49,7 +48,7 @@ class EvaluateStage(Stage):
 
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         frames = EvalFrames(Store.open(self.store.path(root)))
-        seen: list[Frames] = [PretrainFrames(store.path(root)) for store in self.seen]
+        seen: list[Frames] = [unlabelled(store.path(root), store.unlabelled_role) for store in self.seen]
         seen += [UpperBoundFrames(self.labelled.path(root))] if self.labelled else []
         least = min((check_held_out(view, frames) for view in seen), default=math.inf)
         model, out = self.model.folder(root), self.folder(root)

@@ -13,6 +13,7 @@ from studies.run.stages.tokenizer import TokenizerStage
 from studies.run.stages.tokens import TokensStage
 from studies.spec.config import MachineConfig
 from training.pretrain.config import PretrainConfig
+from training.pretrain.cost import gflop_per_sample
 from training.pretrain.launch import Source, launch_pretrain
 
 
@@ -50,7 +51,7 @@ class PretrainStage(Stage):
         return launch_pretrain(
             self.pretrain,
             [
-                Source(store=store.path(root), share=share, modalities=shown)
+                Source(store=store.path(root), share=share, role=store.unlabelled_role, modalities=shown)
                 for store, share, shown in zip(self.stores, self.shares, self.shown, strict=True)
             ],
             {modality: stage.folder(root) for modality, stage in self.tokenizers.items()},
@@ -64,6 +65,13 @@ class PretrainStage(Stage):
     def units(self) -> int:
         config = self.pretrain
         return config.samples if config.tokens is None else config.steps * config.batch
+
+    @property
+    def gflop_per_sample(self) -> float:
+        """Forward and backward, counted before there is any data."""
+        tokenizers = {modality: stage.tokenizer for modality, stage in self.tokenizers.items()}
+        image = self.stores[0].sensing.size
+        return gflop_per_sample(self.pretrain, image, tokenizers, self.shown, self.shares)
 
     @property
     def tokens_seen(self) -> int:

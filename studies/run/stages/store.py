@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from engine.collect.collect import CollectConfig, collect
+from engine.store.access import UnlabelledRole
 from engine.store.schema import Role
 from engine.store.show import contact_sheet
 from engine.store.store import Store
@@ -76,6 +77,12 @@ class StoreStage(Stage):
     def path(self, root: Path) -> Path:
         """Where its store is."""
         return self.folder(root) / "store"
+
+    @property
+    def unlabelled_role(self) -> UnlabelledRole:
+        """Its role, for a stage that learns from its frames without labels."""
+        assert self.role != "eval", "evaluation frames are never learned from"
+        return self.role
 
     @property
     def units(self) -> int:

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.store.access import PretrainFrames
-from engine.store.store import Store
+from engine.store.access import Unlabelled, unlabelled
 from engine.stream.mixture import MixedFrames
 from studies.run.drawing import Drawing, StageRecord, TableLine
 from studies.run.stage import Stage, changed
@@ -35,7 +34,7 @@ class TokenizerStage(Stage):
         return f"tokenizer {self.modality}"
 
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
-        frames = _view([store.path(root) for store in self.stores], self.shares)
+        frames = _view(self.stores, self.shares, root)
         return train_tokenizer(frames, self.modality, self.tokenizer, self.folder(root))
 
     @property
@@ -68,8 +67,8 @@ class TokenizerStage(Stage):
             )
 
 
-def _view(stores: Sequence[Path], shares: Sequence[float]) -> PretrainFrames | MixedFrames:
-    views = [PretrainFrames(Store.open(path)) for path in stores]
+def _view(stores: Sequence[StoreStage], shares: Sequence[float], root: Path) -> Unlabelled | MixedFrames:
+    views = [unlabelled(store.path(root), store.unlabelled_role) for store in stores]
     return views[0] if len(views) == 1 else MixedFrames(views, shares)
 
 

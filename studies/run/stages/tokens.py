@@ -35,7 +35,13 @@ class TokensStage(Stage):
 
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         store = Store.open(self.store.path(root))
-        return tokenize(store, self.modality, self.tokenizer.folder(root), crops=self.crops)
+        return tokenize(
+            store,
+            self.modality,
+            self.tokenizer.folder(root),
+            role=self.store.unlabelled_role,
+            crops=self.crops,
+        )
 
     @property
     def units(self) -> int:

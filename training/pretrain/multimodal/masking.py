@@ -25,6 +25,7 @@ from pydantic import BeforeValidator, Field
 
 from scenes.config import Config
 from training.pretrain.multimodal.budgets import clamp_out, share_out
+from training.pretrain.objective import SourceModalities
 
 
 class Component(Config):
@@ -76,8 +77,9 @@ class MaskingConfig(Config):
     fourm21)."""
     overflow: Literal["refuse", "pad", "lose"] = "refuse"
     """A component whose modalities hold less than a budget: refuse it, or pad its samples (4M-21's RGB to
-    all sees 196 patches where the budget is 256). lose: as 4M, lose also what a single modality has no room
-    for, though others have."""
+    all sees 196 patches where the budget is 256); with pad, both budgets shrink in proportion where all
+    modalities together hold less. lose: as 4M, lose also what a single modality has no room for, though
+    others have."""
     repeats: int = Field(default=1, ge=1)
     """Samples made of each frame that is read, each with a mask of its own (4M: 4). The batch counts
     samples."""
@@ -92,14 +94,6 @@ class Mask:
     targets: Int[np.ndarray, "b t"]
     input_valid: Bool[np.ndarray, "b i"]
     target_valid: Bool[np.ndarray, "b t"]
-
-
-@dataclass(frozen=True)
-class SourceModalities:
-    """Where samples come from: the modalities that each source shows, and its share of the samples."""
-
-    shown: tuple[tuple[str, ...], ...]
-    shares: tuple[float, ...]
 
 
 class Masker:
@@ -149,7 +143,8 @@ class Masker:
         """Inputs and targets of a sample of which these modalities are shown."""
         inputs, targets = self.config.inputs, self.config.targets
         room = int(self.slots[shown].sum())
-        if shown.all() or room >= inputs + targets:
+        whole = shown.all() and self.config.overflow != "pad"
+        if whole or room >= inputs + targets:
             return inputs, targets
         seen = max(1, room * inputs // (inputs + targets))
         return seen, room - seen
@@ -205,8 +200,9 @@ class Masker:
         rank -= self.starts[self.modality_ids]
         seen = rank < n_in[:, self.modality_ids]
         wanted = ~seen & (rank < (n_in + n_out)[:, self.modality_ids])
-        inputs, input_valid = _slots(seen, self.config.inputs)
-        targets, target_valid = _slots(wanted, self.config.targets)
+        most_seen, most_wanted = self.budget.max(axis=0).tolist()
+        inputs, input_valid = _slots(seen, most_seen)
+        targets, target_valid = _slots(wanted, most_wanted)
         return Mask(inputs, targets, input_valid, target_valid)
 
     def mean_counts(self) -> tuple[dict[str, float], dict[str, float]]:

@@ -1,5 +1,6 @@
 """The objective `mm`, TST-MM: masked tokens of several modalities, or of RGB alone, from visible ones."""
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -7,16 +8,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from engine.stream.mixture import MixedFrames
 from engine.stream.order import View
 from training.fourm.checkpoints import STORE_NAMES
 from training.fourm.load import start_from_4m
 from training.models.encoder import Encoder, EncoderConfig, build_around
 from training.models.modality import TokenSpec
 from training.models.multimodal import Multimodal, PackedBatch
-from training.pretrain.multimodal.masking import Mask, Masker, MaskingConfig, SourceModalities
+from training.pretrain.multimodal.masking import Mask, Masker, MaskingConfig
 from training.pretrain.multimodal.packing import pack_frames
-from training.pretrain.objective import Arrays, Draws, Objective, ObjectiveConfig, Setting
+from training.pretrain.objective import (
+    Arrays,
+    Draws,
+    Objective,
+    ObjectiveConfig,
+    Setting,
+    SourceModalities,
+)
 from training.pretrain.views import views_of
 from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_crops import WHOLE, TokenCropConfig, choose_crops
@@ -39,32 +46,35 @@ class MultimodalConfig(ObjectiveConfig):
     weighting: Weighting = "modality"
     """The loss: mean over modalities, or (token) weighted by targets times codes as 4M's loss per token."""
 
-    def build(self, setting: Setting) -> "MultimodalObjective":
-        missing = [m for m in setting.modalities if m not in setting.tokenizers]
-        if missing:
+    def token_specs(
+        self, modalities: tuple[str, ...], frames: View, tokenizers: dict[str, Path]
+    ) -> tuple[TokenSpec, ...]:
+        if missing := [m for m in modalities if m not in tokenizers]:
             raise ValueError(
                 f"no tokenizer for {missing}: train one (tst tokenizer train) and tokenize the store"
             )
-        sources = _sources_of(setting.frames, setting.modalities)
         specs = []
-        for name in setting.modalities:
-            folder = setting.tokenizers[name]
+        for name in modalities:
+            folder = tokenizers[name]
             tokenizer, array = load_tokenizer(folder), token_array(folder, self.crops)
-            for view in views_of(setting.frames, array):
+            for view in views_of(frames, array):
                 check_tokens(view, folder, self.crops)
-            grid = setting.frames.frame_shape(array)[-1]
+            grid = frames.frame_shape(array)[-1]
             specs.append(TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb"))
+        return tuple(specs)
+
+    def build(self, setting: Setting) -> "MultimodalObjective":
         return MultimodalObjective(
             setting.encoder,
             setting.image,
-            tuple(specs),
+            setting.specs,
             self.masking,
             setting.decoder_depth,
             setting.seed,
             self.tied,
             self.weighting,
             self.crops,
-            sources,
+            setting.sources,
         )
 
     @property
@@ -117,7 +127,6 @@ class MultimodalObjective(Objective):
 
     @property
     def encoder(self) -> Encoder:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The encoder inside the model."""
         return self.model.encoder
 
     @property
@@ -165,23 +174,6 @@ class MultimodalObjective(Objective):
         report = start_from_4m(self.model, source, STORE_NAMES)
         print(f"warm start from {source}: {report}", flush=True)
         return report.as_dict()
-
-
-def _sources_of(frames: View, modalities: tuple[str, ...]) -> SourceModalities | None:
-    """What each view of a mixture shows; None where all show all. Raises ValueError for what is no modality
-    of the pre-training, and for a modality that no view shows."""
-    if not isinstance(frames, MixedFrames) or not any(frames.shows):
-        return None
-    unknown = sorted({m for shown in frames.shows for m in shown or ()} - set(modalities))
-    if unknown:
-        raise ValueError(
-            f"a source shows {unknown}, and pre-training has {list(modalities)}: let it show those"
-        )
-    sources = SourceModalities(tuple(shown or modalities for shown in frames.shows), frames.ratios)
-    hidden = sorted(set(modalities).difference(*sources.shown))
-    if hidden:
-        raise ValueError(f"no source shows {hidden}: let one of them, or leave that out of modalities")
-    return sources
 
 
 def weigh(
