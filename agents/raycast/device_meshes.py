@@ -38,18 +38,17 @@ class SubMesh:
     ) -> None:
         points, normals, uvs, colors = arrays
         corners = mesh.faces[faces]
-        indices = wp.array(np.ascontiguousarray(corners, np.int32).ravel(), dtype=wp.int32, device=device)
+        indices = _uploaded(corners.ravel(), wp.int32, device)
         self.mesh = wp.Mesh(points=points, indices=indices)
         row = kt.DeviceMesh()
         row.id = self.mesh.id
         row.points, row.indices, row.normals, row.uvs = points, indices, normals, uvs
         row.colors = colors
-        row.face_material = wp.array(
-            np.ascontiguousarray(mesh.material_ids[faces], np.int32), dtype=wp.int32, device=device
-        )
+        row.face_material = _uploaded(mesh.material_ids[faces], wp.int32, device)
         self.row = row
         # World boxes are fitted to these vertices; the box of a transformed local box would be looser.
-        self.points = mesh.vertices[used_vertices(corners, len(mesh.vertices))].astype(np.float64)
+        used = mesh.vertices[used_vertices(corners, len(mesh.vertices))]
+        self.points = np.ascontiguousarray(used.T, np.float32)  # [3, v]
         self.corners = mesh.vertices[corners] if len(faces) <= SMALL else None  # [f, 3, 3]
         self.bytes = 4 * corners.size * 6  # indices, and Warp's BVH of about five times their size
 
@@ -63,12 +62,10 @@ class CachedMesh:
     def __init__(self, mesh: Mesh, device: str, textures: "WeakValueDictionary[str, DeviceTexture]") -> None:
         _check(mesh)
         arrays = (
-            wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device=device),
-            wp.array(np.ascontiguousarray(mesh.normals, np.float32), dtype=wp.vec3, device=device),
-            wp.array(np.ascontiguousarray(mesh.uvs, np.float32), dtype=wp.vec2, device=device),
-            wp.array(
-                packed(mesh.colors if mesh.colors is not None else _NO_COLORS), wp.uint32, device=device
-            ),
+            _uploaded(mesh.vertices, wp.vec3, device),
+            _uploaded(mesh.normals, wp.vec3, device),
+            _uploaded(mesh.uvs, wp.vec2, device),
+            _uploaded(packed(_NO_COLORS if mesh.colors is None else mesh.colors), wp.uint32, device),
         )
         is_glass = np.array([m.opacity < 0.999 for m in mesh.materials])[mesh.material_ids]
         opaque, glass = np.flatnonzero(~is_glass), np.flatnonzero(is_glass)
@@ -98,6 +95,12 @@ class CachedMesh:
         else:
             row.texture = _no_texture(device)
         return row
+
+
+def _uploaded(values: np.ndarray, dtype: Any, device: str) -> wp.array:
+    """The values on a device; on the CPU they are not copied: a mesh's arrays are never changed."""
+    scalar = {wp.int32: np.int32, wp.uint32: np.uint32}.get(dtype, np.float32)
+    return wp.array(np.ascontiguousarray(values, scalar), dtype=dtype, device=device, copy=False)
 
 
 @cache

@@ -78,21 +78,21 @@ class DeviceScene:
         # Large parts come first: an item of the hierarchy over them is then an index into the whole table.
         placed.sort(key=lambda p: merges and p[1].corners is not None)
         row_of: dict[int, int] = {}
-        parts, boxes = [], np.zeros((len(placed), 2, 3))
+        boxes = np.zeros((len(placed), 2, 3))
         for k, (instance, sub) in enumerate(placed):
             if instance.mesh not in row_of:
                 row_of[instance.mesh] = len(self._rows)
                 self._rows.append(sub.row)
-            world = sub.points @ instance.transform[:3, :3].T + instance.transform[:3, 3]
-            # A flat part gets a box of some thickness: rounding could make a ray miss a flat one.
-            boxes[k] = world.min(0) - 1e-3, world.max(0) + 1e-3
-            part = _part(instance, sub)
-            part.box_volume = float(np.prod(boxes[k, 1] - boxes[k, 0]))
-            part.mesh_index = row_of[instance.mesh]
-            part.first_material = first_material[instance.mesh]
-            parts.append(part)
+            # Rounding may make a ray miss a box without thickness, so boxes are widened by a millimetre.
+            for axis, row in enumerate(instance.transform[:3]):
+                along = row[:3].astype(np.float32) @ sub.points
+                boxes[k, :, axis] = along.min() + row[3] - 1e-3, along.max() + row[3] + 1e-3
+        parts = _parts(placed)
+        parts["box_volume"] = np.prod(boxes[:, 1] - boxes[:, 0], axis=1)
+        parts["mesh_index"] = [row_of[instance.mesh] for instance, _ in placed]
+        parts["first_material"] = [first_material[instance.mesh] for instance, _ in placed]
         setattr(space, f"{kind}_count", len(parts))
-        setattr(space, f"{kind}_parts", self._array(parts, kt.Part))
+        setattr(space, f"{kind}_parts", wp.array(parts, dtype=kt.Part, device=self.device))
         if not merges:
             space.glass_bvh = self._hierarchy(boxes)
             return
@@ -117,15 +117,15 @@ class DeviceScene:
 
     def _merge(self, placed: list[tuple[Instance, SubMesh]], first_part: int) -> None:
         space: Any = self.space
-        triangles, owners, faces = [np.zeros((0, 3, 3))], [], []
-        for k, (instance, sub) in enumerate(placed):
+        triangles, faces = [np.zeros((0, 3, 3))], [np.zeros(0, np.int32)]
+        for instance, sub in placed:
             assert sub.corners is not None
             triangles.append(sub.corners @ instance.transform[:3, :3].T + instance.transform[:3, 3])
-            owners += [first_part + k] * len(sub.corners)
-            faces += range(len(sub.corners))
+            faces.append(np.arange(len(sub.corners), dtype=np.int32))
         points = np.concatenate(triangles).reshape(-1, 3).astype(np.float32)
-        space.merged_part = wp.array(np.array(owners, np.int32), dtype=wp.int32, device=self.device)
-        space.merged_face = wp.array(np.array(faces, np.int32), dtype=wp.int32, device=self.device)
+        owners = np.repeat(np.arange(first_part - 1, first_part + len(placed)), [len(f) for f in faces])
+        space.merged_part = wp.array(owners.astype(np.int32), dtype=wp.int32, device=self.device)
+        space.merged_face = wp.array(np.concatenate(faces), dtype=wp.int32, device=self.device)
         if len(points):
             self._merged = wp.Mesh(
                 points=wp.array(points, dtype=wp.vec3, device=self.device),
@@ -148,21 +148,27 @@ def tone_curve() -> Float32[np.ndarray, "steps"]:
     return to_srgb((reinhard + aces) / 2).astype(np.float32)
 
 
-def _part(instance: Instance, sub: SubMesh) -> Any:
-    forward, shift = instance.transform[:3, :3], instance.transform[:3, 3]
+def _parts(placed: list[tuple[Instance, SubMesh]]) -> np.ndarray:
+    """Rows of `kernel_types.Part`; `box_volume`, `mesh_index` and `first_material` are left at zero."""
+    struct: Any = kt.Part
+    layout: np.dtype[Any] = np.dtype(struct.numpy_dtype())
+    rows = np.zeros(len(placed), layout)
+    if not placed:
+        return rows
+    transforms = np.array([instance.transform for instance, _ in placed])
+    forward, shift = transforms[:, :3, :3], transforms[:, :3, 3]
     inverse = np.linalg.inv(forward)
     scales = np.linalg.svd(forward, compute_uv=False)
-    part = kt.Part()
-    part.mesh = sub.mesh.id
-    part.inverse = wp.mat33(*inverse.ravel().tolist())
-    part.offset = wp.vec3(*(-inverse @ shift).tolist())
-    part.forward = wp.mat33(*forward.ravel().tolist())
-    part.determinant = float(np.linalg.det(forward))
-    part.min_scale = float(scales[-1])
-    part.uniform = int(scales[0] <= 1.0001 * scales[-1])
-    part.class_id = int(instance.class_id)
-    part.instance_id = int(instance.instance_id)
-    return part
+    rows["mesh"] = [sub.mesh.id for _, sub in placed]
+    rows["inverse"] = inverse
+    rows["offset"] = -(inverse @ shift[:, :, None])[:, :, 0]
+    rows["forward"] = forward
+    rows["determinant"] = np.linalg.det(forward)
+    rows["min_scale"] = scales[:, -1]
+    rows["uniform"] = scales[:, 0] <= 1.0001 * scales[:, -1]
+    rows["class_id"] = [instance.class_id for instance, _ in placed]
+    rows["instance_id"] = [instance.instance_id for instance, _ in placed]
+    return rows
 
 
 def _light(light: Light) -> Any:
@@ -187,7 +193,8 @@ def _check(geometry: SceneGeometry) -> None:
             raise ValueError(
                 f"{name}: {instance.name!r} has instance id {instance.instance_id}; frames hold 1 to 65535"
             )
-        if np.linalg.det(instance.transform[:3, :3]) <= 0:
-            raise ValueError(
-                f"{name}: the transform of {instance.name!r} mirrors or flattens; bake it into its mesh"
-            )
+    transforms = np.array([i.transform for i in geometry.instances]).reshape(-1, 4, 4)
+    mirrored = np.flatnonzero(np.linalg.det(transforms[:, :3, :3]) <= 0)
+    if len(mirrored):
+        first = geometry.instances[mirrored[0]].name
+        raise ValueError(f"{name}: the transform of {first!r} mirrors or flattens; bake it into its mesh")

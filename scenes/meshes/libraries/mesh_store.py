@@ -50,9 +50,13 @@ def texture_digest(texture: UInt8[np.ndarray, "h w 3"]) -> str:
         return known[1]
     data = np.ascontiguousarray(texture)
     digest = hashlib.blake2b(repr(data.shape).encode() + data.tobytes(), digest_size=16).hexdigest()
+    _remember(texture, digest)
+    return digest
+
+
+def _remember(texture: np.ndarray, digest: str) -> None:
     number = id(texture)
     _digests[number] = ref(texture, lambda _: _digests.pop(number, None)), digest
-    return digest
 
 
 def _encoded(mesh: Mesh, cache: DiskCache) -> Entry:
@@ -84,6 +88,7 @@ def _decoded(entry: Entry, cache: DiskCache) -> Mesh | None:
                 if kept is None:
                     return None
                 image = _textures[digest] = kept.arrays["image"]
+                _remember(image, digest)
         look |= {name: tuple(look[name]) for name in ("color", "emission")}
         materials.append(Material(**look, texture=image))
     arrays = {name: entry.arrays[name] for name in _ARRAYS}
