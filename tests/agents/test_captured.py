@@ -54,7 +54,7 @@ def test_lit_spaces_may_have_vertex_colours_too():
 
 
 def test_glass_lets_what_is_behind_through():
-    pane = _coloured("pane", np.tile(np.uint8([0, 0, 255]), (24, 1)), Material("glass", opacity=0.5))
+    pane = _coloured("blue pane", np.tile(np.uint8([0, 0, 255]), (24, 1)), Material("glass", opacity=0.5))
     wall = _coloured("wall behind", np.tile(np.uint8([255, 0, 0]), (24, 1)), Material("captured"))
     middle = _rgb(pane, wall)[12, 12].astype(int)
     # The pane's two faces: a quarter of the red light is left, three quarters are the pane's blue.
