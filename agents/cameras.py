@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, Real
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Cameras:
 
     @classmethod
     def each(
-        cls, poses: Float[np.ndarray, "n 4 4"], fov_deg: Float[np.ndarray, "n"], height: int, width: int
+        cls, poses: Float[np.ndarray, "n 4 4"], fov_deg: Real[np.ndarray, "n"], height: int, width: int
     ) -> "Cameras":
         """Each with a field of view of its own (horizontal, degrees)."""
         known = {angle: intrinsics_from_fov(angle, height, width) for angle in set(fov_deg.tolist())}

@@ -20,7 +20,7 @@ from scenes.generate.perturb.perturb import STRENGTH, perturb_house
 from scenes.generate.statistics.page import side_by_side
 from scenes.generate.statistics.statistics import measure, recorded
 from scenes.house.checks.check import Fault, check_house, errors
-from scenes.house.references import each_house
+from scenes.house.files.references import each_house
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
 from scenes.processes import spread

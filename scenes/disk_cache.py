@@ -42,7 +42,7 @@ _SUFFIX = ".safetensors"
 class Entry:
     """What is kept under a key: arrays by name, and short texts by name."""
 
-    arrays: dict[str, np.ndarray]
+    arrays: dict[str, Shaped[np.ndarray, "..."]]
     facts: dict[str, str] = field(default_factory=dict)
 
 

@@ -6,10 +6,10 @@ and the result, are held against the hints with one binding of dimension names a
 mappings are searched for arrays, iterators are not. Arguments of any other kind are pyright's to check:
 beartype and typeguard would check them too, and refuse NumPy's integers where an int is asked for.
 
-`TESTSPACE_ARRAY_SHAPES=refuse pytest` raises at the first wrong array of a test, `=report` lists all of them
-when the tests have ended; without it nothing is checked. Left out are Warp's kernels, which Warp compiles
-from their source, and all that torch compiles. Tests of a function that refuses wrong arrays itself pass them
-within `unchecked()`.
+`tests/conftest.py` installs it, so every test is checked; a wrong array raises ArrayShapeError. Left out are
+Warp's kernels, which Warp compiles from their source, all that torch compiles, and processes that tests start
+(commands, Ray's workers and actors): these import no conftest. Tests of a function that refuses wrong arrays
+itself pass them within `unchecked()`.
 """
 
 import functools
@@ -39,12 +39,7 @@ class ArrayShapeError(TypeError):
     """An array whose dtype or shape is not what the annotation says."""
 
 
-SWITCH = "TESTSPACE_ARRAY_SHAPES"
-"""Environment variable: refuse, report, or not set."""
-reported: dict[str, None] = {}
-"""What was wrong, in order, where it is only reported."""
 _switched_off = False
-_reports = False
 
 
 @contextmanager
@@ -58,11 +53,9 @@ def unchecked() -> Iterator[None]:
         _switched_off = False
 
 
-def install(reports: bool = False) -> None:
+def install() -> None:
     """Checks modules of the rooms imported from now on. Raises RuntimeError if one was imported already."""
     early = sorted(name for name in sys.modules if name.partition(".")[0] in ROOMS)
-    global _reports
-    _reports = reports
     if early:
         raise RuntimeError(f"imported before array shapes could be checked: {', '.join(early)}")
     sys.meta_path.insert(0, _Finder())
@@ -172,18 +165,12 @@ class _Checks:
         for index, name, check in self._arguments:
             wrong = check(args[index] if index < len(args) else kwargs.get(name))
             if wrong:
-                _complain(f"{self.name}: argument {name} is {self.hints[name]}: {wrong}")
+                raise ArrayShapeError(f"{self.name}: argument {name} is {self.hints[name]}: {wrong}")
 
     def result(self, value: Any) -> None:
         wrong = "" if self._returns is None else self._returns(value)
         if wrong:
-            _complain(f"{self.name}: returns {self.hints['return']}: {wrong}")
-
-
-def _complain(text: str) -> None:
-    if not _reports:
-        raise ArrayShapeError(text)
-    reported[text] = None
+            raise ArrayShapeError(f"{self.name}: returns {self.hints['return']}: {wrong}")
 
 
 def _mentions_arrays(function: Callable[..., Any]) -> bool:

@@ -1,5 +1,6 @@
 """The check of array shapes: a wrong shape or dtype is refused, a right one passes."""
 
+import ast
 import sys
 import types
 from collections.abc import Mapping, Sequence
@@ -13,12 +14,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from engine.stream.augment import take_pixels
 from tests import array_shapes
 from tests.array_shapes import ArrayShapeError, check_module, checked, unchecked
-
-
-@pytest.fixture(autouse=True)
-def refusing(monkeypatch):
-    """Wrong arrays are refused, also where the run only reports those of the rooms."""
-    monkeypatch.setattr(array_shapes, "_reports", False)
+from tests.source_tree import classes, functions, modules
 
 
 def test_a_function_of_a_room_refuses_a_wrong_shape_and_takes_a_right_one():
@@ -114,3 +110,48 @@ def test_a_room_that_was_imported_before_is_named():
     assert "engine.stream.augment" in sys.modules
     with pytest.raises(RuntimeError, match=r"imported before .*engine"):
         array_shapes.install()
+
+
+BARE = {"ndarray", "np.ndarray", "numpy.ndarray", "Tensor", "torch.Tensor"}
+
+
+def _is_bare(annotation: ast.expr) -> bool:
+    """Whether an array without dtype and shape occurs in an annotation."""
+    if isinstance(annotation, ast.Subscript) and isinstance(annotation.slice, ast.Tuple):
+        last = annotation.slice.elts[-1]
+        if isinstance(last, ast.Constant) and isinstance(last.value, str):  # UInt8[np.ndarray, "h w 3"]
+            return False
+    return ast.unparse(annotation) in BARE or any(
+        _is_bare(part) for part in ast.iter_child_nodes(annotation) if isinstance(part, ast.expr)
+    )
+
+
+def _annotations(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+    given = function.args
+    arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    return [a for a in (*(x and x.annotation for x in arguments), function.returns) if a is not None]
+
+
+def test_public_arrays_have_a_shape():
+    """In arguments and results of public functions, in fields of public classes, and in names of types."""
+    bare = [str(f) for f in functions() if f.public and any(map(_is_bare, _annotations(f.node)))]
+    for path, tree in modules().items():
+        bare += [
+            f"{path}:{node.lineno} {ast.unparse(node.targets[0])}"
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and _is_bare(node.value)
+        ]
+    bare += [
+        f"{path}:{field.lineno} {ast.unparse(field.target)}"
+        for path, node in classes()
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and not node.name.startswith("_") and _is_bare(field.annotation)
+    ]
+    assert bare == []
+
+
+def test_a_bare_array_is_found():
+    code = "def f(a: dict[str, np.ndarray], b: Int[Tensor, 'n'], c: UInt8[np.ndarray, 'h w'] | None): ..."
+    (function,) = ast.parse(code).body
+    assert isinstance(function, ast.FunctionDef)
+    assert [_is_bare(a) for a in _annotations(function)] == [True, False, False]

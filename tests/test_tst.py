@@ -48,17 +48,22 @@ def test_every_command_explains_its_fields(name: str, capsys: pytest.CaptureFixt
 
 
 def test_what_the_user_can_mend_is_one_line_and_status_2(tmp_path: Path):
-    assert run("no-such-verb").returncode == 2
     missing = run("store", "info", str(tmp_path / "none"))
     assert missing.returncode == 2
     assert str(tmp_path / "none") in missing.stderr
     assert "Traceback" not in missing.stderr
+
+
+def test_unknown_commands_and_keys_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="2"):
+        tst.main(["no-such-verb"])
     config = tmp_path / "transfer.yaml"
     config.write_text("store: a\ntest_store: a\nout: b\ntransfer: {sampels: 3}\n")
-    unknown = run("transfer", str(config))
-    assert unknown.returncode == 2
-    assert "unknown key 'transfer.sampels'" in unknown.stderr
-    assert "samples" in unknown.stderr.split("keys there are")[1]
+    with pytest.raises(SystemExit, match="2"):
+        tst.main(["transfer", str(config)])
+    said = capsys.readouterr().err
+    assert "unknown key 'transfer.sampels'" in said
+    assert "samples" in said.split("keys there are")[1]
 
 
 def test_a_yaml_file_and_overrides_make_one_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -23,11 +23,13 @@ class GuardedServer(FifoServer):
     doing = "start"
 
     def start(self) -> None:
+        """Makes the pipes and opens the one to read from, before there is a child."""
         super().start()
         # Opened before there is a child, so that no open can wait for one that never comes.
         self.server_pipe = os.fdopen(pipes.open_reader(self.server_pipe_path), "rb", buffering=0)
 
     def send(self, action: dict[str, Any]) -> None:
+        """Sends an action, which errors name from now on. Raises AI2ThorError if the child has ended."""
         self.doing = action["action"]
         super().send(action)
 
@@ -72,6 +74,7 @@ class GuardedController(Controller):
             raise
 
     def start(self, *positional: Any, **named: Any) -> Any:
+        """Starts the child behind a `GuardedServer`; the arguments are those of the client's `start`."""
         if self.server is None:  # where there is one, the client takes it
             self.server = GuardedServer(
                 width=self.width,
@@ -82,11 +85,13 @@ class GuardedController(Controller):
         return super().start(*positional, **named)
 
     def unity_command(self, *positional: Any, **named: Any) -> list[str]:
+        """The command line of the child; without a GPU's number where none can be told."""
         if self._build.platform is not CloudRendering or not _can_match_gpus():
             self.gpu_device = None
         return super().unity_command(*positional, **named)
 
     def step(self, action: Any = None, **arguments: Any) -> Any:
+        """Takes a step and returns the client's event. Raises AI2ThorError if the child has ended."""
         try:
             return super().step(action, **arguments)
         except (RuntimeError, TimeoutError) as error:

@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped, UInt8
 
 from agents.ai2thor.pipes import Field
 from agents.ai2thor.standin_world import Camera, World
@@ -29,7 +30,7 @@ _OF_CAMERA = (
     Field.CAMERA_IDS,
     Field.CAMERA_CLASSES,
 )
-_Frames = dict[str, np.ndarray]
+_Frames = dict[str, Shaped[np.ndarray, "..."]]
 
 
 def _colour(number: int) -> list[int]:
@@ -37,7 +38,7 @@ def _colour(number: int) -> list[int]:
     return [value >> 16, value >> 8 & 255, value & 255]
 
 
-def _palette(numbers: list[int]) -> np.ndarray:
+def _palette(numbers: list[int]) -> UInt8[np.ndarray, "n 4"]:
     """RGBA of each; the first, where nothing is, black."""
     table = np.array([[*_colour(n), 255] for n in numbers], np.uint8)
     table[0] = 0, 0, 0, 255

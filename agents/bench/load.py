@@ -22,7 +22,7 @@ from agents.raycast.device_scene import DeviceScene
 from agents.raycast.light_probes import bake
 from scenes.config import Config
 from scenes.disk_cache import FOLDER_VARIABLE
-from scenes.house.references import each_house
+from scenes.house.files.references import each_house
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import SceneGeometry

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32, Int, UInt8
 
 from agents.cameras import Cameras
 from scenes.meshes.geometry import SceneGeometry
@@ -52,8 +53,10 @@ def _one(cameras: Cameras, i: int) -> Cameras:
     return Cameras(cameras.poses[i : i + 1], cameras.intrinsics[i : i + 1], cameras.height, cameras.width)
 
 
-def _world(geometry: SceneGeometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices [v, 3], faces [f, 3] and the faces' instance ids [f] of the whole house."""
+def _world(
+    geometry: SceneGeometry,
+) -> tuple[Float32[np.ndarray, "v 3"], Int[np.ndarray, "f 3"], Int[np.ndarray, " f"]]:
+    """Vertices, faces and the faces' instance ids of the whole house."""
     vertices, faces, owner = [], [], []
     first = 0
     for instance in geometry.instances:
@@ -65,8 +68,8 @@ def _world(geometry: SceneGeometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return np.concatenate(vertices).astype(np.float32), np.concatenate(faces), np.concatenate(owner)
 
 
-def _rays(cameras: Cameras) -> np.ndarray:
-    """Start and direction of each pixel's ray [h·w, 6]; directions have z-depth 1."""
+def _rays(cameras: Cameras) -> Float32[np.ndarray, "pixels 6"]:
+    """Start and direction of each pixel's ray; directions have z-depth 1."""
     fx, fy, cx, cy = cameras.intrinsics[0].astype(float)
     y, x = np.meshgrid(np.arange(cameras.height) + 0.5, np.arange(cameras.width) + 0.5, indexing="ij")
     rays = np.stack([(x - cx) / fx, (y - cy) / fy, np.ones_like(x)], axis=-1).reshape(-1, 3)
@@ -199,7 +202,7 @@ def _moderngl(geometry: SceneGeometry, size: int) -> Draw:
     return draw
 
 
-def _texture(context: Any, image: np.ndarray) -> Any:
+def _texture(context: Any, image: UInt8[np.ndarray, "h w 3"]) -> Any:
     texture = context.texture(image.shape[1::-1], 3, np.ascontiguousarray(image[::-1]).tobytes(), alignment=1)
     texture.build_mipmaps()
     return texture

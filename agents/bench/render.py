@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import warp as wp
+from jaxtyping import Float64
 
 from agents.bench.peers import peers
 from agents.cameras import Cameras
@@ -79,7 +80,9 @@ def bench_render(
     return figures
 
 
-def _rate(simulator: RaycastSimulator, poses: np.ndarray, size: int, modalities: tuple[str, ...]) -> float:
+def _rate(
+    simulator: RaycastSimulator, poses: Float64[np.ndarray, "n 4 4"], size: int, modalities: tuple[str, ...]
+) -> float:
     def draw() -> None:
         for start in range(0, len(poses), BATCH):
             simulator.render(Cameras.same(poses[start : start + BATCH], 90.0, size, size), modalities)

@@ -86,5 +86,6 @@ class FreeSpace:
         if not count:
             return np.zeros(0)
         out = wp.zeros(count, dtype=float, device=self._scene.device)
-        wp.launch(kernel, count, [self._scene.space, *inputs], [out], device=self._scene.device)
+        device = self._scene.device
+        wp.launch(kernel, count, [self._scene.space, *inputs], [out], device=device, block_dim=kd.BLOCK_DIM)
         return out.numpy().astype(np.float64)

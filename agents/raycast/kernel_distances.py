@@ -7,7 +7,10 @@ import warp as wp
 from agents.raycast.kernel_trace import closest_glass_hit, closest_opaque_hit, nonzero_direction
 from agents.raycast.kernel_types import OPTIONS, RAY_MAX, DeviceSpace, Part
 
-wp.set_module_options(OPTIONS)
+BLOCK_DIM = 128
+"""Threads of a block on a GPU. Each has two stacks of 128 bytes in shared memory, of the query of a space and
+of that of a mesh in it; a block has 48 KB, too little for Warp's 256 threads."""
+wp.set_module_options(OPTIONS | {"block_dim": BLOCK_DIM})
 
 
 @wp.func

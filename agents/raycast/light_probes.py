@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import shapely
 import warp as wp
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from scipy.spatial import KDTree
 
 from agents.raycast import kernel_probes as kp
@@ -51,7 +51,9 @@ MAX_GAIN = 40.0
 """Largest gain of exposure, so that a house at night without a lamp stays dark."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
-_Grid = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int, int]]
+_Grid = tuple[
+    Float64[np.ndarray, "_ 3"], Float64[np.ndarray, "3"], Float64[np.ndarray, "3"], tuple[int, int, int]
+]
 
 
 @dataclass
@@ -187,7 +189,7 @@ def _grids(floor: tuple[FloorRegion, ...]) -> list[_Grid]:
 
 
 def _grid(region: FloorRegion, spacing: float) -> _Grid:
-    """Probes [n, 3] of a room in the order z, y, x; origin [3], step [3] and counts along x, y, z."""
+    """Probes of a room in the order z, y, x; origin, step and counts along x, y, z."""
     low = np.array([region.polygon[:, 0].min(), region.floor_y, region.polygon[:, 1].min()])
     high = np.array([region.polygon[:, 0].max(), region.ceiling_y, region.polygon[:, 1].max()])
     inset = np.minimum(PROBE_MARGIN, (high - low) / 4)

@@ -98,7 +98,7 @@ def read_views(path: Path) -> Views:
     return Views(poses, angles)
 
 
-def _of_tum(rows: Float[np.ndarray, "n 8"]) -> Float[np.ndarray, "n 4 4"]:
+def _of_tum(rows: Float[np.ndarray, "n columns"]) -> Float[np.ndarray, "n 4 4"]:
     if rows.shape[1] != 8:
         raise ValueError(f"a line has 8 numbers (time tx ty tz qx qy qz qw), these {rows.shape[1]}")
     x, y, z, w = (rows[:, 4:] / np.linalg.norm(rows[:, 4:], axis=1, keepdims=True)).T

@@ -20,7 +20,7 @@ from agents.cameras import Cameras, look_pose
 from agents.raycast.simulator import FINE, RaycastSimulator
 from agents.simulator import Simulator
 from scenes.config import Config
-from scenes.house.references import each_house
+from scenes.house.files.references import each_house
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import FloorRegion, SceneGeometry

@@ -14,10 +14,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from jaxtyping import Shaped
 
 from engine.store.access import Frames
 
-Arrays = Mapping[str, np.ndarray]
+Arrays = Mapping[str, Shaped[np.ndarray, "n ..."]]
+Frame = dict[str, Shaped[np.ndarray, "..."]]
 Way = Callable[[int], Iterator[int]]
 _SHARD = 2048  # frames in a tar file; the store's parts have as many
 
@@ -31,10 +33,10 @@ class _OverStore:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Frame:
         return {name: v[0] for name, v in self.frames.read([index], self.modalities).items()}
 
-    def __getitems__(self, indices: list[int]) -> dict[str, np.ndarray]:
+    def __getitems__(self, indices: list[int]) -> Arrays:
         return self.frames.read(indices, self.modalities)
 
 
@@ -55,7 +57,7 @@ def _torch_loader(shuffle: bool) -> Callable[..., Way]:
     return make
 
 
-def _as_tensors(values: dict[str, np.ndarray]) -> dict[str, Any]:
+def _as_tensors(values: Arrays) -> dict[str, Any]:
     torch = importlib.import_module("torch")
     return {name: torch.from_numpy(v) for name, v in values.items()}
 
@@ -111,12 +113,12 @@ def _webdataset(png: bool) -> Callable[..., Way]:
     return make
 
 
-def _key(name: str, values: np.ndarray, png: bool) -> str:
+def _key(name: str, values: Shaped[np.ndarray, "n ..."], png: bool) -> str:
     image = values.ndim in (3, 4) and values.dtype in (np.uint8, np.uint16)
     return f"{name}.{'png' if png and image else 'npy'}"
 
 
-def _encoded(value: np.ndarray, png: bool) -> bytes:
+def _encoded(value: Shaped[np.ndarray, "..."], png: bool) -> bytes:
     if png and value.ndim in (2, 3) and value.dtype in (np.uint8, np.uint16):
         return cv2.imencode(".png", value)[1].tobytes()
     buffer = io.BytesIO()
@@ -124,7 +126,7 @@ def _encoded(value: np.ndarray, png: bool) -> bytes:
     return buffer.getvalue()
 
 
-def _decoded(sample: dict[str, Any]) -> dict[str, np.ndarray]:
+def _decoded(sample: dict[str, Any]) -> Frame:
     out = {}
     for key, data in sample.items():
         name, _, kind = key.partition(".")
@@ -135,7 +137,7 @@ def _decoded(sample: dict[str, Any]) -> dict[str, np.ndarray]:
     return out
 
 
-def _stacked(samples: list[dict[str, np.ndarray]]) -> dict[str, Any]:
+def _stacked(samples: list[Frame]) -> dict[str, Any]:
     return _as_tensors(
         {name: np.stack([s[name] for s in samples]) for name in samples[0] if name[:2] != "__"}
     )

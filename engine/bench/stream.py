@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from engine.bench.peers import PEERS
 from engine.store.access import PretrainFrames
@@ -99,7 +100,7 @@ def _plain(frames: PretrainFrames, modalities: tuple[str, ...], threads: int, ep
     block = min(_BLOCK, len(frames) // 8)  # of a small store too, there is more than the first one
     per_block = max(1, block // max(c.count for c in chunks))
 
-    def read(block: np.ndarray) -> int:
+    def read(block: Int64[np.ndarray, " n"]) -> int:
         ids = np.concatenate([np.arange(c.first, c.first + c.count) for c in (chunks[i] for i in block)])
         frames.read(ids, modalities)
         return len(ids)

@@ -9,7 +9,6 @@ three times is left out; the others are collected, and the final error names it.
 import hashlib
 import os
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +26,18 @@ from agents.samplers.registry import SAMPLERS, SamplerName, SamplerOptions, know
 from agents.simulator import Quality, SimulatorName, check_quality, check_simulator, drawn_by
 from engine.collect.estimate import Estimate, estimated, measure
 from engine.collect.frame_size import FrameSize, frame_size, height_width, size_words
-from engine.collect.ledger import Ledger, Maker
+from engine.collect.ledger import Ledger
 from engine.collect.part_maker import POSE_BLOCK, PartResult, Recipe
 from engine.collect.plan import HouseRef, PartTask, check_distinct, hash_of, part_length, plan_parts
+from engine.collect.run_tasks import run_tasks
 from engine.store.remote.places import shown
 from engine.store.schema import LabelRow, ModalitySpec, Role
 from engine.store.store import Store
 from engine.store.writing.staging import clean_staging
 from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceOptions
 from scenes.formats.spaces import credits, each_space, identify, told_of
+from scenes.house.files.references import absolute
 from scenes.house.labels import label_table
-from scenes.house.references import absolute
 from scenes.machine import available_cores
 from scenes.meshes.libraries.credits import CREDITS
 from scenes.meshes.libraries.library import default_library
@@ -285,42 +285,3 @@ def _run(
         claims["num_gpus"] = config.gpus_per_actor
     run_tasks(tasks, recipe, ledger, config.actors, claims, need_gpu=config.device != "auto")
     return ledger.made
-
-
-def run_tasks(
-    tasks: Sequence[PartTask],
-    recipe: Maker,
-    ledger: Ledger,
-    actors: int,
-    claims: dict[str, Any],
-    need_gpu: bool = True,
-) -> None:
-    """Makes parts on Ray actors, or in this process if `actors` is 0.
-
-    Without `need_gpu` a claim of `num_gpus` holds only where there is one. Raises CollectError, naming what
-    failed three times.
-    """
-    try:
-        if actors == 0:
-            _in_process(tasks, recipe, ledger)
-        else:
-            # Ray takes seconds to import; in-process collection has no use for it.
-            from engine.cluster import has_gpu, ray_session
-            from engine.collect.actors import make_parts
-
-            with ray_session(actors):
-                if "num_gpus" in claims and not need_gpu and not has_gpu():
-                    claims = {k: v for k, v in claims.items() if k != "num_gpus"}
-                make_parts(tasks, recipe, actors, claims, ledger)
-    finally:
-        ledger.bar.close()
-    ledger.check()
-
-
-def _in_process(tasks: Sequence[PartTask], recipe: Maker, ledger: Ledger) -> None:
-    maker = recipe.maker()
-    queue = deque(tasks)
-    while queue:
-        task = ledger.ready(queue.popleft())
-        if task is not None:
-            queue.extend(ledger.ended(task, maker.make(task)))

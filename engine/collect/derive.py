@@ -18,10 +18,10 @@ from pydantic import Field
 
 from agents.edges import canny_edges
 from agents.normals import normals_from_depth
-from engine.collect.collect import run_tasks
 from engine.collect.ledger import Ledger
 from engine.collect.part_maker import PartResult, failed
 from engine.collect.plan import HouseRef, PartTask, Segment
+from engine.collect.run_tasks import run_tasks
 from engine.store.errors import PartExistsError
 from engine.store.schema import ModalitySpec
 from engine.store.store import Store

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float64, UInt16
+from jaxtyping import Float64, UInt8, UInt16
 
 from engine.importers.capture import CapturedFrame, pose_of, read_depth
 from engine.importers.turning import turned
@@ -91,7 +91,7 @@ class _Scan:
         return np.where(trust >= _LEAST_CONFIDENCE, depth, 0).astype(np.uint16)
 
 
-def read_confidence(path: Path) -> np.ndarray:
+def read_confidence(path: Path) -> UInt8[np.ndarray, "h w"]:
     """ARKit's confidence of each depth, 0, 1 or 2. Raises ValueError for another file."""
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:

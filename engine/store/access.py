@@ -6,21 +6,21 @@ A view holds frames of one role, checks the role at every read, and:
 * `UnlabelledTransferFrames`, for mixing into pre-training, never returns a label of other spaces either;
 * `TransferFrames` must be given the test spaces, and raises if one of its own is among them, by id or by
   digest of the house;
-* `EvalFrames` is for evaluation, and `check_held_out` verifies that none of its poses was used before.
+* `EvalFrames` is for evaluation.
+
+`engine/store/held_out.py` checks that no pose or label which a model is judged by was used before.
 
 No view spans roles, and no function here iterates over a whole store.
 """
 
 import hashlib
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Int64, Shaped
-from scipy.spatial import KDTree
 
 from engine.store.errors import LeakError, MissingModalityError
 from engine.store.schema import FrameRange, LabelRow, ModalitySpec, Role, Space
@@ -131,6 +131,12 @@ class Frames:
                     cuts.append(Chunk(first + at - run.start, stop - at))
                 place, end, at = here, stop, stop
         return cuts
+
+    @property
+    def runs(self) -> tuple[tuple[str, int, int], ...]:
+        """Frames of one space whose ids follow each other: the space's id, the first id and their number."""
+        firsts = self._starts[:-1].tolist()
+        return tuple((run.space, first, run.count) for run, first in zip(self._runs, firsts, strict=True))
 
     def space_of(self, ids: Sequence[int] | Int64[np.ndarray, " n"]) -> list[str]:
         """Id of the space that each frame is of."""
@@ -296,51 +302,3 @@ def spaces_under_test(store: Store | Path | str) -> tuple[Space, ...]:
     roles = {PretrainFrames.role, EvalFrames.role}
     ids = {r.space for r in opened.runs if r.role in roles}
     return tuple(s for s in opened.spaces if s.id in ids)
-
-
-def check_never_labelled(frames: Frames, learned: Iterable[Mapping[str, str]]) -> None:
-    """`learned`: id, house_digest and layout_digest of every space whose labels a model was tuned on.
-
-    Raises LeakError if the frames are of one of them, or of one on another day: the score would be of labels
-    it has seen.
-    """
-    known = list(learned)
-    ids = {s["id"] for s in known}
-    digests = {s[name] for s in known for name in ("house_digest", "layout_digest") if s.get(name)}
-    for space in frames.spaces:
-        if space.id in ids or space.digests & digests:
-            raise LeakError(
-                f"space {space.id!r} was labelled in the transfer of this model: evaluate it in another space"
-            )
-
-
-def check_held_out(train: Frames, held_out: Frames) -> float:
-    """The least distance [m] between camera positions of the two views in a space that both have.
-
-    Infinite if they share no space. Raises LeakError if any pose occurs in both.
-    """
-    least = math.inf
-    train_poses, held_poses = _poses_by_house(train), _poses_by_house(held_out)
-    for digest in train_poses.keys() & held_poses.keys():
-        seen, unseen = train_poses[digest], held_poses[digest]
-        tree = KDTree(seen[:, :3, 3])
-        distance, _ = tree.query(unseen[:, :3, 3])
-        for row in np.flatnonzero(distance < 1e-6):
-            near = seen[tree.query_ball_point(unseen[row, :3, 3], 1e-6)]
-            if (np.abs(near - unseen[row]).max(axis=(1, 2)) < 1e-6).any():
-                raise LeakError(
-                    f"a held-out pose of house {digest[:12]} at {unseen[row, :3, 3].round(4).tolist()} was "
-                    f"seen in role {train.role!r}: collect the held-out frames with another seed"
-                )
-        least = min(least, float(distance.min()))
-    return least
-
-
-def _poses_by_house(frames: Frames) -> dict[str, np.ndarray]:
-    """Camera-to-world matrices [n, 4, 4] by digest of the house."""
-    poses = frames.read(np.arange(len(frames)), ["pose"])["pose"]
-    digests = {s.id: s.house_digest for s in frames.spaces}
-    found: dict[str, list[np.ndarray]] = {}
-    for run, first in zip(frames._runs, frames._starts[:-1].tolist(), strict=True):
-        found.setdefault(digests[run.space], []).append(poses[first : first + run.count])
-    return {digest: np.concatenate(blocks) for digest, blocks in found.items()}

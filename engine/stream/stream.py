@@ -82,7 +82,7 @@ class TicketReader:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _decode_one(self, ticket: Ticket, wanted: range) -> list[Batch]:
+    def _decode_one(self, ticket: Ticket, wanted: range) -> list[dict[str, Shaped[np.ndarray, "_ ..."]]]:
         size = ticket.batch_size
         ids = self.ids(ticket)[wanted.start * size : wanted.stop * size]
         values = {"id": ids, **self.frames.read(ids, self.modalities)}

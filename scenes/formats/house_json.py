@@ -1,4 +1,4 @@
-"""The format of houses: ProcTHOR's JSON, one file or one line of many (`scenes/house/references.py`)."""
+"""The format of houses: ProcTHOR's JSON, one file or one line of many (`scenes/house/files`)."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from scenes.formats.assets.library import given_library
 from scenes.formats.space_format import DEFAULT_OPTIONS, Known, SpaceFacts, SpaceOptions
-from scenes.house.references import short_name
+from scenes.house.files.references import short_name
 from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
 from scenes.meshes.geometry import SceneGeometry

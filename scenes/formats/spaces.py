@@ -18,7 +18,7 @@ from scenes.formats.house_json import HouseFormat
 from scenes.formats.replica import ReplicaFormat
 from scenes.formats.scan.read import ScanFormat
 from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceFacts, SpaceFormat, SpaceOptions
-from scenes.house.references import Reference, each_house
+from scenes.house.files.references import Reference, each_house
 from scenes.meshes.geometry import SceneGeometry
 
 SPACE_FORMATS: dict[str, SpaceFormat] = {

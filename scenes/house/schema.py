@@ -1,6 +1,6 @@
 """The house as data: ProcTHOR's JSON, schema 1.0.0, read and written unchanged.
 
-    house = House.load("house.json")     # or one of many: "houses.jsonl.gz#12" (scenes/house/references.py)
+    house = House.load("house.json")     # or one of many: "houses.jsonl.gz#12" (scenes/house/files)
     house.save("copy.json")              # the same JSON values; equal houses give equal bytes
 
 Schema 0.0.1 is upgraded on the way in; `house.to_json("0.0.1")` gives back what was read.
@@ -24,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from scenes.house.elements import HouseObject, HouseParts, Wall
-from scenes.house.references import Reference, read_values
+from scenes.house.files.references import Reference, read_values
 from scenes.house.rules import changed, faults, unencodable
 from scenes.house.upgrade import OLD, SCHEMA, downgrade, old_path, schema_of, source_schema, upgrade
 
@@ -34,7 +34,7 @@ class House(HouseParts):
 
     @classmethod
     def load(cls, reference: Reference) -> "House":
-        """Read one house: a JSON file, or one of many as scenes/house/references.py names it.
+        """Read one house: a JSON file, or one of many as scenes/house/files/references.py names it.
 
         Raises ValueError, naming the file and the place inside it, for what is not such a house.
         """

@@ -56,7 +56,7 @@ def compile_house(house: House, library: AssetSource | None = None) -> SceneGeom
     return SceneGeometry(
         space=house.space_id,
         digest=digest,
-        meshes=tuple(out.meshes),
+        meshes=out.meshes(),
         instances=tuple(out.instances),
         lights=(*house_lights(house), *lamps),
         floor=tuple(

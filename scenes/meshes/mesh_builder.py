@@ -12,10 +12,17 @@ import numpy as np
 import shapely
 from jaxtyping import Float, Float64, Int, Int64, Real
 
+from scenes.meshes.faces import ACROSS, as_triangles, grid_faces, lay_flat, triangulate
 from scenes.meshes.geometry import Material, Mesh
-from scenes.meshes.meshing import assemble, face_normals
+from scenes.meshes.meshing import TriangleSoup, assemble_all, cross
 
 Point = Sequence[float]
+
+_BOX_CORNERS = np.array([[(i >> 2) & 1, (i >> 1) & 1, i & 1] for i in range(8)])
+_BOX_FACES = as_triangles(
+    ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+)
+_BOX_AXES = np.tile([0, 0, 1, 1, 2, 2], 2)  # that the faces look along
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +52,7 @@ class MeshBuilder:
         points = np.asarray(points, np.float64)
         faces = np.asarray(faces, np.int64).reshape(-1, 3)
         if uvs is None:
-            uvs = _lay_flat(points, faces) / finish.tile_m
+            uvs = lay_flat(points, faces) / finish.tile_m
         self._materials.setdefault(id(finish.material), finish.material)
         slot = list(self._materials).index(id(finish.material))
         self._parts.append((points, faces, np.asarray(uvs, np.float64), slot))
@@ -56,10 +63,12 @@ class MeshBuilder:
         A texture's u, the way of a wood's grain, runs along the longer edges of each side.
         """
         bottom, top = np.minimum(low, high), np.maximum(low, high)
-        corner = np.array([[(i >> 2) & 1, (i >> 1) & 1, i & 1] for i in range(8)])
-        quads = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-        points, faces = bottom + corner * (top - bottom), _triangles(quads)
-        self.part(points, faces, finish, _lay_flat(points, faces, top - bottom) / finish.tile_m)
+        extent = top - bottom
+        points = bottom + _BOX_CORNERS * extent
+        longer = extent[ACROSS[:, 1]] > extent[ACROSS[:, 0]]
+        across = np.where(longer[:, None], ACROSS[:, ::-1], ACROSS)[_BOX_AXES]
+        uvs = np.take_along_axis(points[_BOX_FACES], across[:, None, :], axis=2) / finish.tile_m
+        self.part(points, _BOX_FACES, finish, uvs)
 
     def cushion(self, low: Point, high: Point, radius: float, finish: Finish, steps: int = 3) -> None:
         """A block with rounded edges and corners."""
@@ -83,9 +92,9 @@ class MeshBuilder:
         sign = np.stack(np.broadcast_arrays(east[None], north[:, None], south[None]), -1)
         points = ((bottom + top) / 2 + ball * radius + sign * (half - radius)).reshape(-1, 3)
         rows, columns = len(down), len(around)
-        faces = [_grid(rows, columns, closed=True)]
+        faces = [grid_faces(rows, columns, closed=True)]
         ends = [steps, 2 * steps + 1, 3 * steps + 2, 4 * steps + 3]  # one corner of the flat top per quadrant
-        faces.append(_triangles([ends[::-1], [(rows - 1) * columns + e for e in ends]]))
+        faces.append(as_triangles([ends[::-1], [(rows - 1) * columns + e for e in ends]]))
         self.part(points, np.concatenate(faces), finish)
 
     def turned(
@@ -108,7 +117,7 @@ class MeshBuilder:
             ],
             -1,
         ).reshape(-1, 3)
-        faces = _grid(len(line), sides, closed=True)[:, ::-1]
+        faces = grid_faces(len(line), sides, closed=True)[:, ::-1]
         row, column = np.divmod(np.arange(len(points)), sides)
         climb = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
         girth = 2 * np.pi * float(line[:, 0].max())
@@ -125,10 +134,10 @@ class MeshBuilder:
         """
         rows, n = rings.shape[:2]
         points = rings.reshape(-1, 3)
-        faces = [_grid(rows, n, closed=True)]
+        faces = [grid_faces(rows, n, closed=True)]
         if closed:
             last, step = (rows - 1) * n + np.arange(n), (np.arange(n) + 1) % n
-            faces.append(_triangles(np.stack([last, (rows - 1) * n + step, step, np.arange(n)], -1)))
+            faces.append(as_triangles(np.stack([last, (rows - 1) * n + step, step, np.arange(n)], -1)))
         else:
             points = np.concatenate([points, rings[[0, -1]].mean(1)])
             i, j = np.arange(n), (np.arange(n) + 1) % n
@@ -158,9 +167,9 @@ class MeshBuilder:
         axis = b - a
         length = float(np.linalg.norm(axis))
         up = axis / length
-        side = np.cross(up, [0, 0, 1] if abs(up[2]) < 0.9 else [1, 0, 0])
+        side = cross(up, np.array([0, 0, 1] if abs(up[2]) < 0.9 else [1, 0, 0]))
         side /= np.linalg.norm(side)
-        other = np.cross(side, up)
+        other = cross(side, up)
         tip = radius if tip is None else tip
         angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
         ring = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
@@ -170,7 +179,7 @@ class MeshBuilder:
             np.column_stack([n, (n + 1) % sides, np.full(sides, 2 * sides)]),
             np.column_stack([sides + (n + 1) % sides, sides + n, np.full(sides, 2 * sides + 1)]),
         ]
-        self.part(points, np.concatenate([_grid(2, sides, closed=True)[:, ::-1], *caps]), finish)
+        self.part(points, np.concatenate([grid_faces(2, sides, closed=True)[:, ::-1], *caps]), finish)
 
     def tube(self, path: Sequence[Point], radius: float, finish: Finish, sides: int = 10) -> None:
         """Round bars from point to point, with balls at the bends."""
@@ -184,7 +193,7 @@ class MeshBuilder:
 
         With `whole` the texture is shown once, as on a picture or a screen.
         """
-        faces = _triangles([(0, 1, 2, 3)])
+        faces = as_triangles([(0, 1, 2, 3)])
         uv = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64)[faces] if whole else None
         self.part(np.asarray(corners, np.float64), faces, finish, uv)
 
@@ -201,7 +210,7 @@ class MeshBuilder:
             n = len(line)
             wall = np.concatenate([np.insert(line, 1, low, axis=1), np.insert(line, 1, high, axis=1)])
             quads = [(i, i + n, (i + 1) % n + n, (i + 1) % n) for i in range(n)]
-            self.part(wall, _triangles(quads), finish)
+            self.part(wall, as_triangles(quads), finish)
 
     def join(self, other: "MeshBuilder") -> None:
         """Adds the parts of another builder as they are."""
@@ -250,25 +259,29 @@ class MeshBuilder:
             for p, f, uv, m in self._parts
         ]
 
-    def triangles(self) -> tuple[np.ndarray, np.ndarray]:
-        """All points [v, 3] and faces [f, 3]."""
+    def triangles(self) -> tuple[Float64[np.ndarray, "v 3"], Int64[np.ndarray, "f 3"]]:
+        """All points and faces."""
         offsets = np.cumsum([0] + [len(p) for p, *_ in self._parts])
         faces = [f + o for (_, f, _, _), o in zip(self._parts, offsets, strict=False)]
         return np.concatenate([p for p, *_ in self._parts]), np.concatenate(faces)
 
     def mesh(self, key: str) -> Mesh:
         """All parts as one mesh. Parts are not smoothed into each other."""
+        return assemble_all([self.soup(key)])[0]
+
+    def soup(self, key: str) -> TriangleSoup:
+        """All parts as what `assemble_all` makes a mesh of."""
         assert self._parts, f"nothing was built for {key}"
-        offsets = np.cumsum([0] + [len(p) for p, *_ in self._parts])
+        points, faces = self.triangles()
         count = [len(f) for _, f, _, _ in self._parts]
-        return assemble(
+        return TriangleSoup(
             key,
-            np.concatenate([p for p, *_ in self._parts]),
-            np.concatenate([f + o for (_, f, _, _), o in zip(self._parts, offsets, strict=False)]),
+            points,
+            faces,
             np.concatenate([uv for _, _, uv, _ in self._parts]),
             np.repeat([m for *_, m in self._parts], count),
             tuple(self._materials.values()),
-            groups=np.repeat(np.arange(len(count)), count),
+            np.repeat(np.arange(len(count)), count),
         )
 
 
@@ -280,40 +293,3 @@ def rotation_matrix(axis: str, degrees: float) -> Float64[np.ndarray, "3 3"]:
     matrix = np.eye(3)
     matrix[j, j], matrix[j, k], matrix[k, j], matrix[k, k] = c, -s, s, c
     return matrix
-
-
-def triangulate(outline: shapely.Polygon) -> tuple[Float64[np.ndarray, "v 2"], Int64[np.ndarray, "f 3"]]:
-    """Points and counter-clockwise triangles that fill a polygon, holes and concave corners
-    included."""
-    triangles = shapely.constrained_delaunay_triangles(outline).geoms
-    corners = np.array([shapely.get_coordinates(t)[:3] for t in triangles])
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    ccw = a[:, 0] * b[:, 1] > a[:, 1] * b[:, 0]
-    corners[~ccw] = corners[~ccw][:, ::-1]
-    return corners.reshape(-1, 2), np.arange(3 * len(corners)).reshape(-1, 3)
-
-
-def _grid(rows: int, columns: int, closed: bool) -> np.ndarray:
-    """Triangles of a grid of points, row by row; closed: the last column meets the first."""
-    r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
-    a, b = r * columns + c, r * columns + (c + 1) % columns
-    quads = np.stack([a, b, b + columns, a + columns], -1).reshape(-1, 4)
-    return _triangles(quads)
-
-
-def _triangles(quads: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
-    quads = np.asarray(quads)
-    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-
-
-def _lay_flat(points: np.ndarray, faces: np.ndarray, extent: np.ndarray | None = None) -> np.ndarray:
-    """Corner coordinates in metres, seen along the axis that each face looks along most.
-
-    With an `extent` along x, y, z the longer of the two axes that are seen comes first.
-    """
-    axis = np.abs(face_normals(points, faces)).argmax(1)
-    seen = np.array([[2, 1], [0, 2], [0, 1]])
-    if extent is not None:
-        seen = np.where((extent[seen[:, 1]] > extent[seen[:, 0]])[:, None], seen[:, ::-1], seen)
-    across = seen[axis]
-    return np.take_along_axis(points[faces], across[:, None, :].repeat(3, 1), axis=2)

@@ -108,8 +108,8 @@ def render(
 
 def compose(
     plan: Image.Image,
-    above: dict[str, UInt8[np.ndarray, "h w 3"]],
-    below: dict[str, UInt8[np.ndarray, "h w 3"]],
+    above: dict[str, UInt8[np.ndarray, "_ _ 3"]],
+    below: dict[str, UInt8[np.ndarray, "_ _ 3"]],
     legend: dict[str, tuple[int, ...]],
     tile: int,
 ) -> Image.Image:

@@ -10,6 +10,7 @@ from agents.raycast.device_meshes import CachedMesh, MeshCache
 from agents.raycast.simulator import RaycastSimulator
 from scenes.meshes.geometry import Material, Mesh
 from tests.agents.rooms_by_hand import PANE, THING, cube, placed, pose, room
+from tests.array_shapes import unchecked
 
 AHEAD = pose((2.0, 1.25, 5.0), (1, 0, 0), (0, -1, 0))  # along -z, at the box in the middle of the room
 CAMERAS = Cameras.same(AHEAD[None], 30.0, 24, 24)
@@ -62,5 +63,5 @@ def test_glass_lets_what_is_behind_through():
 
 
 def test_colours_must_go_with_vertices():
-    with pytest.raises(ValueError, match="colors are uint8"):
+    with unchecked(), pytest.raises(ValueError, match="colors are uint8"):
         CachedMesh(_coloured("bad", np.zeros((3, 3), np.uint8)), "cpu", MeshCache("cpu")._textures)

@@ -55,7 +55,7 @@ def test_a_sheet_has_a_picture_a_type_and_a_page(tmp_path: Path, shapes: None):
 
 def test_rooms_are_seen_largest_first_and_every_type_once_before_any_twice():
     def square(name: str, kind: str, side: float) -> FloorRegion:
-        return FloorRegion(name, kind, np.array([[0, 0], [side, 0], [side, side], [0, side]]), 0.0, 2.5)
+        return FloorRegion(name, kind, np.array([[0.0, 0.0], [side, 0.0], [side, side], [0, side]]), 0.0, 2.5)
 
     floor = (square("a", "Bedroom", 3), square("b", "Bedroom", 5), square("c", "Bathroom", 2))
     assert [r.room_id for r in rooms_to_view(floor, 3)] == ["b", "c", "a"]

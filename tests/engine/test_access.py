@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from engine.store import access
-from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames, check_held_out
+from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames
 from engine.store.errors import LeakError, MissingModalityError
+from engine.store.held_out import check_held_out
 from engine.store.schema import FrameRange
 from engine.store.store import ModalitySpec, Store
 from scenes.generate.generate import generate_house

@@ -14,8 +14,9 @@ from engine import cluster
 from engine.collect import actors
 from engine.collect.collect import CollectConfig, collect
 from engine.collect.part_maker import PartMaker
-from engine.store.access import EvalFrames, PretrainFrames, check_held_out
+from engine.store.access import EvalFrames, PretrainFrames
 from engine.store.errors import CollectError
+from engine.store.held_out import check_held_out
 from engine.store.show import contact_sheet
 from engine.store.store import Store
 from scenes.generate.generate import generate_house
@@ -26,8 +27,8 @@ from .conftest import by_frame
 @pytest.fixture(scope="module")
 def houses(tmp_path_factory) -> list[Path]:
     folder = tmp_path_factory.mktemp("houses")
-    for seed in (6, 12):  # small ones
-        house = generate_house(seed)
+    for seed in (0, 1):
+        house = generate_house(seed, "studio")
         house.save(folder / f"{house.space_id}.json")
     return sorted(folder.iterdir())
 
@@ -267,14 +268,22 @@ def test_a_contact_sheet_shows_every_modality(collected):
         contact_sheet(store, 4, role="transfer")
 
 
-@pytest.mark.parametrize("count", [0, pytest.param(1, marks=pytest.mark.ray)])
+@pytest.fixture(scope="module")
+def actors_with_a_standin():
+    """Ray whose actors take the stand-in for AI2-THOR."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TESTSPACE_AI2THOR_EXECUTABLE", "standin")
+        with cluster.ray_session(2):
+            yield
+
+
+@pytest.mark.ray
 def test_another_simulator_another_provenance_and_nothing_else(
-    houses, collected, tmp_path, monkeypatch, count
+    houses, collected, tmp_path, actors_with_a_standin
 ):
-    """AI2-THOR's client, with the stand-in that draws as raycast does, in this process and in an actor."""
+    """AI2-THOR's client in an actor, with the stand-in that draws as raycast does."""
     pytest.importorskip("ai2thor")
-    monkeypatch.setenv("TESTSPACE_AI2THOR_EXECUTABLE", "standin")
-    collect(_config(houses, tmp_path / "store", simulator="ai2thor", actors=count))
+    collect(_config(houses, tmp_path / "store", simulator="ai2thor", actors=1))
     found, expected = Store.open(tmp_path / "store"), Store.open(collected)
     assert by_frame(found) == by_frame(expected)
     spaces = {s.id: s for s in expected.spaces}
@@ -294,7 +303,9 @@ def test_a_simulator_that_is_not_installed_is_said_at_once(houses, tmp_path, mon
 
 
 @pytest.mark.ray
-def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_path, monkeypatch):
+def test_actors_make_the_same_store_though_one_is_killed(
+    lines, collected, tmp_path, monkeypatch, actors_with_a_standin
+):
     """Two actors; one is killed while it has parts in flight. Nothing is missing, nothing is different."""
     pool = []
 
@@ -321,8 +332,7 @@ def test_actors_make_the_same_store_though_one_is_killed(lines, collected, tmp_p
 
     monkeypatch.setattr(actors, "_Worker", Watched)
     monkeypatch.setattr(actors, "make_parts", make_parts)
-    with cluster.ray_session(2):
-        report = collect(_config([lines], tmp_path / "store", actors=2, frames_per_part=3))
+    report = collect(_config([lines], tmp_path / "store", actors=2, frames_per_part=3))
     assert len(killed) == 1
     assert len(pool) == 3  # another took its place
     assert report.frames == 20

@@ -47,7 +47,7 @@ def test_the_command_line_takes_both(tmp_path):
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
     path = tmp_path_factory.mktemp("house") / "house.json"
-    generate_house(6).save(path)
+    generate_house(0, "studio").save(path)
     return path
 
 

@@ -3,15 +3,26 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.collect.collect import CollectConfig, collect
+from engine.store.errors import CollectError
 from engine.store.store import Store
 
 from .bare_rooms import write_houses
 
 ROOT = Path(__file__).parent.parent.parent
+ASKED: dict[str, Any] = {
+    "role": "eval",
+    "frames": 32,
+    "size": 32,
+    "frames_per_part": 32,
+    "actors": 0,
+    "device": "cpu",
+}
 
 
 @pytest.fixture
@@ -31,14 +42,7 @@ def small_disk(tmp_path):
 
 
 def _collect(houses: Path, store: Path) -> "subprocess.CompletedProcess[str]":
-    options = [
-        "--role=eval",
-        "--frames=32",
-        "--size=32",
-        "--frames-per-part=32",
-        "--actors=0",
-        "--device=cpu",
-    ]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in ASKED.items()]
     command = [sys.executable, "tst.py", "collect", str(houses), "--store", str(store), *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -56,9 +60,11 @@ def test_a_full_disk_loses_nothing(small_disk, tmp_path):
     assert 0 < len(kept) < 6
     assert opened.verify() == []
     assert not list(store.glob("parts/*.tmp-*"))
-    assert _collect(houses, store).returncode == 2  # still full
+    again = CollectConfig(houses=[houses], store=store, **ASKED)
+    with pytest.raises(CollectError, match="No space left"):
+        collect(again)
     subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
-    assert _collect(houses, store).returncode == 0
+    collect(again)
     opened = Store.open(store)
     assert len(opened.parts) == 6
     assert {n: opened.part(n) for n in kept} == kept  # not written again

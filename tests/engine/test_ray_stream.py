@@ -60,6 +60,17 @@ def test_two_ranks_see_each_frame_once(cluster, store):
     assert len(seen) - 87 < 2 * 5
 
 
+def test_every_worker_is_given_all_tickets(cluster, store):
+    """As Ray Train asks the configuration of data for what each of two workers iterates over."""
+    reader = _reader(store)
+    dataset = ticket_dataset(reader.order, 25)
+    shards = ticket_data_config().configure({"tickets": dataset}, 2, None, None)
+    for shard in shards:
+        batches = reader.decode(shard_tickets(shard["tickets"], [0]))
+        _check_same(batches, islice(_reader(store).batches(), 25))
+
+
+@pytest.mark.slow
 def test_a_ray_train_worker_gets_them_too(cluster, store, tmp_path):
     def loop(config):
         tickets = shard_tickets(ray.train.get_dataset_shard("tickets"), [0])

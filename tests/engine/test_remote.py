@@ -68,6 +68,7 @@ def test_collecting_there_is_collecting_here(place, tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
 def test_actors_send_what_they_make(place, tmp_path):
     houses = write_houses(tmp_path / "houses", 2)
     assert collect(_config(houses, place, actors=2)).frames == 24

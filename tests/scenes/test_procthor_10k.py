@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenes.house.references import absolute, each_house, short_name
+from scenes.house.files.references import absolute, each_house, short_name
 from scenes.house.schema import House
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "procthor").glob("*.json"))
@@ -58,7 +58,7 @@ def no_prior(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr("scenes.house.procthor_10k.importlib", SimpleNamespace(import_module=missing))
+    monkeypatch.setattr("scenes.house.files.procthor_10k.importlib", SimpleNamespace(import_module=missing))
 
 
 def test_what_is_cached_is_read_without_prior(home, monkeypatch):
@@ -104,7 +104,7 @@ def test_what_prior_cannot_fetch(home, monkeypatch):
         raise ConnectionError("no route")
 
     prior = SimpleNamespace(import_module=lambda name: SimpleNamespace(load_dataset=load_dataset))
-    monkeypatch.setattr("scenes.house.procthor_10k.importlib", prior)
+    monkeypatch.setattr("scenes.house.files.procthor_10k.importlib", prior)
     here = Path.cwd()
     with pytest.raises(ValueError, match=r"could not fetch it \(ConnectionError: no route\)"):
         House.load("procthor-10k#0")
@@ -129,7 +129,7 @@ def prior(home, monkeypatch):
         pytest.skip("prior runs git lfs")
     monkeypatch.setattr(module, "BASE_DIR", str(home / ".prior"))
     monkeypatch.setattr(module, "DATASET_DIR", str(home / ".prior" / "datasets"))
-    monkeypatch.setattr("scenes.house.procthor_10k.importlib", importlib)
+    monkeypatch.setattr("scenes.house.files.procthor_10k.importlib", importlib)
     return module
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scenes.commands import CheckConfig, check
-from scenes.house import json_lines, references
-from scenes.house.references import absolute, each_house, read_values
+from scenes.house.files import json_lines, references
+from scenes.house.files.references import absolute, each_house, read_values
 from scenes.house.schema import House
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "procthor").glob("*.json"))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import shapely
 
+from scenes.meshes.faces import triangulate
 from scenes.meshes.geometry import Material, Mesh
-from scenes.meshes.mesh_builder import Finish, MeshBuilder, rotation_matrix, triangulate
-from scenes.meshes.meshing import assemble
+from scenes.meshes.mesh_builder import Finish, MeshBuilder, rotation_matrix
+from scenes.meshes.meshing import assemble, assemble_all
 
 PLAIN = Finish(Material("plain"))
 L_SHAPE = shapely.Polygon(
@@ -100,6 +101,21 @@ def test_faces_without_area_are_dropped():
     )
     assert len(mesh.faces) == 1
     assert mesh.material_ids.tolist() == [1]
+
+
+def test_meshes_assembled_together_are_those_assembled_alone():
+    small, large, flat = MeshBuilder(), MeshBuilder(), MeshBuilder()
+    small.cushion((0, 0, 0), (0.001, 0.002, 0.001), 0.0004, PLAIN)
+    large.box((0, 0, 0), (30, 2, 30), PLAIN)
+    large.ball((1, 1, 1), (1, 1, 1), PLAIN)
+    flat.sheet([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], PLAIN)
+    builders = {"small": small, "large": large, "flat": flat}
+    together = assemble_all([builder.soup(key) for key, builder in builders.items()])
+    for mesh, (key, builder) in zip(together, builders.items(), strict=True):
+        alone = builder.mesh(key)
+        assert mesh.key == key
+        for name in ("vertices", "faces", "normals", "uvs", "material_ids"):
+            np.testing.assert_array_equal(getattr(mesh, name), getattr(alone, name))
 
 
 def test_triangulation_fills_concave_outlines_with_holes():

@@ -9,16 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.store.access import (
-    EvalFrames,
-    Frames,
-    PretrainFrames,
-    TransferFrames,
-    UpperBoundFrames,
-    check_held_out,
-    check_never_labelled,
-)
+from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames, UpperBoundFrames
 from engine.store.errors import LeakError
+from engine.store.held_out import check_held_out, check_never_labelled
 from engine.store.store import Store
 from scenes.generate.generate import generate_house
 from studies.commands import DEMO
@@ -49,11 +42,36 @@ def study() -> StudyConfig:
     return load_study(DEMO, "smoke", fields=FIELDS)
 
 
+Reads = dict[str, set[tuple[str, str]]]
+"""By kind of stage, role and modality of all that was read of a store."""
+
+
 @pytest.fixture(scope="module")
-def finished(study: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def watched(study: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reads]:
+    """The folder of a whole run, and what its stages read."""
     out = tmp_path_factory.mktemp("study")
-    run_study(study, out)
-    return out
+    seen: Reads = {}
+    kind = ["none"]
+    read, run = Frames.read, Stage.run
+
+    def watched_read(self: Frames, ids: Any, modalities: Any) -> Any:
+        seen.setdefault(kind[0], set()).update((self.role, m) for m in modalities)
+        return read(self, ids, modalities)
+
+    def watched_run(self: Stage, root: Path, machine: MachineConfig) -> Any:
+        kind[0] = self.kind
+        return run(self, root, machine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Frames, "read", watched_read)
+        patch.setattr(Stage, "run", watched_run)
+        run_study(study, out)
+    return out, seen
+
+
+@pytest.fixture(scope="module")
+def finished(watched: tuple[Path, Reads]) -> Path:
+    return watched[0]
 
 
 def results(out: Path) -> list[dict]:
@@ -140,23 +158,8 @@ def test_runs_share_what_they_have_in_common(study: StudyConfig):
 LABELS = {"semantic", "instance"}
 
 
-def test_what_each_stage_reads(study: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Every read of every stage is watched: role and modality, in the order of a whole run."""
-    seen: dict[str, set[tuple[str, str]]] = {}
-    kind = ["none"]
-    read, run = Frames.read, Stage.run
-
-    def watched_read(self: Frames, ids: Any, modalities: Any) -> Any:
-        seen.setdefault(kind[0], set()).update((self.role, m) for m in modalities)
-        return read(self, ids, modalities)
-
-    def watched_run(self: Stage, root: Path, machine: MachineConfig) -> Any:
-        kind[0] = self.kind
-        return run(self, root, machine)
-
-    monkeypatch.setattr(Frames, "read", watched_read)
-    monkeypatch.setattr(Stage, "run", watched_run)
-    run_study(study, tmp_path)
+def test_what_each_stage_reads(watched: tuple[Path, Reads]):
+    _, seen = watched
     assert {"tokenizer", "tokens", "pretrain", "transfer", "evaluate"} <= seen.keys()
     for stage in ("tokenizer", "tokens", "pretrain"):
         assert not {m for _, m in seen[stage]} & LABELS, stage

@@ -39,6 +39,7 @@ from training.models.modality import TokenSpec
 from training.pretrain.dataloader import Lanes, Step, steps
 from training.pretrain.multimodal.masking import Component, MaskingConfig
 from training.pretrain.multimodal.multimodal import MultimodalObjective
+from training.pretrain.objective import Arrays
 from training.pretrain.pretrain import backward
 
 PAPER_TOKENS = (100e9, 500e9)
@@ -198,16 +199,16 @@ def make_objective(size: str, budget: int, image: int) -> MultimodalObjective:
     return MultimodalObjective(encoder, image, specs, masking, depth, seed=0)
 
 
-def draw_frames(objective: MultimodalObjective, count: int, image: int) -> dict[str, np.ndarray]:
+def draw_frames(objective: MultimodalObjective, count: int, image: int) -> Arrays:
     """Noise in the shape of frames and their tokens."""
     rng = np.random.default_rng(0)
-    frames: dict[str, np.ndarray] = {"rgb": rng.integers(0, 256, (count, image, image, 3), dtype=np.uint8)}
+    frames: Arrays = {"rgb": rng.integers(0, 256, (count, image, image, 3), dtype=np.uint8)}
     for spec in objective.model.specs:
         frames[spec.array] = rng.integers(0, spec.codes, (count, *spec.shape), dtype=np.uint16)
     return frames
 
 
-def pack(objective: MultimodalObjective, frames: dict[str, np.ndarray], config: BenchTrainConfig) -> Step:
+def pack(objective: MultimodalObjective, frames: Arrays, config: BenchTrainConfig) -> Step:
     """Frames as a step: masks drawn, what is seen and predicted gathered."""
     lanes = Lanes(1, config.batch, 0)
     passes = -(-config.batch // (config.micro_batch or config.batch))
@@ -241,6 +242,7 @@ class Products(TorchDispatchMode):
             self._operands.append((count, left, right if min(spent[0]) <= min(spent[1]) else across))
 
     def __call__(self) -> None:
+        """Computes the products of `make` once."""
         for count, left, right in self._operands:
             for _ in range(count):
                 torch.matmul(left, right)
@@ -269,6 +271,7 @@ class Clock:
         self.cuda, self.threads = device.type == "cuda", threads
 
     def __call__(self, work: Callable[[], object]) -> Spent:
+        """Seconds that a call of `work` takes; on a GPU until all of its work is done."""
         self._wait()
         wall, cpu = time.perf_counter(), time.process_time()
         work()

@@ -22,9 +22,12 @@ CONFIG = "config.json"
 METRICS = "metrics.json"
 STATE = "training.safetensors"
 """What a killed training goes on from; gone when it has ended."""
+Tensors = dict[str, Shaped[Tensor, "..."]]
+"""Tensors of any shapes by name."""
 
 
 def write_json(path: Path, value: Any) -> None:
+    """A JSON value as a file, keys in order."""
     write_atomically(path, json.dumps(value, indent=1, sort_keys=True).encode())
 
 
@@ -42,14 +45,15 @@ def save_arrays(path: Path, arrays: dict[str, Shaped[np.ndarray, "..."]]) -> Non
     write_atomically(path, buffer.getvalue())
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
+def save_tensors(path: Path, tensors: Tensors, facts: dict[str, Any] | None = None) -> None:
     """Tensors and JSON `facts` in one safetensors file, so that they can never be of two different
     moments."""
     on_cpu = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     write_atomically(path, save(on_cpu, metadata={"facts": json.dumps(facts or {})}))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Tensors on the CPU and facts of a file that `save_tensors` wrote."""
     with safe_open(path, framework="pt") as file:  # pyright: ignore[reportPrivateImportUsage]
         tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
         return tensors, json.loads((file.metadata() or {}).get("facts", "{}"))
@@ -61,12 +65,12 @@ def save_model(out: Path, model: nn.Module, config: dict[str, Any]) -> None:
     write_json(out / CONFIG, config)
 
 
-def whole_state(model: nn.Module) -> dict[str, Tensor]:
+def whole_state(model: nn.Module) -> Tensors:
     """The state of a model, put together where it is shared out: then a call for all processes."""
     return {k: whole(v) for k, v in model.state_dict().items()}
 
 
-def snapshot(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def snapshot(model: nn.Module, optimiser: torch.optim.Optimizer) -> Tensors:
     """Weights and optimiser moments, copied into CPU memory; where the model is shared out, a call for all
     processes."""
     tensors = {f"model.{k}": v for k, v in whole_state(model).items()}
@@ -92,7 +96,7 @@ class Writer:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
 
-    def save(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    def save(self, tensors: Tensors, facts: dict[str, Any]) -> None:
         """Begin to write what `snapshot` gave, once the write before is done. Raises what that one raised."""
         self.wait()
         self._writing = self._pool.submit(save_tensors, self.path, tensors, copy.deepcopy(facts))
@@ -138,7 +142,7 @@ def load_training(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer
     return facts
 
 
-def encoder_weights(folder: Path) -> dict[str, Tensor]:
+def encoder_weights(folder: Path) -> Tensors:
     """The encoder's weights out of a finished pre-training, whichever objective it had."""
     read_json(folder / CONFIG)  # its absence says that the stage did not finish
     tensors, _ = load_tensors(folder / WEIGHTS)

@@ -52,6 +52,7 @@ class LoopConfig(StageConfig):
 
     @property
     def steps(self) -> int:
+        """Optimiser steps in which `samples` are seen, the last batch counted whole."""
         return -(-self.samples // self.batch)
 
 

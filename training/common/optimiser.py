@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from scenes.machine import available_cores
@@ -39,6 +40,7 @@ def make_adamw(
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Sets the learning rate of each group of parameters: `rate` times the group's own scale."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["scale"]
 
@@ -98,10 +100,11 @@ def machine_facts(threads: int, device: torch.device, bf16: bool) -> dict[str, A
 
 
 def precision(device: torch.device, bf16: bool) -> AbstractContextManager[object]:
+    """The context to compute in: autocast to bf16 where `in_bf16` says so, otherwise none."""
     return torch.autocast(device.type, torch.bfloat16) if in_bf16(device, bf16) else nullcontext()
 
 
-def clip(parameters: Iterable[Tensor], limit: float) -> Tensor:
+def clip(parameters: Iterable[Float[Tensor, "..."]], limit: float) -> Float[Tensor, ""]:
     """Scale gradients to a norm of at most `limit`; returns the norm before."""
     return nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
 

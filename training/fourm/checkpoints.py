@@ -167,6 +167,7 @@ class Report:
     """Tensors of the file that are of modalities which the model has not."""
 
     def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON values."""
         return asdict(self)
 
     def __str__(self) -> str:

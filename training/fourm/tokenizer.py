@@ -34,6 +34,7 @@ class TanhMlp(nn.Module):
         self.up, self.out = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Vectors after the residual MLP."""
         return x + self.out(torch.tanh(self.up(self.norm(x))))
 
 
@@ -48,6 +49,7 @@ class ConvNeXt(nn.Module):
         self.gamma = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Images after the block."""
         y = self.norm(self.mix(x).permute(0, 2, 3, 1))
         return x + (self.gamma * self.down(F.gelu(self.up(y)))).permute(0, 3, 1, 2)
 
@@ -62,6 +64,7 @@ class Vit(nn.Module):
         self.post = TanhMlp(dim) if post else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
+        """The grid after all blocks, channels first."""
         positions = self.positions
         if positions.shape[2:] != x.shape[2:]:
             positions = F.interpolate(positions, size=x.shape[2:], mode="bicubic", align_corners=False)
@@ -82,6 +85,7 @@ class Mlp(nn.Module):
         self.downs = nn.ModuleList(nn.Linear(hidden, dim) for _ in range(depth))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        """Every place's channels after the bottlenecks, d of them."""
         y = self.first(x.permute(0, 2, 3, 1))
         for norm, up, down in zip(self.norms, self.ups, self.downs, strict=True):
             y = y + down(F.gelu(up(norm(y))))
@@ -134,6 +138,7 @@ class FourMTokenizer(nn.Module):
         return self.encoder(x)
 
     def latents(self, x: Shaped[Tensor, "b *c h w"]) -> Float[Tensor, "b l gh gw"]:
+        """What is quantised: vectors of l channels on the grid of tokens."""
         return self.to_latent(self.features(x))
 
     @torch.no_grad()
@@ -150,6 +155,7 @@ class FourMTokenizer(nn.Module):
         return self.reconstruct(self.quantise.rows(tokens))
 
     def reconstruct(self, rows: Float[Tensor, "b l gh gw"]) -> Float[Tensor, "b c h w"]:
+        """Images, logits or features from the vectors of codes."""
         return self.finish(self.decoder(self.from_latent(rows)))
 
 

@@ -95,6 +95,7 @@ class SwiGLU(nn.Module):
         self.out = nn.Linear(hidden, dim, bias=bias)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """The MLP of each vector."""
         return self.out(F.silu(self.gate(x)) * self.value(x))
 
 
@@ -107,6 +108,7 @@ class Gelu(nn.Module):
         self.out = nn.Linear(4 * dim, dim, bias=bias)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """The MLP of each vector."""
         return self.out(F.gelu(self.up(x)))
 
 
@@ -131,6 +133,7 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "b n d"], attn_mask: SelfAttnMask | None = None
     ) -> Float[Tensor, "b n d"]:
+        """Tokens after attention; `attn_mask` says which tokens a token looks at, without it all."""
         b, n, d = x.shape
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         q, k = self.q_norm(q), self.k_norm(k)
@@ -151,6 +154,7 @@ class CrossAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "b n d"], context: Float[Tensor, "b m d"], attn_mask: AttnMask | None = None
     ) -> Float[Tensor, "b n d"]:
+        """Tokens after attention to `context`; all of it where there is no `attn_mask`."""
         b, n, d = x.shape
         q = self.q(x).view(b, n, self.heads, d // self.heads).transpose(1, 2)
         k, v = (
@@ -177,6 +181,7 @@ class Block(nn.Module):
         attn_mask: SelfAttnMask | None = None,
         drop_path_scale: Float[Tensor, "2 b"] | None = None,
     ) -> Float[Tensor, "b n d"]:
+        """Tokens after the block; `attn_mask` is that of the attention."""
         if drop_path_scale is not None:
             x = x + self.attention(self.norm1(x), attn_mask) * drop_path_scale[0, :, None, None]
             return x + self.mlp(self.norm2(x)) * drop_path_scale[1, :, None, None]
@@ -201,6 +206,7 @@ class DecoderBlock(nn.Module):
         attn_mask: SelfAttnMask | None = None,
         context_attn_mask: AttnMask | None = None,
     ) -> Float[Tensor, "b n d"]:
+        """Targets after the block; `attn_mask` among them, `context_attn_mask` to the context."""
         x = x + self.attention(self.norm1(x), attn_mask)
         x = x + self.cross(self.query_norm(x), self.context_norm(context), context_attn_mask)
         return x + self.mlp(self.norm2(x))

@@ -92,6 +92,7 @@ class PretrainConfig(LoopConfig):
 
     @property
     def steps(self) -> int:
+        """Optimiser steps, of `samples` or of `tokens`. Raises ValueError where tokens are no length."""
         if self.tokens is None:
             return super().steps
         each = self.own.tokens_per_sample
@@ -101,8 +102,10 @@ class PretrainConfig(LoopConfig):
 
     @property
     def draw_seed(self) -> int:
+        """Seed of masks and order: `draws`, or `seed` where that is not given."""
         return self.seed if self.draws is None else self.draws
 
     @property
     def peak_lr(self) -> float:
+        """The learning rate after warm-up: base_lr · batch / 256."""
         return self.base_lr * self.batch / 256

@@ -18,7 +18,7 @@ from engine.stream.mixture import MixedFrames
 from engine.stream.order import Order, Ticket, View
 from engine.stream.stream import TicketReader
 from training.models.multimodal import PackedBatch
-from training.pretrain.objective import Objective
+from training.pretrain.objective import Arrays, Objective
 
 T = TypeVar("T")
 Tickets = Iterator[tuple[Ticket, range]]
@@ -65,7 +65,7 @@ class Lanes:
 
     def batches(
         self, view: View, arrays: Sequence[str], lanes: Sequence[int], tickets: Tickets
-    ) -> Iterator[dict[str, np.ndarray]]:
+    ) -> Iterator[Arrays]:
         """The frames of each step, lane after lane; of a mixture that hides something, and `SOURCE`."""
         reader = TicketReader(view, arrays, self.frames, seed=self.seed)
         taken: deque[int] = deque()
@@ -105,7 +105,7 @@ def passes_of(lanes: Lanes, size: int, micro_batch: int | None) -> int:
 
 def steps(
     objective: Objective,
-    batches: Iterator[dict[str, np.ndarray]],
+    batches: Iterator[Arrays],
     lanes: Lanes,
     mine: Sequence[int],
     passes: int,

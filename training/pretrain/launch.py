@@ -81,6 +81,7 @@ class PretrainCommand(Config):
 
 
 def pretrain_command(config: PretrainCommand) -> None:
+    """Runs `launch_pretrain` and prints the metrics. Raises ValueError for shares of 1 or more."""
     rest = 1.0 - sum(s.share for s in config.mix)
     if rest <= 0:
         raise ValueError(f"the shares in mix leave nothing for {config.store}: let them sum to less than 1")

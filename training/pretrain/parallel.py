@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -49,8 +50,10 @@ def gathering(run: nn.Module, last: bool) -> Iterator[None]:
     yield
 
 
-def summed(values: Mapping[str, float | Tensor], device: torch.device, size: int) -> dict[str, Tensor]:
-    """Each value summed over all processes, float64 on the device; the names must be the same everywhere."""
+def summed(
+    values: Mapping[str, float | Float[Tensor, ""]], device: torch.device, size: int
+) -> dict[str, Float64[Tensor, ""]]:
+    """Each value summed over all processes, on the device; the names must be the same everywhere."""
     if not values:
         return {}
     total = torch.stack([torch.as_tensor(v, dtype=torch.float64, device=device) for v in values.values()])

@@ -110,14 +110,8 @@ def pretrain(
         taken = facts["warm_start"]
     meter = ThroughputMeter(objective, config.batch, device, config.bf16, world.size)
     _train(config, frames, objective, optimiser, out, world, progress, meter, taken)
-    used = meter.used(progress.fresh, progress.loop_seconds, progress.data_wait_seconds)
     metrics = {
-        **progress.metrics(config.batch),
-        "losses": progress.losses,
-        **(used if progress.fresh else {}),
-        **_sizes(objective),
-        "workers": world.size,
-        "passes": passes_of(config.split, world.size, config.micro_batch),
+        **_measured(config, objective, progress, meter, world.size),
         **machine_facts(threads, device, config.bf16),
         "frames_digest": frames.digest(),
         "warm_start": taken,
@@ -185,6 +179,21 @@ def _train(
                 tensors = snapshot(objective, optimiser) if shared_out or world.rank == 0 else {}
                 if world.rank == 0:
                     writer.save(tensors, progress.facts() | {"warm_start": taken})
+
+
+def _measured(
+    config: PretrainConfig, objective: Objective, progress: Progress, meter: ThroughputMeter, workers: int
+) -> dict[str, Any]:
+    """Losses, speed, sizes, and into how many passes a step is cut."""
+    used = meter.used(progress.fresh, progress.loop_seconds, progress.data_wait_seconds)
+    return {
+        **progress.metrics(config.batch),
+        "losses": progress.losses,
+        **(used if progress.fresh else {}),
+        **_sizes(objective),
+        "workers": workers,
+        "passes": passes_of(config.split, workers, config.micro_batch),
+    }
 
 
 def _sizes(objective: Objective) -> dict[str, Any]:

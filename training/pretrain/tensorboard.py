@@ -56,4 +56,5 @@ class TensorBoardWriter:
             self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
+        """Writes what is still in memory, and closes the file."""
         self._writer.close()

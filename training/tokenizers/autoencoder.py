@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from training.common.config import StageConfig
 from training.models.modality_transforms import modality_transform
 from training.tokenizers.fsq import FSQ, levels_for
+from training.tokenizers.image_tokenizer import StoredImages
 from training.tokenizers.quantiser import Quantiser
 from training.tokenizers.vq import CosineVQ
 
@@ -73,6 +74,7 @@ class TokenizerConfig(StageConfig):
         return self
 
     def make_quantiser(self) -> Quantiser:
+        """The quantiser that the fields describe, its codes not yet started."""
         if self.quantiser == "fsq":
             return FSQ(self.levels or levels_for(self.codes))
         return CosineVQ(self.codes, self.code_dim, self.decay)
@@ -85,7 +87,8 @@ class Residual(nn.Module):
         self.mix = nn.Conv2d(width, width, 3, padding=1)
         self.out = nn.Conv2d(width, width, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b width gh gw"]) -> Float[Tensor, "b width gh gw"]:
+        """x + conv(silu(conv(silu(norm x)))), at the same resolution."""
         return x + self.out(F.silu(self.mix(F.silu(self.norm(x)))))
 
 
@@ -115,17 +118,21 @@ class Tokenizer(nn.Module):
 
     @property
     def codes(self) -> int:
+        """Tokens are below this."""
         return self.quantiser.codes
 
     @property
     def patch(self) -> int:
+        """Side of the square of pixels that one token stands for [pixels]."""
         return self.config.patch
 
     @property
     def decodes(self) -> bool:
+        """Always: there is a decoder."""
         return True
 
     def latents(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b gh gw d"]:
+        """The encoder's output, before it is quantised."""
         return self.encoder(x).permute(0, 2, 3, 1)
 
     def forward(
@@ -138,17 +145,17 @@ class Tokenizer(nn.Module):
         return y.float(), ids.view(z.shape[:3]), commitment
 
     @torch.no_grad()
-    def encode(self, images: np.ndarray | Tensor) -> Int[Tensor, "b gh gw"]:
-        """Tokens of stored images, uint8 or uint16 [b, h, w] or [b, h, w, 3]."""
+    def encode(self, images: StoredImages) -> Int[Tensor, "b gh gw"]:
+        """Tokens of stored images, uint8 or uint16."""
         return self.quantiser.ids(self.latents(self.input(images)))
 
     @torch.no_grad()
-    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> np.ndarray:
+    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> Shaped[np.ndarray, "b h w *c"]:
         """Images of the stored dtype from tokens."""
         z = self.quantiser.rows(tokens).permute(0, 3, 1, 2)
         return self.transform.to_image(self.decoder(z).float().cpu())
 
-    def input(self, images: np.ndarray | Tensor) -> Float[Tensor, "b c h w"]:
+    def input(self, images: StoredImages) -> Float[Tensor, "b c h w"]:
         """Stored images as the encoder sees them, where the weights are."""
         device = next(self.parameters()).device
         return self.transform.to_input(torch.as_tensor(images).to(device))

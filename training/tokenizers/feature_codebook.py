@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -53,7 +53,10 @@ class FeatureCodebook(nn.Module):
         self.eval()
 
     @torch.no_grad()
-    def encode(self, images: np.ndarray | Tensor) -> Int[Tensor, "b h w"]:
+    def encode(
+        self, images: Shaped[np.ndarray, "*places d"] | Shaped[Tensor, "*places d"]
+    ) -> Int[Tensor, "*places"]:
+        """The nearest code of each place, of maps [b, h, w, d] as of single features [n, d]."""
         return self.vq.ids(torch.as_tensor(images).to(self.vq.codebook.device))
 
     @torch.no_grad()

@@ -8,10 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from training.common.checkpoint import CONFIG, WEIGHTS, save_tensors, write_json
+from training.common.checkpoint import CONFIG, WEIGHTS, Tensors, save_tensors, write_json
+
+StoredImages = Shaped[np.ndarray, "b h w *c"] | Shaped[Tensor, "b h w *c"]
+"""Images of one modality in the dtype and shape that a store holds."""
 
 
 class ImageTokenizer(Protocol):
@@ -39,18 +42,16 @@ class ImageTokenizer(Protocol):
         """Move where it works."""
         ...
 
-    def encode(self, images: np.ndarray | Tensor) -> Int[Tensor, "b gh gw"]:
-        """Tokens of images as they are stored, [b, h, w] or [b, h, w, 3]."""
+    def encode(self, images: StoredImages) -> Int[Tensor, "b gh gw"]:
+        """Tokens of images as they are stored."""
         ...
 
-    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> np.ndarray:
+    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> Shaped[np.ndarray, "b h w *c"]:
         """Images of the stored dtype and shape from tokens."""
         ...
 
 
-def save_tokenizer(
-    folder: Path, kind: str, modality: str, fields: dict[str, Any], tensors: dict[str, Tensor]
-) -> None:
+def save_tokenizer(folder: Path, kind: str, modality: str, fields: dict[str, Any], tensors: Tensors) -> None:
     """Write a tokenizer into a folder, from which
     `training.tokenizers.registry.load_tokenizer` makes it again. `fields`: JSON values."""
     folder.mkdir(parents=True, exist_ok=True)

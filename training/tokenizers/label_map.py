@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor, nn
 
 from training.tokenizers.image_tokenizer import save_tokenizer
@@ -22,7 +22,7 @@ class LabelMap(nn.Module):
         super().__init__()
         self.modality, self.codes, self.patch, self.dtype = modality, codes, patch, dtype
 
-    def encode(self, images: np.ndarray | Tensor) -> Int[Tensor, "b gh gw"]:
+    def encode(self, images: Shaped[np.ndarray, "b h w"] | Shaped[Tensor, "b h w"]) -> Int[Tensor, "b gh gw"]:
         """Of classes that are equally many the lowest. Raises ValueError for sizes that do not divide into
         patches, and for classes of `codes` and above."""
         labels = torch.as_tensor(images).long()
@@ -40,8 +40,8 @@ class LabelMap(nn.Module):
             best, most = torch.where(count > most, label, best), torch.maximum(count, most)
         return best
 
-    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> np.ndarray:
-        """Every pixel of a patch its class, [b, h, w]."""
+    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> Shaped[np.ndarray, "b h w"]:
+        """Every pixel of a patch its class."""
         return tokens.cpu().numpy().repeat(self.patch, 1).repeat(self.patch, 2).astype(self.dtype)
 
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from training.common.checkpoint import CONFIG, WEIGHTS, load_tensors, read_json
+from training.common.checkpoint import CONFIG, WEIGHTS, Tensors, load_tensors, read_json
 from training.fourm.images import FourMConfig, FourMImages
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
 from training.tokenizers.feature_codebook import FeatureCodebook
@@ -26,30 +24,30 @@ from training.tokenizers.token_crops import TokenCropConfig
 class TokenizerKind:
     """A kind of tokenizers as the table lists it."""
 
-    load: Callable[[str, dict[str, Any], dict[str, Tensor], str], ImageTokenizer]
+    load: Callable[[str, dict[str, Any], Tensors, str], ImageTokenizer]
     """(modality, fields, tensors, where they are from) to a tokenizer on the CPU."""
     fields_decide_tokens: bool = True
     """Whether equal weights with other fields give other tokens; False: the weights' shapes and values tell
     all."""
 
 
-def _autoencoder(modality: str, fields: dict[str, Any], tensors: dict[str, Tensor], _: str) -> Tokenizer:
+def _autoencoder(modality: str, fields: dict[str, Any], tensors: Tensors, _: str) -> Tokenizer:
     model = Tokenizer(modality, TokenizerConfig.model_validate(fields))
     model.load_state_dict(tensors)
     return model.eval()
 
 
-def _features(modality: str, fields: dict[str, Any], tensors: dict[str, Tensor], _: str) -> FeatureCodebook:
+def _features(modality: str, fields: dict[str, Any], tensors: Tensors, _: str) -> FeatureCodebook:
     model = FeatureCodebook(modality, **fields)
     model.load_state_dict(tensors)
     return model.eval()
 
 
-def _fourm(modality: str, fields: dict[str, Any], tensors: dict[str, Tensor], source: str) -> FourMImages:
+def _fourm(modality: str, fields: dict[str, Any], tensors: Tensors, source: str) -> FourMImages:
     return FourMImages(modality, FourMConfig.model_validate(fields), tensors, source)
 
 
-def _labels(modality: str, fields: dict[str, Any], _: dict[str, Tensor], __: str) -> LabelMap:
+def _labels(modality: str, fields: dict[str, Any], _: Tensors, __: str) -> LabelMap:
     return LabelMap(modality, **fields)
 
 

@@ -91,12 +91,12 @@ def crop(
 
 
 def choose_crops(
-    batch: Mapping[str, np.ndarray],
+    batch: Mapping[str, Shaped[np.ndarray, "n ..."]],
     chosen: Int64[np.ndarray, " n"],
     boxes: str,
     pixels: Sequence[str],
     tokens: Sequence[str],
-) -> dict[str, np.ndarray]:
+) -> dict[str, Shaped[np.ndarray, "n ..."]]:
     """The `chosen` crop of every frame of a batch, 0 the whole: `tokens` [n, crops, gh, gw] become those of
     it, `pixels` are cropped like it, `boxes` (the name of the array) is left out."""
     held = batch[boxes]

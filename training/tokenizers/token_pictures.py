@@ -6,7 +6,7 @@ tst tokenizer show --store STORE --tokenizers VQ FSQ ... --out OUT.png
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from engine.store.schema import ModalitySpec
@@ -52,7 +52,7 @@ def compare(
     return sheet
 
 
-def _pictures(modality: str, values: np.ndarray) -> np.ndarray:
+def _pictures(modality: str, values: Shaped[np.ndarray, "b h w *c"]) -> UInt8[np.ndarray, "b h w 3"]:
     spec = ModalitySpec(modality, str(values.dtype), values.shape[1:], "", "sensory")
     return np.stack([picture(spec, v) for v in values])
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt16
+from jaxtyping import Int16, UInt16
 from tqdm import tqdm
 
 from engine.store.access import Frames, Unlabelled, UnlabelledRole, unlabelled
@@ -41,7 +41,8 @@ def tokenize(
     or [crops, grid, grid] where there are random crops, the whole frame first.
 
     Killed and run again, it goes on with the part it was at. Returns metrics; `array` names the tokens in
-    the store. Raises ValueError when the tokenizer in the folder `tokenizer` is for another modality."""
+    the store. Raises ValueError when the tokenizer in the folder `tokenizer` is for another modality, and
+    for crops of a modality whose images are not as large as frames."""
     started = time.monotonic()
     use_threads(threads)
     model = load_tokenizer(tokenizer)
@@ -52,14 +53,8 @@ def tokenize(
     store = store if isinstance(store, Store) else Store.open(store)
     frames = unlabelled(store, role)
     height, width = frames.frame_shape(modality)[:2]
-    sensed = next(
-        (frames.frame_shape(m)[:2] for m in MODALITY_TRANSFORMS if m in frames.modalities), (height, width)
-    )
-    if crops.count and sensed != (height, width):
-        raise ValueError(
-            f"crops are of frames of {sensed[0]}x{sensed[1]} px, and {modality} has {height}x{width}: "
-            "tokenize it without crops"
-        )
+    if crops.count:
+        _check_as_large_as_frames(frames, modality)
     done = 0
     bar = tqdm(total=len(frames), desc=f"tokens {modality}", unit="frame", mininterval=1.0)
     for part, ids in frames.parts().items():
@@ -75,9 +70,7 @@ def tokenize(
                 _encode(model, frames, range(i, min(i + batch, ids.stop)), boxes[i - ids.start :][:batch])
                 for i in range(ids.start, ids.stop, batch)
             ]
-            array = np.concatenate(tokens)
-            if not crops.count:
-                array = array[:, 0]
+            array = np.concatenate(tokens) if crops.count else np.concatenate(tokens)[:, 0]
             spec = ModalitySpec(name, "uint16", array.shape[1:], f"index into {model.codes} codes", "token")
             store.add_derived(
                 part, name, {name: array}, [spec], config_hash=name.removeprefix(f"tok_{modality}_")
@@ -112,9 +105,21 @@ def check_tokens(view: Frames, tokenizer: Path, crops: TokenCropConfig = WHOLE) 
     )
 
 
+def _check_as_large_as_frames(frames: Unlabelled, modality: str) -> None:
+    """Raises ValueError where images of `modality` and of the first sensory modality differ in size."""
+    height, width = frames.frame_shape(modality)[:2]
+    for sensed in [m for m in MODALITY_TRANSFORMS if m in frames.modalities][:1]:
+        tall, wide = frames.frame_shape(sensed)[:2]
+        if (tall, wide) != (height, width):
+            raise ValueError(
+                f"crops are of frames of {tall}x{wide} px, and {modality} has {height}x{width}: "
+                "tokenize it without crops"
+            )
+
+
 @torch.no_grad()
 def _encode(
-    model: ImageTokenizer, frames: Unlabelled, ids: range, boxes: np.ndarray
+    model: ImageTokenizer, frames: Unlabelled, ids: range, boxes: Int16[np.ndarray, "n crops 5"]
 ) -> UInt16[np.ndarray, "n crops gh gw"]:
     images = frames.read(np.arange(ids.start, ids.stop), [model.modality])[model.modality]
     every = [images, *(crop(images, boxes[:, i], model.modality) for i in range(1, boxes.shape[1]))]

@@ -106,7 +106,7 @@ def image_batches(
         yield mirror_and_zoom(batch, crop, flip, np.random.default_rng((seed, step)))
 
 
-def _joined(parts: list[Arrays]) -> Arrays:
+def _joined(parts: list[dict[str, Shaped[np.ndarray, "_ ..."]]]) -> Arrays:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

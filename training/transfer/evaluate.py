@@ -18,8 +18,9 @@ import torch
 from pydantic import Field
 from tqdm import tqdm
 
-from engine.store.access import EvalFrames, Frames, check_never_labelled
+from engine.store.access import EvalFrames, Frames
 from engine.store.errors import LeakError
+from engine.store.held_out import check_never_labelled
 from engine.stream.stream import Batch, TicketReader
 from training.common.checkpoint import METRICS, write_json
 from training.common.config import StageConfig

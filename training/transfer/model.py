@@ -26,6 +26,7 @@ class ModalityInput(nn.Module):
         self.modality_embedding = nn.Parameter(torch.empty(dim))
 
     def forward(self, images: Shaped[Tensor, "b h w *c"]) -> Float[Tensor, "b n d"]:
+        """Tokens of stored images, one a patch, row by row."""
         values = self.transform.to_input(images).permute(0, 2, 3, 1).contiguous()
         return self.patches(patchify(values, self.patch)) + self.modality_embedding
 
@@ -50,7 +51,7 @@ class TaskModel(nn.Module):
 
     def features(
         self,
-        images: Mapping[str, Shaped[Tensor, "b h w *c"]],
+        images: Mapping[str, Shaped[Tensor, "b h w ..."]],
         drop_path_scale: Float[Tensor, "depth 2 b"] | None = None,
     ) -> Float[Tensor, "b n d"]:
         """Of the patches of RGB, row-major; `images`: each modality as stored, rgb uint8 [b, h, w, 3].
@@ -67,7 +68,7 @@ class TaskModel(nn.Module):
 
     def forward(
         self,
-        images: Mapping[str, Shaped[Tensor, "b h w *c"]],
+        images: Mapping[str, Shaped[Tensor, "b h w ..."]],
         drop_path_scale: Float[Tensor, "depth 2 b"] | None = None,
         targets: Targets | None = None,
     ) -> Any:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from engine.store.access import PretrainFrames, check_never_labelled
+from engine.store.access import PretrainFrames
+from engine.store.held_out import check_never_labelled
 from training.common.checkpoint import CONFIG, METRICS, write_json
 from training.common.config import StageConfig
 from training.common.optimiser import pick_device, use_threads

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from scenes.formats.gltf.accessors import read_accessor, read_draco
 from scenes.formats.gltf.document import GltfDocument
@@ -19,8 +19,8 @@ TRIANGLES, STRIP, FAN = 4, 5, 6
 
 def read_primitive(
     document: GltfDocument, primitive: dict[str, Any], weights: Sequence[float]
-) -> tuple[dict[str, np.ndarray], Int[np.ndarray, "f 3"]]:
-    """Attributes by name, [v, columns] each, morph targets added by their weights, and faces.
+) -> tuple[dict[str, Shaped[np.ndarray, "v _"]], Int[np.ndarray, "f 3"]]:
+    """Attributes by name, morph targets added by their weights, and faces.
 
     Raises ValueError for indices that name a vertex which is not there, and for accessors that are damaged.
     """
@@ -72,7 +72,7 @@ def as_triangles(index: Int[np.ndarray, "n"], mode: int) -> Int[np.ndarray, "f 3
 def skinned(
     document: GltfDocument,
     skin: dict[str, Any],
-    attributes: dict[str, np.ndarray],
+    attributes: dict[str, Shaped[np.ndarray, "v _"]],
     world: Float[np.ndarray, "nodes 4 4"],
 ) -> tuple[Float[np.ndarray, "v 3"], Float[np.ndarray, "v 3"] | None]:
     """Positions and normals of vertices in the world, each moved by its joints as they stand in the file."""
@@ -106,7 +106,7 @@ def skinned(
     return at, unit(np.einsum("vij,vj->vi", total[:, :3, :3], attributes["NORMAL"]))
 
 
-def vertex_colors(attributes: dict[str, np.ndarray]) -> UInt8[np.ndarray, "v 3"] | None:
+def vertex_colors(attributes: dict[str, Shaped[np.ndarray, "v _"]]) -> UInt8[np.ndarray, "v 3"] | None:
     """sRGB of COLOR_0, which is linear by the specification; None where there is none."""
     if "COLOR_0" not in attributes:
         return None

@@ -147,9 +147,8 @@ def piece_mesh(piece: Piece, frame: Frame, captured: bool) -> Mesh:
         normals = vertex_normals(points, faces)
     else:
         flat = face_normals(points, faces)
-        corner = creased_normals(points, faces, flat, np.zeros(len(faces), np.int64), CREASE_DEG).reshape(
-            -1, 3
-        )
+        groups, one = np.zeros(len(faces), np.int64), np.zeros(len(points), np.int64)
+        corner = creased_normals(points, faces, flat, groups, CREASE_DEG, one).reshape(-1, 3)
         bend = together(np.rint(corner * 511).astype(np.int64) + 511)
         _, first, index = np.unique(
             together(np.column_stack([faces.ravel(), bend])), return_index=True, return_inverse=True

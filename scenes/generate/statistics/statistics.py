@@ -54,68 +54,90 @@ def recorded(part: Part = "multi_room") -> dict[str, Any]:
 
 def measure(houses: Iterable[House]) -> dict[str, Any]:
     """The same table for these houses; only numbers are kept of each. Raises ValueError if there are none."""
-    count = 0
-    rooms_per_house: Counter[int] = Counter()
-    vertices: Counter[int] = Counter()
-    per_house: dict[str, list[float]] = {name: [] for name in HOUSE_COUNTS}
-    areas: dict[str, list[float]] = defaultdict(list)
-    has: dict[str, Counter[str]] = defaultdict(Counter)  # room type: rooms that have an object type
-    of: dict[str, Counter[str]] = defaultdict(Counter)  # room type: objects of a type
-    receptacles: Counter[str] = Counter()
-    held: dict[str, Counter[str]] = defaultdict(Counter)
-    heights: Counter[str] = Counter()
-    table = asset_table()
+    counts = _Counts()
     for house in houses:
-        count += 1
-        rooms_per_house[len(house.rooms)] += 1
-        kinds, area = {}, 0.0
+        counts.add(house)
+    if not counts.houses:
+        raise ValueError("there is no house to measure")
+    return counts.table()
+
+
+class _Counts:
+    """What was counted of the houses so far."""
+
+    def __init__(self) -> None:
+        self.houses = 0
+        self.rooms_per_house: Counter[int] = Counter()
+        self.vertices: Counter[int] = Counter()
+        self.per_house: dict[str, list[float]] = {name: [] for name in HOUSE_COUNTS}
+        self.areas: dict[str, list[float]] = defaultdict(list)
+        self.has: dict[str, Counter[str]] = defaultdict(Counter)  # room type: rooms that have an object type
+        self.of: dict[str, Counter[str]] = defaultdict(Counter)  # room type: objects of a type
+        self.receptacles: Counter[str] = Counter()
+        self.held: dict[str, Counter[str]] = defaultdict(Counter)
+        self.heights: Counter[str] = Counter()
+
+    def add(self, house: House) -> None:
+        """Counts a house."""
+        self.houses += 1
+        self.rooms_per_house[len(house.rooms)] += 1
+        area = 0.0
         for room in house.rooms:
-            kinds[room.id] = room.room_type
-            vertices[len(room.floor_polygon)] += 1
+            self.vertices[len(room.floor_polygon)] += 1
             size = shapely.Polygon(room.polygon).area
-            areas[room.room_type].append(size)
+            self.areas[room.room_type].append(size)
             area += size
-        found: dict[str, Counter[str]] = {room: Counter() for room in kinds}
+        children = self._add_objects(house)
+        lamps = sum(light.type == "point" for light in house.procedural_parameters.lights)
+        height = max(wall.height for wall in house.walls)
+        counted = (len(house.doors), len(house.windows), len(house.objects), children, area, height, lamps)
+        for name, value in zip(HOUSE_COUNTS, counted, strict=True):
+            self.per_house[name].append(value)
+
+    def _add_objects(self, house: House) -> int:
+        """Counts a house's objects by room and by what they lie on; returns how many lie on others."""
+        table = asset_table()
+        found: dict[str, Counter[str]] = {room.id: Counter() for room in house.rooms}
         children = 0
         for item, parent in house.all_objects():
             kind = table[item.asset_id].type if item.asset_id in table else "Unknown"
             if parent is not None:
                 children += 1
                 level = height_class(item, parent)
-                heights.update([] if level is None else [level])
+                self.heights.update([] if level is None else [level])
                 if parent.asset_id in table:
-                    held[table[parent.asset_id].type][kind] += 1
+                    self.held[table[parent.asset_id].type][kind] += 1
                 continue
-            receptacles[kind] += 1
+            self.receptacles[kind] += 1
             room = f"room|{room_number(item.id)}"
             if room in found:
                 found[room][kind] += 1
+        kinds = {room.id: room.room_type for room in house.rooms}
         for room, objects in found.items():
-            of[kinds[room]].update(objects)
-            has[kinds[room]].update(objects.keys())
-        lamps = sum(light.type == "point" for light in house.procedural_parameters.lights)
-        height = max(wall.height for wall in house.walls)
-        counted = (len(house.doors), len(house.windows), len(house.objects), children, area, height, lamps)
-        for name, value in zip(HOUSE_COUNTS, counted, strict=True):
-            per_house[name].append(value)
-    if not count:
-        raise ValueError("there is no house to measure")
-    room_count = {kind: len(areas[kind]) for kind in sorted(areas)}
-    return {
-        "houses": count,
-        "rooms_per_house": {str(n): rooms_per_house[n] for n in sorted(rooms_per_house)},
-        "floor_vertices": {str(n): vertices[n] for n in sorted(vertices)},
-        **{name: _quantiles(values) for name, values in per_house.items()},
-        "room_area_m2_q": {kind: _quantiles(areas[kind]) for kind in sorted(areas)},
-        "room_count": room_count,
-        "room_has_object_type_fraction": {k: _shares(has[k], room_count[k]) for k in room_count},
-        "objects_of_type_per_room_mean": {k: _shares(of[k], room_count[k]) for k in room_count},
-        "child_height_class_share": height_shares(heights),
-        "children_per_receptacle_mean": {
-            kind: round(held[kind].total() / receptacles[kind], 3) for kind in sorted(held)
-        },
-        "child_types_of_receptacle": {kind: dict(held[kind].most_common()) for kind in sorted(held)},
-    }
+            self.of[kinds[room]].update(objects)
+            self.has[kinds[room]].update(objects.keys())
+        return children
+
+    def table(self) -> dict[str, Any]:
+        """The numbers, in the form of `recorded`."""
+        rooms = {kind: len(self.areas[kind]) for kind in sorted(self.areas)}
+        return {
+            "houses": self.houses,
+            "rooms_per_house": {str(n): self.rooms_per_house[n] for n in sorted(self.rooms_per_house)},
+            "floor_vertices": {str(n): self.vertices[n] for n in sorted(self.vertices)},
+            **{name: _quantiles(values) for name, values in self.per_house.items()},
+            "room_area_m2_q": {kind: _quantiles(self.areas[kind]) for kind in rooms},
+            "room_count": rooms,
+            "room_has_object_type_fraction": {k: _shares(self.has[k], rooms[k]) for k in rooms},
+            "objects_of_type_per_room_mean": {k: _shares(self.of[k], rooms[k]) for k in rooms},
+            "child_height_class_share": height_shares(self.heights),
+            "children_per_receptacle_mean": {
+                kind: round(self.held[kind].total() / self.receptacles[kind], 3) for kind in sorted(self.held)
+            },
+            "child_types_of_receptacle": {
+                kind: dict(self.held[kind].most_common()) for kind in sorted(self.held)
+            },
+        }
 
 
 def _quantiles(values: list[float]) -> list[float]:

@@ -6,36 +6,41 @@ from jaxtyping import Float64
 from scenes.house.elements import Vec3
 from scenes.house.labels import class_id
 from scenes.meshes.geometry import Instance, Mesh
-from scenes.meshes.mesh_builder import rotation_matrix
+from scenes.meshes.mesh_builder import MeshBuilder, rotation_matrix
+from scenes.meshes.meshing import TriangleSoup, assemble_all
 
 # A house is left-handed, the world right-handed: z changes its sign.
 MIRROR_Z = np.diag([1.0, 1.0, -1.0])
 
 
 class Assembly:
-    """A scene under construction. Instance ids count from 1 in the order of `add`."""
+    """A scene under construction. Instance ids count from 1 in the order of `add` and `build`."""
 
     def __init__(self, space: str) -> None:
         self.space = space
-        self.meshes: list[Mesh] = []
         self.instances: list[Instance] = []
+        self._meshes: list[Mesh | TriangleSoup] = []
         self._index: dict[str, int] = {}
 
     def add(
-        self, name: str, label: str, mesh: Mesh, transform: Float64[np.ndarray, "4 4"] | None = None
+        self, name: str, label: str, mesh: Mesh | TriangleSoup, transform: Float64[np.ndarray, "4 4"]
     ) -> None:
-        """One more thing in the space; without a transform its mesh is in world coordinates already."""
+        """One more thing in the space, at `transform` (mesh to world)."""
         if mesh.key not in self._index:
-            self._index[mesh.key] = len(self.meshes)
-            self.meshes.append(mesh)
+            self._index[mesh.key] = len(self._meshes)
+            self._meshes.append(mesh)
         number = len(self.instances) + 1
         assert number < 2**16, "an instance id is a uint16"
-        matrix = np.eye(4) if transform is None else transform
-        self.instances.append(Instance(name, self._index[mesh.key], matrix, class_id(label), number))
+        self.instances.append(Instance(name, self._index[mesh.key], transform, class_id(label), number))
 
-    def key(self, name: str) -> str:
-        """A mesh key for what only this space has."""
-        return f"{self.space}/{name}"
+    def build(self, name: str, label: str, builder: MeshBuilder) -> None:
+        """One more thing that only this space has, built in world coordinates."""
+        self.add(name, label, builder.soup(f"{self.space}/{name}"), np.eye(4))
+
+    def meshes(self) -> tuple[Mesh, ...]:
+        """All meshes, by the indices that instances have; what was built is assembled together."""
+        built = iter(assemble_all([m for m in self._meshes if isinstance(m, TriangleSoup)]))
+        return tuple(next(built) if isinstance(m, TriangleSoup) else m for m in self._meshes)
 
 
 def world_point(p: Vec3) -> Float64[np.ndarray, "3"]:

@@ -45,7 +45,7 @@ def build_openings(house: House, sides: dict[str, Side], out: Assembly) -> None:
             _window(builder, opening.asset_id, hole, depth)
         moved = MeshBuilder()
         moved.take(builder, frame(side))
-        out.add(opening.id, label, moved.mesh(out.key(opening.id)))
+        out.build(opening.id, label, moved)
 
 
 def opening_shape(builder: MeshBuilder, asset: Asset) -> None:

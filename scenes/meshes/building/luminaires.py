@@ -72,7 +72,7 @@ def build_fixtures(house: House, sides: dict[str, Side], out: Assembly) -> None:
         builder.turned(
             [(0.16, -0.02), (0.175, -0.02), (0.175, 0.0)], (x, ceiling, z), finish("plain", (0.9, 0.9, 0.9))
         )
-        out.add(f"fixture|{item.id}", "CeilingLamp", builder.mesh(out.key(f"fixture|{item.id}")))
+        out.build(f"fixture|{item.id}", "CeilingLamp", builder)
 
 
 def _triple(values: np.ndarray) -> tuple[float, float, float]:

@@ -15,8 +15,10 @@ from jaxtyping import Float64
 from scenes.house.elements import Opening, Room, Wall
 from scenes.house.schema import House
 from scenes.meshes.building.assembly import Assembly
+from scenes.meshes.faces import triangulate
 from scenes.meshes.looks import finish, house_finish
-from scenes.meshes.mesh_builder import Finish, MeshBuilder, triangulate
+from scenes.meshes.mesh_builder import Finish, MeshBuilder
+from scenes.meshes.meshing import cross
 
 INNER_M = 0.015  # a room's wall stands this far inside the plane
 OUTER_M = 0.10  # and the outer side this far outside
@@ -95,7 +97,7 @@ def build_walls(house: House, sides: dict[str, Side], out: Assembly) -> None:
     for side in sides.values():
         builder = MeshBuilder()
         _wall_face(builder, side, house_finish(side.wall.material.name, _color(side.wall.material)))
-        out.add(side.wall.id, "Wall", builder.mesh(out.key(side.wall.id)))
+        out.build(side.wall.id, "Wall", builder)
     paint = finish("plain", (0.88, 0.87, 0.84))
     for room in house.rooms:
         builder = MeshBuilder()
@@ -103,7 +105,7 @@ def build_walls(house: House, sides: dict[str, Side], out: Assembly) -> None:
             if side.wall.room_id == room.id and not side.wall.exterior:
                 _skirting(builder, side, paint)
         if len(builder):
-            out.add(f"skirting|{room.id}", "Skirting", builder.mesh(out.key(f"skirting|{room.id}")))
+            out.build(f"skirting|{room.id}", "Skirting", builder)
 
 
 def build_floors(house: House, sides: dict[str, Side], out: Assembly) -> None:
@@ -127,14 +129,14 @@ def build_floors(house: House, sides: dict[str, Side], out: Assembly) -> None:
             faces = faces[:, ::-1] if up else faces
             builder = MeshBuilder()
             builder.part(np.insert(points, 1, y, axis=1), faces, look, points[faces] / look.tile_m)
-            out.add(name, label, builder.mesh(out.key(name)))
+            out.build(name, label, builder)
     # Floors of two rooms meet under doors with nothing but a shared line: no ray may slip through it.
     below = min(levels(room, sides)[0] for room in house.rooms) - 0.01
     ground = shapely.union_all([room_shape(room).buffer(0.05, join_style="mitre") for room in house.rooms])
     builder = MeshBuilder()
     for part in shapely.get_parts(ground):
         builder.slab(part, below - 0.2, below, finish("plain", (0.42, 0.38, 0.33)))
-    out.add("foundation", "Floor", builder.mesh(out.key("foundation")))
+    out.build("foundation", "Floor", builder)
 
 
 def levels(room: Room, sides: dict[str, Side]) -> tuple[float, float]:
@@ -153,7 +155,7 @@ def facing(
 ) -> None:
     """A quad of corners [m] with texture coordinates [m], wound so that it looks along the world `normal`."""
     corners = np.array(quad)
-    if np.dot(np.cross(corners[1] - corners[0], corners[2] - corners[0]), normal) < 0:
+    if np.dot(cross(corners[1] - corners[0], corners[2] - corners[0]), normal) < 0:
         corners, uv = corners[::-1], uv[::-1]
     faces = np.array([[0, 1, 2], [0, 2, 3]])
     builder.part(corners, faces, look, uv[faces] / look.tile_m)

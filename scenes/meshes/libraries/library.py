@@ -100,6 +100,7 @@ class AssetLibrary:
         with SWITCHED.open(newline="", encoding="utf-8") as rows:
             self._switched = {(row["model"], row["material"]) for row in csv.DictReader(rows)}
         self._meshes: dict[str, Mesh] = {}
+        self._choices: dict[Asset, Choice | None] = {}
         self._looks: dict[str, tuple[Material, ...]] = {}  # of models: assets share their textures
 
     def asset(self, item: HouseObject) -> Asset:
@@ -121,6 +122,11 @@ class AssetLibrary:
 
         Nothing but a shape has shelves, drawers and basins at the heights at which an asset has them.
         """
+        if asset not in self._choices:
+            self._choices[asset] = self._choose(asset)
+        return self._choices[asset]
+
+    def _choose(self, asset: Asset) -> Choice | None:
         if has_compartments(asset) or is_loft(asset) or has_basin(asset):
             return None
         choices = []

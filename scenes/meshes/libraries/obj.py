@@ -39,8 +39,8 @@ class ObjModel:
     normals: Float64[np.ndarray, "f 3 3"]
     material_ids: Int64[np.ndarray, " f"]
     materials: tuple[ObjMaterial, ...]
-    colors: np.ndarray | None = None  # float64 [v, 3], sRGB in [0, 1]
-    part_ids: np.ndarray | None = None  # int64 [f]
+    colors: Float64[np.ndarray, "v 3"] | None = None  # sRGB in [0, 1]
+    part_ids: Int64[np.ndarray, " f"] | None = None
     parts: tuple[str, ...] = ()  # names of objects (o), or of groups (g) in a file without objects
 
 

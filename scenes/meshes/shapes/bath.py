@@ -7,8 +7,8 @@ from scenes.house.boards import boards_seen_on
 from scenes.meshes.looks import finish
 from scenes.meshes.mesh_builder import Finish, MeshBuilder
 from scenes.meshes.palette import STEEL, FinishSampler, dark, steel, white
+from scenes.meshes.shapes.furniture_parts import drawers
 from scenes.meshes.shapes.kitchen import turned
-from scenes.meshes.shapes.wood import drawers
 
 
 def toilet(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:

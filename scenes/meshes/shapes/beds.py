@@ -5,7 +5,7 @@ from scenes.house.boards import boards_seen_on
 from scenes.meshes.looks import finish
 from scenes.meshes.mesh_builder import MeshBuilder
 from scenes.meshes.palette import FinishSampler
-from scenes.meshes.shapes.wood import legs
+from scenes.meshes.shapes.furniture_parts import legs
 
 LOW = 0.3  # m; what lies lower in a bed lies under it
 LOFT = 1.1  # m; a mattress above this is that of a loft

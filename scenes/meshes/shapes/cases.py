@@ -11,7 +11,7 @@ from scenes.house.asset_table import Asset
 from scenes.house.boards import SeenBoard, boards_seen_on
 from scenes.meshes.mesh_builder import Finish, MeshBuilder
 from scenes.meshes.palette import FinishSampler, steel
-from scenes.meshes.shapes.wood import legs
+from scenes.meshes.shapes.furniture_parts import legs
 
 CASES = ("CoffeeTable", "Desk", "DiningTable", "Dresser", "ShelvingUnit", "SideTable", "TVStand")
 ON_LEGS = ("CoffeeTable", "Desk", "DiningTable", "SideTable")  # open below their lowest board

@@ -6,7 +6,7 @@ from scenes.meshes.looks import finish, glass, glow, switched_off
 from scenes.meshes.mesh_builder import Finish, MeshBuilder
 from scenes.meshes.palette import FinishSampler, dark, steel, white
 from scenes.meshes.pictures import screen
-from scenes.meshes.shapes.wood import legs
+from scenes.meshes.shapes.furniture_parts import legs
 
 WALL_SCREEN_M = 0.18  # AI2-THOR's screens for walls are at most this deep
 SHADES = ((0.96, 0.90, 0.78), (0.94, 0.93, 0.90), (0.90, 0.80, 0.62), (0.80, 0.55, 0.42))

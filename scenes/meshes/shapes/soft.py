@@ -5,7 +5,7 @@ import numpy as np
 from scenes.meshes.looks import finish
 from scenes.meshes.mesh_builder import MeshBuilder
 from scenes.meshes.palette import FABRICS, FinishSampler, dark, steel
-from scenes.meshes.shapes.wood import legs
+from scenes.meshes.shapes.furniture_parts import legs
 
 
 def chair(b: MeshBuilder, w: float, h: float, d: float, draw: FinishSampler) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.store.access import EvalFrames, Frames, UpperBoundFrames, check_held_out, unlabelled
+from engine.store.access import EvalFrames, Frames, UpperBoundFrames, unlabelled
+from engine.store.held_out import check_held_out
 from engine.store.store import Store
 from studies.run.stage import Stage, changed
 from studies.run.stages.store import StoreStage

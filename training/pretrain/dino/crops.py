@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Float32, Int, Shaped, UInt8
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -48,7 +48,7 @@ class MultiCropConfig(Config):
         return self
 
 
-Drawn = dict[str, Tensor]
+Drawn = dict[str, Shaped[Tensor, "_ f ..."]]
 """What was drawn for v crops of each of f frames, [v, f]: box [v, f, 4] (top, left, height, width) in whole
 pixels, mirrored; brightness, contrast, saturation (factors) and hue (turns); grey; sigma of the blur, as a
 share of the crop's side; solarised. 1, 0 and false where nothing changes."""
@@ -75,10 +75,10 @@ def _draw(
 ) -> Drawn:
     shape = (crops, frames)
 
-    def happens(*chances: float) -> np.ndarray:
+    def happens(*chances: float) -> Bool[np.ndarray, "v f"]:
         return rng.random(shape) < config.colour * np.array(chances)[:, None]
 
-    def around(middle: float, change: float, where: np.ndarray) -> np.ndarray:
+    def around(middle: float, change: float, where: Bool[np.ndarray, "v f"]) -> Float32[np.ndarray, "v f"]:
         drawn = rng.uniform(middle - change, middle + change, shape)
         return np.where(where, drawn, middle).astype(np.float32)
 
@@ -115,7 +115,7 @@ def crop_flops(side: int, out: int) -> float:
 
 
 def resample(
-    rgb: UInt8[Tensor, "f h h 3"], box: Tensor, mirrored: Tensor, side: int
+    rgb: UInt8[Tensor, "f h h 3"], box: Int[Tensor, "v f 4"], mirrored: Bool[Tensor, "v f"], side: int
 ) -> Float[Tensor, "n side side 3"]:
     """Boxes of frames, antialiased bicubic, as two products with matrices of weights. Values in 0..255."""
     v, f = mirrored.shape
@@ -130,7 +130,9 @@ def resample(
     return x.view(v * f, side, side, 3).transpose(1, 2).clamp(0, 255)
 
 
-def _weights(start: Tensor, length: Tensor, pixels: int, side: int) -> Float[Tensor, "v f side pixels"]:
+def _weights(
+    start: Int[Tensor, "v f"], length: Int[Tensor, "v f"], pixels: int, side: int
+) -> Float[Tensor, "v f side pixels"]:
     """Share of each of `pixels` in each of `side`: the cubic of Keys (a = -1/2), as wide as a pixel of the
     result where that is the larger one; nothing of what lies outside the box."""
     start, scale = start[..., None, None].float(), length[..., None, None].float() / side
@@ -146,13 +148,13 @@ def _weights(start: Tensor, length: Tensor, pixels: int, side: int) -> Float[Ten
 
 def recolour(
     x: Float[Tensor, "n h w 3"],
-    brightness: Tensor,
-    contrast: Tensor,
-    saturation: Tensor,
-    hue: Tensor,
-    grey: Tensor,
+    brightness: Float[Tensor, "n 1 1 1"],
+    contrast: Float[Tensor, "n 1 1 1"],
+    saturation: Float[Tensor, "n 1 1 1"],
+    hue: Float[Tensor, "n 1 1 1"],
+    grey: Bool[Tensor, "n 1 1 1"],
 ) -> Float[Tensor, "n h w 3"]:
-    """Changes of colour, [n, 1, 1, 1] each, one after the other; values stay in 0..255."""
+    """Changes of colour, one after the other; values stay in 0..255."""
     x = (x * brightness).clamp(0, 255)
     x = _blend(x, _luma(x).mean((1, 2), keepdim=True), contrast)
     x = _blend(x, _luma(x), saturation)
@@ -160,7 +162,9 @@ def recolour(
     return torch.where(grey, _luma(x), x)
 
 
-def _blend(x: Tensor, other: Tensor, share: Tensor) -> Tensor:
+def _blend(
+    x: Float[Tensor, "n h w 3"], other: Float[Tensor, "n _ _ 1"], share: Float[Tensor, "n 1 1 1"]
+) -> Float[Tensor, "n h w 3"]:
     return (share * x + (1 - share) * other).clamp(0, 255)
 
 

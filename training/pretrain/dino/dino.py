@@ -99,6 +99,7 @@ class DinoConfig(ObjectiveConfig):
         return first + (last - first) * progress / self.teacher_warmup
 
     def momentum_at(self, progress: float) -> float:
+        """That of the teacher's moving average after a share `progress` of the steps: half a cosine."""
         first, last = self.momentum
         return last - (last - first) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
@@ -193,7 +194,7 @@ class Dino(Objective):
     def _features(
         self,
         encoder: Encoder,
-        crops: Tensor,
+        crops: UInt8[Tensor, "b h h 3"],
         positions: Float[Tensor, "n d"],
         hidden: Bool[Tensor, "b n"] | None = None,
     ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b n d"]]:

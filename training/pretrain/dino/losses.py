@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 EPS = 1e-8
@@ -31,6 +31,7 @@ class DinoHead(nn.Module):
         self.prototypes = nn.Linear(bottleneck, prototypes, bias=False)
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """Cosines of n features with k prototypes, in fp32."""
         x = F.normalize(self.mlp(x).float(), dim=-1)
         # A temperature of 0.04 would make of bfloat16's rounding a tenth of a nat.
         with torch.autocast(x.device.type, enabled=False):
@@ -53,7 +54,8 @@ class EmaCentering(nn.Module):
         self.register_buffer("total", torch.zeros(prototypes), persistent=False)
         self.register_buffer("count", torch.zeros(()), persistent=False)
 
-    def forward(self, logits: Float[Tensor, "n k"], temperature: Tensor) -> Float[Tensor, "n k"]:
+    def forward(self, logits: Float[Tensor, "n k"], temperature: Float[Tensor, ""]) -> Float[Tensor, "n k"]:
+        """Target distributions, one a row; in training the logits count for the next centre."""
         if self.training:
             # Since the last `update`; what is there is the sum of all workers already.
             self.total += _of_all_workers(logits.sum(0))
@@ -62,6 +64,7 @@ class EmaCentering(nn.Module):
 
     @torch.no_grad()
     def update(self) -> None:
+        """Moves the centre towards the mean of the logits since the last update."""
         self.centre.lerp_(self.total / self.count.clamp_min(1.0), 1 - self.momentum)
         self.total.zero_()
         self.count.zero_()
@@ -73,7 +76,8 @@ class SinkhornKnopp(nn.Module):
 
     ROUNDS = 3
 
-    def forward(self, logits: Float[Tensor, "n k"], temperature: Tensor) -> Float[Tensor, "n k"]:
+    def forward(self, logits: Float[Tensor, "n k"], temperature: Float[Tensor, ""]) -> Float[Tensor, "n k"]:
+        """Target distributions, one a row."""
         # Cosines: at the lowest temperature that a config takes, exp stays within fp32.
         weight = (logits / temperature).exp()
         for _ in range(self.ROUNDS):
@@ -82,11 +86,12 @@ class SinkhornKnopp(nn.Module):
         return weight
 
     def update(self) -> None:
+        """Nothing: there is no state to move."""
         pass
 
 
 def cross_entropy(
-    truth: Float[Tensor, "*n k"], logits: Float[Tensor, "*n k"], temperature: float
+    truth: Float[Tensor, "*#n k"], logits: Float[Tensor, "*n k"], temperature: float
 ) -> Float[Tensor, "*n"]:
     """-sum truth · log softmax(logits / temperature) [nat]."""
     return -(truth * (logits / temperature).log_softmax(-1)).sum(-1)
@@ -120,7 +125,7 @@ def _several() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def _of_all_workers(total: Tensor) -> Tensor:
+def _of_all_workers(total: Shaped[Tensor, "*s"]) -> Shaped[Tensor, "*s"]:
     """Sum over the workers of a run; as it is where there is one."""
     if _several():
         dist.all_reduce(total)
@@ -131,11 +136,11 @@ class _Summed(torch.autograd.Function):
     """Sum over workers, of whose losses each may depend on all of it: so gradients are summed too."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Shaped[Tensor, "*s"]) -> Shaped[Tensor, "*s"]:
         return _of_all_workers(x.clone())
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Shaped[Tensor, "*s"]) -> Shaped[Tensor, "*s"]:
         return _of_all_workers(grads[0].contiguous().clone())
 
 

@@ -127,6 +127,7 @@ class MultimodalObjective(Objective):
 
     @property
     def encoder(self) -> Encoder:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The encoder inside the model."""
         return self.model.encoder
 
     @property

@@ -6,17 +6,18 @@ and all. Both run on the CPU in numpy and give torch tensors (`training.models.m
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Integer, Shaped
 from torch import Tensor
 
 from training.models.encoder import patchify
 from training.models.modality import TokenSpec, slot_modality_ids, starts_of
 from training.models.multimodal import PackedBatch
 from training.pretrain.multimodal.masking import Mask
+from training.pretrain.objective import Arrays
 
 
 def pack_frames(
-    arrays: dict[str, np.ndarray],
+    arrays: Arrays,
     mask: Mask,
     specs: tuple[TokenSpec, ...],
     patch: int,
@@ -62,16 +63,22 @@ def pack_frames(
     return batch
 
 
-def _modalities_at(slots: np.ndarray, valid: np.ndarray, modality_ids: np.ndarray) -> Int[np.ndarray, " n"]:
+def _modalities_at(
+    slots: Int[np.ndarray, "b n"], valid: Bool[np.ndarray, "b n"], modality_ids: Int[np.ndarray, " slots"]
+) -> Int[np.ndarray, " places"]:
     return np.where(valid, modality_ids[slots], -1).ravel()
 
 
-def _ids(values: np.ndarray) -> Int[Tensor, " k"]:
+def _ids(values: Integer[np.ndarray, " k"]) -> Int[Tensor, " k"]:
     return torch.from_numpy(values.astype(np.int64))
 
 
+Samples = dict[str, dict[str, Shaped[Tensor, "b ..."]]]
+"""Fields of b samples by modality, as 4M's loaders give them."""
+
+
 def pack_samples(
-    samples: dict[str, dict[str, Tensor]],
+    samples: Samples,
     specs: tuple[TokenSpec, ...],
     patch: int,
     inputs: int,
@@ -90,24 +97,7 @@ def pack_samples(
 
     A sequence's token at a target predicts the one after it. Padded places come out as in 4M: they still
     look at the targets of the modality they were taken from."""
-    starts = starts_of(specs)
-    seen, wanted = _Line(), _Line()
-    for number, spec in enumerate(specs):
-        fields = {k: v.numpy() for k, v in samples[spec.name].items()}
-        taken = ~fields["input_mask"].astype(bool)
-        values = fields["tensor"]
-        if spec.pixels:
-            values = patchify(samples[spec.name]["tensor"].permute(0, 2, 3, 1), patch).numpy()
-        seen.add(number, starts[number] + _place(spec, taken), taken, values)
-        if spec.predicted:
-            taken = ~fields["target_mask"].astype(bool)
-            slots = starts[number] + _place(spec, taken)
-            reach = fields["decoder_attention_mask"]
-            if spec.kind == "sequence":
-                both = taken[:, 1:] & taken[:, :-1]
-                wanted.add(number, slots[:, :-1], both, values[:, 1:], values[:, :-1], reach[:, :-1])
-            else:
-                wanted.add(number, slots, taken, values, reach=reach)
+    seen, wanted = _candidates(samples, specs, patch)
     seen.keep(inputs)
     wanted.keep(targets)
     batch: PackedBatch = {
@@ -139,6 +129,29 @@ def pack_samples(
     return batch
 
 
+def _candidates(samples: Samples, specs: tuple[TokenSpec, ...], patch: int) -> tuple["_Line", "_Line"]:
+    """What may be seen and what may be predicted of samples, modality after modality."""
+    starts = starts_of(specs)
+    seen, wanted = _Line(), _Line()
+    for number, spec in enumerate(specs):
+        fields = {k: v.numpy() for k, v in samples[spec.name].items()}
+        taken = ~fields["input_mask"].astype(bool)
+        values = fields["tensor"]
+        if spec.pixels:
+            values = patchify(samples[spec.name]["tensor"].permute(0, 2, 3, 1), patch).numpy()
+        seen.add(number, starts[number] + _place(spec, taken), taken, values)
+        if spec.predicted:
+            taken = ~fields["target_mask"].astype(bool)
+            slots = starts[number] + _place(spec, taken)
+            reach = fields["decoder_attention_mask"]
+            if spec.kind == "sequence":
+                both = taken[:, 1:] & taken[:, :-1]
+                wanted.add(number, slots[:, :-1], both, values[:, 1:], values[:, :-1], reach[:, :-1])
+            else:
+                wanted.add(number, slots, taken, values, reach=reach)
+    return seen, wanted
+
+
 def _place(spec: TokenSpec, taken: Bool[np.ndarray, "b n"]) -> Int[np.ndarray, "b n"]:
     """Place within the modality: where it stands on a grid, which of those taken it is in a sequence."""
     if spec.kind == "grid":
@@ -146,21 +159,24 @@ def _place(spec: TokenSpec, taken: Bool[np.ndarray, "b n"]) -> Int[np.ndarray, "
     return np.maximum(np.cumsum(taken, axis=1) - 1, 0)
 
 
+Values = Shaped[np.ndarray, "b n *w"]
+
+
 class _Line:
     """Candidates of all modalities, of which the taken ones are kept, in order, up to a budget."""
 
     def __init__(self) -> None:
-        self.values: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self.parts: list[np.ndarray] = []  # each [5, b, n]: number, slot, taken, reach, index
+        self.values: dict[int, tuple[Values, Values]] = {}
+        self.parts: list[Int[np.ndarray, "5 b n"]] = []  # number, slot, taken, reach, index
 
     def add(
         self,
         number: int,
-        slots: np.ndarray,
-        taken: np.ndarray,
-        values: np.ndarray,
-        before: np.ndarray | None = None,
-        reach: np.ndarray | None = None,
+        slots: Int[np.ndarray, "b n"],
+        taken: Bool[np.ndarray, "b n"],
+        values: Values,
+        before: Values | None = None,
+        reach: Int[np.ndarray, "b n"] | None = None,
     ) -> None:
         index = np.broadcast_to(np.arange(slots.shape[1]), slots.shape)
         reach = np.zeros_like(slots) if reach is None else reach
@@ -174,7 +190,9 @@ class _Line:
         self.valid = taken.astype(bool)
         self.slots = np.where(self.valid, slots, 0)
 
-    def of(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def of(
+        self, number: int
+    ) -> tuple[Int[np.ndarray, " k"], Shaped[np.ndarray, "k *w"], Shaped[np.ndarray, "k *w"]]:
         """(rows among all places, values, values before) of what is kept of a modality."""
         at = np.flatnonzero(self.valid & (self.number == number))
         where = (at // self.slots.shape[1], self.index.ravel()[at])

@@ -8,7 +8,7 @@ a box's corners. Everything random comes from a generator that is passed in."""
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 
 SENTINELS = 200
 FIRST_SENTINEL = 4
@@ -60,9 +60,11 @@ def draw_spans(
     return inputs, targets[:target_budget] if target_budget > 1 else []
 
 
-def place_sequence(inputs: Sequence[int], targets: Sequence[int], length: int) -> dict[str, np.ndarray]:
-    """The fields of one sample of `training.pretrain.multimodal.packing.pack_samples`, each
-    [2·(length + 1)]: inputs first, targets behind them, padded with id 0.
+def place_sequence(
+    inputs: Sequence[int], targets: Sequence[int], length: int
+) -> dict[str, Shaped[np.ndarray, " n"]]:
+    """The fields of one sample of `training.pretrain.multimodal.packing.pack_samples`, each with
+    n = 2·(length + 1) places: inputs first, targets behind them, padded with id 0.
 
     Raises ValueError when they do not fit."""
     n, end = 2 * (length + 1), len(inputs) + len(targets)

@@ -59,6 +59,7 @@ class ConvNeXtBlock(nn.Module):
         self.down = nn.Linear(4 * width, width)
 
     def forward(self, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
+        """Features after the block."""
         # Depthwise convolution in bf16 is slow on a CPU, and so is it channels-first: a permuted view of
         # channels-last memory in fp32 is 3 times faster than either way round.
         with torch.autocast(x.device.type, enabled=False):

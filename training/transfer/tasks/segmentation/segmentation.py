@@ -139,6 +139,7 @@ class PixelCrossEntropy(nn.Module):
         self.register_buffer("weight", weight)
 
     def forward(self, logits: Float[Tensor, "b k h w"], targets: Targets) -> Float[Tensor, ""]:
+        """The loss of logits of k classes; 0 where every pixel is void."""
         truth: Int64[Tensor, "b h w"] = targets["classes"]
         # Sum over counted pixels, so that a batch of nothing but void gives 0 and not a division by 0.
         loss = F.cross_entropy(logits, truth, self.weight, ignore_index=VOID, reduction="sum")

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scenes.house.json_lines import SUFFIXES, count_lines, is_json_lines, read_line
-from scenes.house.procthor_10k import split_file
+from scenes.house.files.json_lines import SUFFIXES, count_lines, is_json_lines, read_line
+from scenes.house.files.procthor_10k import split_file
 
 Reference = str | Path
 
