@@ -79,7 +79,7 @@ def test_a_house_sheet_shows_every_house(tmp_path: Path, shapes: None):
     paths = []
     for seed in (1, 2):
         paths.append(tmp_path / f"house-{seed}.json")
-        generate_house(seed).save(paths[-1])
+        generate_house(seed, "studio").save(paths[-1])
     house_sheet(
         HouseSheetConfig(houses=tuple(paths), out=tmp_path / "sheet.png", views=2, columns=2, width=64)
     )
