@@ -44,7 +44,7 @@ MIN_LIGHT_FRACTION = 0.04
 """A room leaves out a light whose largest luminance there is below this fraction of the strongest light's."""
 DISTANCE_CELL = 0.12
 """Cell of the distance field [m]; larger where a space would need more than MAX_DISTANCE_CELLS."""
-MAX_DISTANCE_CELLS = 150_000
+MAX_DISTANCE_CELLS = 100_000
 ADAPTATION = 0.6
 """Exponent of the room's brightness in its exposure; the rest is the house's: at 0 a dim room stays dim."""
 MAX_GAIN = 40.0
