@@ -18,19 +18,22 @@ def run_tasks(
 ) -> None:
     """Makes parts on Ray actors, or in this process if `actors` is 0.
 
-    Without `need_gpu` a claim of `num_gpus` holds only where there is one. Raises CollectError, naming what
-    failed three times.
+    Without `need_gpu` a claim of `num_gpus` holds only where there is one on a machine that offers the other
+    claims; with it, and with no GPU here, raises ValueError. Raises CollectError, naming what failed three
+    times.
     """
     try:
         if actors == 0:
             _in_process(tasks, recipe, ledger)
         else:
             # Ray takes seconds to import; in-process collection has no use for it.
-            from engine.cluster import has_gpu, ray_session
+            from engine.cluster import check_gpu, has_gpu, ray_session
             from engine.collect.actors import make_parts
 
             with ray_session(actors):
-                if "num_gpus" in claims and not need_gpu and not has_gpu():
+                if "num_gpus" in claims and need_gpu:
+                    check_gpu("device cuda", "set --device cpu or auto")
+                elif "num_gpus" in claims and not has_gpu(next(iter(claims.get("resources", {})), "")):
                     claims = {k: v for k, v in claims.items() if k != "num_gpus"}
                 make_parts(tasks, recipe, actors, claims, ledger)
     finally:

@@ -23,7 +23,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from engine.cluster import ray_session
+from engine.cluster import check_gpu, has_gpu, ray_session
 from studies.run.stage import Stage
 from studies.spec.config import MachineConfig, StudyConfig
 
@@ -60,6 +60,8 @@ def run_stages(study: StudyConfig, stages: list[Stage], root: Path, finished: Ca
     # Ray Data and Ray Train need CPUs beside the stages that hold none.
     machine = study.machine
     with ray_session(2 * slots + machine.workers * slots * machine.ray_train + machine.actors):
+        if any(stage.gpus(machine) for stage in waiting.values()):
+            check_gpu(f"machine.gpus {machine.gpus}", "set machine.gpus to 0, or take another preset")
         _run_on_ray(study, waiting, root, finished, slots)
 
 
@@ -71,7 +73,8 @@ def _run_on_ray(
     failures: list[str] = []
     lost: dict[str, int] = {}  # how often a stage's process died
     status = _Status(total)
-    task = ray.remote(_work)
+    # A process that has looked for GPUs does not look again, so with GPUs each stage has its own.
+    task = ray.remote(max_calls=1)(_work) if has_gpu() else ray.remote(_work)
     try:
         while waiting or running:
             ready = [s for s in waiting.values() if all(n.done(root) is not None for n in s.waits_for)]
@@ -79,7 +82,7 @@ def _run_on_ray(
             for stage in ready[: slots - len(running)]:
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")
-                gpus = study.machine.gpus if stage.trains else 0
+                gpus = stage.gpus(study.machine)
                 # A small claim of CPU keeps stages off a head node that has none.
                 on_ray = task.options(
                     num_cpus=0.01, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
@@ -138,7 +141,8 @@ def _work(stage: Stage, root: Path, machine: MachineConfig) -> None:
         contextlib.redirect_stderr(log),
     ):
         node = ray.get_runtime_context().get_node_id()
-        print(f"{stage.label}: on node {node}, process {os.getpid()}", flush=True)
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES") or "none"
+        print(f"{stage.label}: on node {node}, process {os.getpid()}, GPU {gpus}", flush=True)
         try:
             stage.run(root, machine)
         except BaseException:

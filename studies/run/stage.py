@@ -41,7 +41,7 @@ class Stage(Config):
     unit: ClassVar[str] = "samples"
     """What `units` counts."""
     trains: ClassVar[bool] = False
-    """Whether it runs a network, and so claims `MachineConfig.gpus`."""
+    """Whether it runs a network."""
 
     # --- what it is ---------------------------------------------------------------------------------------
 
@@ -114,6 +114,10 @@ class Stage(Config):
         All stages in `waits_for` are done; their results are in their `folder(root)`. After a kill it is
         called again with the folder as it was left. Results must not depend on `machine`.
         """
+
+    def gpus(self, machine: MachineConfig) -> float:
+        """Share of a GPU that its process claims on Ray; where it is 0 the process sees none."""
+        return machine.gpus if self.trains else 0.0
 
     def folder(self, root: Path) -> Path:
         """Its own folder in `root`, the folder of all stages."""

@@ -95,7 +95,7 @@ class MachineConfig(Config):
     workers: int = Field(default=1, ge=1)
     """Ray Train workers of a pre-training."""
     gpus: float = Field(default=0, ge=0)
-    """Share of a GPU that a stage with a network claims."""
+    """Share of a GPU that a stage claims which renders or has a network; 0: no stage sees a GPU."""
 
     @property
     def side_by_side(self) -> int:

@@ -23,7 +23,7 @@ def results(out: Path) -> list[dict]:
 
 def test_two_machines_give_the_rows_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run_study(load_study(DEMO, "smoke", fields=FIELDS | {"machine.slots": 0}), tmp_path / "one")
-    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     room = {"object_store_memory": 80 << 20, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **room})

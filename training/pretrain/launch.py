@@ -24,7 +24,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device
 from tqdm import tqdm
 
-from engine.cluster import ray_session
+from engine.cluster import check_gpu, has_gpu, ray_session
 from engine.store.access import UnlabelledRole, unlabelled
 from engine.stream.mixture import MixedFrames
 from engine.stream.order import View
@@ -146,15 +146,26 @@ def launch_pretrain(
         "out": str(out),
         "first_batch": done,
     }
-    scaling = ScalingConfig(
-        num_workers=workers if min_workers is None else (min_workers, workers),
-        use_gpu=pick_device(config.runtime.device).type == "cuda",
-    )
     with ray_session(workers + 1), _watch(out / PROGRESS, config, done):
+        scaling = ScalingConfig(
+            num_workers=workers if min_workers is None else (min_workers, workers),
+            use_gpu=_on_gpu(config.runtime.device),
+        )
         tickets = ticket_dataset(config.split.order(frames), config.steps, done)
         _trainer(settings, tickets, scaling, retries).fit()
     shutil.rmtree(out / "ray", ignore_errors=True)  # Ray's own notes; the weights are in `out`
     return read_json(out / METRICS)
+
+
+def _on_gpu(device: str) -> bool:
+    """Whether workers claim a GPU each. What this process sees does not tell: it may have claimed none, or be
+    on a head without one."""
+    if device == "auto":
+        return has_gpu()
+    if torch.device(device).type == "cuda":
+        check_gpu(f"runtime.device {device}", "set it to cpu or auto")
+        return True
+    return False
 
 
 def _trainer(settings: dict[str, Any], tickets: Any, scaling: ScalingConfig, retries: int) -> TorchTrainer:

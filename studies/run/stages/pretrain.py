@@ -61,6 +61,10 @@ class PretrainStage(Stage):
             start_from=self.start.folder(root) if self.start else None,
         )
 
+    def gpus(self, machine: MachineConfig) -> float:
+        """None with Ray Train, whose workers claim a GPU each."""
+        return 0.0 if machine.ray_train else super().gpus(machine)
+
     @property
     def units(self) -> int:
         config = self.pretrain

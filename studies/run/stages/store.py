@@ -74,6 +74,10 @@ class StoreStage(Stage):
             "bytes": sum(f.stat().st_size for f in store.rglob("*") if f.is_file()),
         }
 
+    def gpus(self, machine: MachineConfig) -> float:
+        """That of the renderer, where it is not in actors, which claim their own."""
+        return 0.0 if machine.actors else machine.gpus
+
     def path(self, root: Path) -> Path:
         """Where its store is."""
         return self.folder(root) / "store"
