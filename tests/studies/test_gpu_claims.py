@@ -11,9 +11,9 @@ import pytest
 import ray
 
 from engine import cluster
-from engine.collect.collect import run_tasks
 from engine.collect.ledger import Ledger
 from engine.collect.plan import HouseRef, PartTask, Segment
+from engine.collect.run_tasks import run_tasks
 from studies.commands import DEMO, STUDIES
 from studies.run import schedule
 from studies.run.pipeline import plan
@@ -44,7 +44,7 @@ def stages_of(study: StudyConfig) -> list[Stage]:
     ],
 )
 def test_what_each_kind_of_stage_claims(fields: dict[str, Any], changed: dict[str, float]):
-    study = load_study(STUDIES / "label-propagation.yaml", "gpu", fields=fields)
+    study = load_study(STUDIES / "self-training.yaml", "gpu", fields=fields)
     found: dict[str, set[float]] = {}
     for stage in stages_of(study):
         found.setdefault(stage.kind, set()).add(stage.gpus(study.machine))
@@ -56,7 +56,7 @@ def test_what_each_kind_of_stage_claims(fields: dict[str, Any], changed: dict[st
 def test_whatever_needs_a_gpu_at_a_preset_for_gpus_claims_one(path: Path):
     if path.stem == "base":
         return
-    for preset in ("gpu", "paper"):
+    for preset in ("gpu", "paper", "paper-small"):
         machine = load_study(path, preset).machine
         assert machine.gpus > 0, preset
         assert machine.gpus * machine.side_by_side >= 1, preset
