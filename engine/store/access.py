@@ -8,7 +8,7 @@ A view holds frames of one role, checks the role at every read, and:
   digest of the house;
 * `EvalFrames` is for evaluation.
 
-`engine/store/held_out.py` checks that no pose or label which a model is judged by was used before.
+`engine/store/held_out.py` checks that a model has seen no pose or label of its evaluation before.
 
 No view spans roles, and no function here iterates over a whole store.
 """

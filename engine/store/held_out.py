@@ -1,4 +1,4 @@
-"""Checks between views of stores: what a model is judged by was never used before, pose or label."""
+"""Checks between views of stores: what a model is evaluated on was never used before, pose or label."""
 
 import math
 from collections.abc import Iterable, Mapping

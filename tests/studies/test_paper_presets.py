@@ -36,7 +36,9 @@ def settings(name: str, size: str) -> dict[str, str]:
 
 def number(text: str) -> float:
     """`100B` and the like."""
-    digits, unit = re.fullmatch(r"([\d.e-]+)([BM]?)", text).groups()  # pyright: ignore
+    found = re.fullmatch(r"([\d.e-]+)([BM]?)", text)
+    assert found, text
+    digits, unit = found.groups()
     return float(digits) * {"B": 1e9, "M": 1e6, "": 1}[unit]
 
 

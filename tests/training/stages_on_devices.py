@@ -158,10 +158,10 @@ def _transfer(at: Place, task: str, protocol: str, **fields: Any) -> None:
     store = Store.open(at.store)
     labelled, tuned = TransferFrames(store, [at.pretrain]), at.out / "tuned"
     transfer(config, labelled, None, tuned)
-    judged = {"runtime": at.runtime, "batch": 16, "bf16": at.bf16}
-    evaluate(EvaluateConfig(**judged), EvalFrames(store), tuned, at.out / "scores")
+    scoring = {"runtime": at.runtime, "batch": 16, "bf16": at.bf16}
+    evaluate(EvaluateConfig(**scoring), EvalFrames(store), tuned, at.out / "scores")
     if task == "segmentation":
-        propagate(PropagateConfig(**judged), tuned, at.pretrain, at.out / "guessed")
+        propagate(PropagateConfig(**scoring), tuned, at.pretrain, at.out / "guessed")
     if task == "segmentation" and protocol != "knn":
         given: Any = {"pseudo": at.out / "guessed", "pseudo_frames": at.pretrain}
         transfer(config, labelled, None, at.out / "student", **given)
