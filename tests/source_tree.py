@@ -40,9 +40,14 @@ def functions() -> tuple[Defined, ...]:
 
 
 def classes() -> Iterator[tuple[str, ast.ClassDef]]:
-    """All classes, each with its path."""
+    """All classes outside functions, each with its path."""
     for path, tree in modules().items():
-        yield from ((path, node) for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        waiting: list[ast.AST] = [tree]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.ClassDef):
+                yield path, node
+            waiting += [c for c in ast.iter_child_nodes(node) if not isinstance(c, (ast.expr, Function))]
 
 
 def _within(node: ast.AST, path: str, around: str, owner: str, public: bool) -> Iterator[Defined]:
@@ -54,5 +59,5 @@ def _within(node: ast.AST, path: str, around: str, owner: str, public: bool) -> 
         elif isinstance(child, ast.ClassDef):
             shown = public and not child.name.startswith("_")
             yield from _within(child, path, f"{around}{child.name}.", child.name, shown)
-        else:
+        elif not isinstance(child, ast.expr):  # which holds no definition
             yield from _within(child, path, around, owner, public)
