@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "agents.bench.load:bench_load",
         "what loading houses costs, without and with the cache, as JSON",
     ),
+    "bench views": ("agents.bench.views:bench_views", "what the frames of samplers show, as a table"),
     "bench tokenizers": ("training.bench.tokenizers:bench", "VQ and FSQ side by side on a store, as a table"),
     "bench collect": (
         "engine.bench.commands:collect",
