@@ -5,7 +5,6 @@ objects and not walls, floor or ceiling. An instance counts in a frame where it 
 pixels (10 of 64 × 64). Of each row `sheet-SAMPLER-FOV-SIZE.png` shows the first frames.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +119,7 @@ def _large(values: np.ndarray, least: float) -> int:
     return int((np.unique(values, return_counts=True)[1] >= least).sum())
 
 
-def _sheet(images: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path) -> None:
+def _sheet(images: UInt8[np.ndarray, "n h w 3"], path: Path) -> None:
     columns = 8
     side = images[0].shape[0]
     sheet = Image.new("RGB", (columns * side, -(-len(images) // columns) * side), "white")
