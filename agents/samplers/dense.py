@@ -1,7 +1,10 @@
 """The sampler `dense`: views anywhere in the rooms (TST-MM, ICLR 2026)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from agents.cameras import look_pose
 from agents.raycast.free_space import FreeSpace
@@ -23,10 +26,19 @@ def dense(space: FreeSpace, count: int, rng: np.random.Generator, options: Confi
     Raises ValueError where no free place is found.
     """
     check_floor(space)
+    return views_in(space, [shapely.Polygon(room.polygon) for room in space.floor], count, rng)
+
+
+def views_in(space: FreeSpace, parts: Sequence[BaseGeometry], count: int, rng: np.random.Generator) -> Views:
+    """Draw `count` views uniformly over the volumes above parts of the floor: for each room a
+    shape in (x, z), which may be empty.
+
+    Raises ValueError where no free place is found.
+    """
     accepted: list[np.ndarray] = []
     found = failed = 0
     while found < count:
-        poses = look_pose(_in_rooms(space, rng), *random_angles(rng))
+        poses = look_pose(_places(space, parts, rng), *random_angles(rng))
         good = poses[valid_views(space, poses)]
         accepted.append(good)
         found += len(good)
@@ -36,13 +48,14 @@ def dense(space: FreeSpace, count: int, rng: np.random.Generator, options: Confi
     return Views(np.concatenate(accepted)[:count] if accepted else np.zeros((0, 4, 4)))
 
 
-def _in_rooms(space: FreeSpace, rng: np.random.Generator) -> np.ndarray:
-    """ROUND_SIZE places [n, 3], uniform over the volumes of the rooms, also within objects [m]."""
-    volumes = space.volumes
+def _places(space: FreeSpace, parts: Sequence[BaseGeometry], rng: np.random.Generator) -> np.ndarray:
+    """ROUND_SIZE places [n, 3], uniform over the volumes above `parts`, also within objects [m]."""
+    volumes = np.array([p.area * (r.ceiling_y - r.floor_y) for p, r in zip(parts, space.floor, strict=True)])
     rooms = rng.choice(len(volumes), ROUND_SIZE, p=volumes / volumes.sum())
-    low = np.array([[*r.polygon.min(0), r.floor_y] for r in space.floor])[rooms]
-    high = np.array([[*r.polygon.max(0), r.ceiling_y] for r in space.floor])[rooms]
-    polygons = np.array([shapely.Polygon(r.polygon) for r in space.floor])[rooms]
+    bounds = np.array([p.bounds for p in parts])[rooms]  # x and z from, x and z to
+    low = np.column_stack([bounds[:, :2], [space.floor[i].floor_y for i in rooms]])
+    high = np.column_stack([bounds[:, 2:], [space.floor[i].ceiling_y for i in rooms]])
+    polygons = np.array(parts)[rooms]
     # Rejection sampling: each point is drawn in its room's box until it falls into the room.
     x, z, y = np.empty((3, ROUND_SIZE))
     waiting = np.ones(ROUND_SIZE, bool)

@@ -11,7 +11,7 @@ a shorter one, and no camera is inside an object.
 | dense | anywhere in the rooms (TST-MM, ICLR 2026) | yaw uniform, within 30° of level, a little roll |
 | points | places 0.5 m apart or more (Omnidata) | at points in line of sight; field of view differs |
 | walk | along a smooth walk through the rooms, as a video | ahead, looking about |
-| ring | as `dense`, within a region of given area (TST-MM, appendix I) | as `dense` |
+| ring | as `dense`, within a rectangle of given floor area (TST-MM, appendix I) | as `dense` |
 | poses | as a file says | as a file says |
 """
 

@@ -1,77 +1,56 @@
-"""The sampler `ring`: views as of `dense`, confined to a region of given floor area (TST-MM, appendix I)."""
+"""The sampler `ring`: views as of `dense`, within a rectangle of given floor area (TST-MM, appendix I).
+
+The rectangles of a space are concentric: sides along the axes x and z, centre and proportions those of the
+bounding box of its largest room, and so a smaller one lies within every larger one.
+"""
 
 import numpy as np
+import shapely
 from pydantic import Field
+from scipy.optimize import root_scalar
+from shapely.geometry.base import BaseGeometry
 
-from agents.cameras import look_pose
 from agents.raycast.free_space import FreeSpace
-from agents.samplers.floor_cells import CELL, FloorCells, floor_cells
-from agents.samplers.sampling import (
-    CLEARANCE,
-    MAX_FAILED_ROUNDS,
-    ROUND_SIZE,
-    Views,
-    check_floor,
-    no_free_place,
-    random_angles,
-    valid_views,
-)
+from agents.samplers.dense import views_in
+from agents.samplers.sampling import Views, check_floor
 from scenes.config import Config
-
-_HEIGHTS = tuple((h, CLEARANCE) for h in (0.4, 0.9, 1.4, 1.9))
 
 
 class RingOptions(Config):
     """Options of the sampler `ring`."""
 
     area_m2: float = Field(default=10.0, gt=0)
-    """ring: floor area of the region that poses are confined to; the whole floor where it is smaller [m²]."""
-    center_seed: int = 0
-    """ring: seed of the place that the region grows from; regions of one seed are nested."""
+    """ring: floor area within the rectangle that cameras are in, furnished floor included, in all rooms that
+    it reaches; the whole floor where that is smaller [m²]."""
 
 
 def ring(space: FreeSpace, count: int, rng: np.random.Generator, options: RingOptions) -> Views:
-    """Draw `count` views within the region of `options.area_m2`.
+    """Draw `count` views uniformly over the volume above the rectangle of `options.area_m2`.
 
     Raises ValueError where no free place is found.
     """
     check_floor(space)
-    if count == 0:
-        return Views(np.zeros((0, 4, 4)))
-    cells = region(space, options)
-    top = np.array([r.ceiling_y - r.floor_y for r in space.floor])[cells.rooms]
-    accepted: list[np.ndarray] = []
-    found = failed = 0
-    while found < count:
-        chosen = rng.integers(len(cells), size=ROUND_SIZE)
-        share = rng.random((ROUND_SIZE, 3))
-        places = cells.places[chosen] + (share - (0.5, 0.0, 0.5)) * np.stack(
-            [np.full(ROUND_SIZE, CELL), top[chosen], np.full(ROUND_SIZE, CELL)], axis=1
-        )
-        poses = look_pose(places, *random_angles(rng))
-        good = poses[valid_views(space, poses)]
-        accepted.append(good)
-        found += len(good)
-        failed = 0 if len(good) else failed + 1
-        if failed == MAX_FAILED_ROUNDS:
-            raise no_free_place(space, MAX_FAILED_ROUNDS * ROUND_SIZE)
-    return Views(np.concatenate(accepted)[:count])
+    polygons = [shapely.Polygon(room.polygon) for room in space.floor]
+    return views_in(space, clipped(polygons, options.area_m2), count, rng)
 
 
-def region(space: FreeSpace, options: RingOptions) -> FloorCells:
-    """Return the cells of the region: those closest to its centre by walking distance, up to the asked area.
+def clipped(polygons: list[shapely.Polygon], area_m2: float) -> list[BaseGeometry]:
+    """The rooms within the concentric rectangle that holds `area_m2` [m²] of their floor; all of them
+    where they have less."""
+    if area_m2 >= sum(p.area for p in polygons):
+        return list(polygons)
+    low_x, low_z, high_x, high_z = max(polygons, key=lambda p: p.area).bounds
+    centre = np.array([low_x + high_x, low_z + high_z]) / 2
+    half = np.array([high_x - low_x, high_z - low_z]) / 2
 
-    Cells without a free camera height do not count. A function of the space, the area and the centre's seed;
-    the generator of the views plays no part. Raises ValueError where no cell is free.
-    """
-    cells = floor_cells(space, _HEIGHTS, every=False)
-    if not len(cells):
-        raise no_free_place(space, len(_HEIGHTS))
-    islands = cells.islands()
-    main = np.flatnonzero(islands == np.bincount(islands).argmax())
-    centre = int(main[np.random.default_rng(options.center_seed).integers(len(main))])
-    way, _ = cells.ways_from(centre)
-    order = np.argsort(way, kind="stable")
-    kept = order[: max(1, round(options.area_m2 / CELL**2))]
-    kept = np.sort(kept[np.isfinite(way[kept])])
-    return FloorCells(cells.places[kept], cells.rooms[kept], cells.neighbours[kept][:, kept])
+    def within(scale: float) -> list[BaseGeometry]:
+        rectangle = shapely.box(*(centre - scale * half), *(centre + scale * half))
+        return [p.intersection(rectangle) for p in polygons]
+
+    def missing(scale: float) -> float:
+        return sum(p.area for p in within(scale)) - area_m2
+
+    most = 1.0
+    while missing(most) < 0:
+        most *= 2
+    return within(float(root_scalar(missing, bracket=(0.0, most), xtol=1e-9).root))

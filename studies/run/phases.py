@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from agents.samplers.registry import SamplerOptions
 from engine.store.schema import Role
 from studies.run.stage import Stage
 from studies.run.stages.houses import HousesStage
@@ -44,9 +45,12 @@ def store_of(
     config: RunConfig, name: str, role: Role, frames: int, sensory: tuple[str, ...] | None = None
 ) -> StoreStage:
     """Frames of one set of houses in one role; `sensory`: the only modalities. The run's sampler is for
-    pre-training frames; frames of the other roles are sampled densely."""
-    sensing = config.sensing
-    if role != "pretrain":
+    pre-training frames; frames of the other roles are sampled densely, as are all in a rectangle."""
+    sensing, area = config.sensing, config.houses[name].area_m2
+    if area is not None:
+        rectangle = {"sampler": "ring", "sampling": SamplerOptions(area_m2=area)}
+        sensing = sensing.model_copy(update=rectangle)
+    elif role != "pretrain":
         dense = {k: Sensing.model_fields[k].default for k in ("sampler", "sampling")}
         sensing = sensing.model_copy(update=dense)
     houses = HousesStage.of(name, config.houses[name])

@@ -52,7 +52,11 @@ def run_plans(study: StudyConfig, runs: list[RunPlan], out: Path, stages: Path |
     root = out / STAGES
     with _only_one(root.resolve()):
         todo = [r for r in runs if not row_path(out, r).exists()]
-        needed = {s.key: s for r in todo for s in r.stages}
+        needed: dict[str, Stage] = {}
+        for stage in (s for r in todo for s in r.stages):
+            needed.setdefault(
+                stage.key, stage
+            )  # the first stage of a key: what its guard reads comes before it
         waiting = sum(s.done(root) is None for s in needed.values())
         print(
             f"{study.name} ({study.preset}): {len(runs)} runs, {len(runs) - len(todo)} have a row; "

@@ -53,6 +53,9 @@ class Houses(Config):
     """Number of houses."""
     days: tuple[Day, ...] = ()
     """Perturbations, applied in order: the same houses on a later day."""
+    area_m2: float | None = Field(default=None, gt=0)
+    """The space is a rectangle of each house with this floor area: frames of all roles are sampled in it
+    alone (sampler `ring`); None: the whole house [m²]."""
 
     def shares_a_house(self, other: "Houses") -> bool:
         """Whether a house is in both sets, on any day."""
@@ -72,7 +75,8 @@ class Sensing(Config):
     fov_deg: float = Field(default=90.0, gt=10, lt=150)
     """Field of view [degrees]."""
     sampler: SamplerName = "dense"
-    """Sampler of the camera poses of pre-training frames; all other frames are sampled densely."""
+    """Sampler of the camera poses of pre-training frames; all other frames are sampled densely, and so
+    are those of houses with an `area_m2`."""
     sampling: SamplerOptions = SamplerOptions()
     """Options of the sampler."""
     noise: NoiseConfig = NoiseConfig()
@@ -222,7 +226,18 @@ class RunConfig(Config):
             )
         self._labels_are_of_others()
         self._mixes_in_others()
+        self._samples_rectangles_densely()
         return self
+
+    def _samples_rectangles_densely(self) -> None:
+        if self.sensing.sampler == "dense":
+            return
+        for name in {n: None for phase in self.phases.values() for n in phase.houses}:
+            if self.houses[name].area_m2 is not None:
+                raise ValueError(
+                    f"houses.{name}.area_m2 is for frames that are sampled densely, and sensing.sampler is "
+                    f"{self.sensing.sampler!r}: leave one of them out"
+                )
 
     def _mixes_in_others(self) -> None:
         mixed = self.mixed_in

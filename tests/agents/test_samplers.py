@@ -1,19 +1,20 @@
 """Every sampler of the table under the kit, and what each promises of its own; what frames cover."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 
 from agents.cameras import Cameras
 from agents.raycast.free_space import FreeSpace
 from agents.raycast.simulator import RaycastSimulator
 from agents.samplers.coverage import CoverageMeter
-from agents.samplers.floor_cells import CELL
 from agents.samplers.poses import read_views
 from agents.samplers.registry import SAMPLERS, SamplerOptions, sample_views
-from agents.samplers.ring import region
+from agents.samplers.ring import clipped
 from agents.samplers.sampling import Views, truncated_normal
 from tests.agents.rooms_by_hand import pose, room
 from tests.agents.sampler_kit import SamplerKit, apartment, cupboard_room, inside_of_nothing
@@ -98,20 +99,33 @@ class TestWalk(SamplerKit):
 class TestRing(SamplerKit):
     name = "ring"
 
-    def test_regions_have_the_area_and_grow(self, house) -> None:
-        small, large = (region(house, SamplerOptions(area_m2=a)) for a in (2.0, 6.0))
-        assert len(small) * CELL**2 == pytest.approx(2.0, abs=0.02)
-        assert {tuple(p) for p in small.places} < {tuple(p) for p in large.places}
-        assert len(np.unique(large.islands())) == 1
-        poses = drawn("ring", house, 100, area_m2=2.0).poses
-        off = np.abs(poses[:, None, [0, 2], 3] - small.places[:, [0, 2]]).max(2).min(1)
-        assert off.max() <= CELL / 2 + 1e-6
+    def test_rectangles_have_the_area_and_are_concentric(self, house) -> None:
+        rooms = [shapely.Polygon(room.polygon) for room in house.floor]
+        largest = max(rooms, key=lambda room: room.area)
+        parts = [shapely.union_all(clipped(rooms, area)) for area in (2.0, 6.0, 1.2 * largest.area)]
+        assert [part.area for part in parts] == pytest.approx([2.0, 6.0, 1.2 * largest.area], abs=1e-4)
+        for small, large in pairwise(parts):
+            assert large.buffer(1e-6).covers(small)
+        box = np.array(largest.bounds)
+        for part in parts[:2]:  # these lie within the largest room, which is a rectangle's worth of floor
+            np.testing.assert_allclose(
+                np.array(part.bounds)[:2] + part.bounds[2:], box[:2] + box[2:], atol=1e-4
+            )
+            assert largest.covers(part.buffer(-1e-6))
+        assert not largest.covers(parts[2])
+
+    def test_views_are_in_the_rectangle_and_all_over_it(self, house) -> None:
+        rooms = [shapely.Polygon(room.polygon) for room in house.floor]
+        (part,) = [p for p in clipped(rooms, 5.0) if not p.is_empty]
+        places = drawn("ring", house, 300, area_m2=5.0).poses[:, [0, 2], 3]
+        assert shapely.contains_xy(part.buffer(1e-6), *places.T).all()
+        side = np.subtract(part.bounds[2:], part.bounds[:2])
+        assert (np.ptp(places, axis=0) > 0.8 * side).all()
 
     def test_more_than_there_is_is_all(self, space) -> None:
-        places = drawn("ring", space, 300, area_m2=1e4).poses[:, :3, 3]
-        low, high = places.min(0), places.max(0)
-        assert (low < [0.5, 0.6, 0.6]).all()
-        assert (high > [3.5, 1.9, 5.4]).all()
+        np.testing.assert_array_equal(
+            drawn("ring", space, 60, area_m2=1e4).poses, drawn("dense", space, 60).poses
+        )
 
 
 class TestPoses(SamplerKit):

@@ -106,6 +106,14 @@ def test_what_does_not_fit_is_named(tmp_path: Path, arm: dict, message: str):
         load(tmp_path, arms={"own": arm}).runs()
 
 
+def test_a_rectangle_is_sampled_densely(tmp_path: Path):
+    walked = {"houses": {"test": {"area_m2": 5}}, "sensing": {"sampler": "walk"}}
+    with pytest.raises(
+        ValueError, match=r"houses.test.area_m2 is for frames that are sampled densely.*'walk'"
+    ):
+        load(tmp_path, arms={"own": walked}).runs()
+
+
 def test_an_unknown_preset_or_key_is_named(tmp_path: Path):
     with pytest.raises(ValueError, match="no preset 'smokey'; presets there are: smoke, laptop, gpu, paper"):
         load_study(study(tmp_path), "smokey")

@@ -162,6 +162,22 @@ def test_the_study_of_the_mix_in_has_the_ratios_of_table_8():
     assert only.phases["first"].houses == {}
 
 
+@pytest.mark.parametrize("preset", SIZE)
+def test_the_rings_have_the_areas_of_appendix_i(preset: str):
+    areas = [stated("App. I", f"area of ring {ring}") for ring in ("1", "2", "3 (a single room)")]
+    runs = load_study(STUDIES / "rings.yaml", preset).runs()
+    tested = {
+        arm: {r.config.houses["test"].area_m2 for r in runs if r.arm == arm} for arm in {r.arm for r in runs}
+    }
+    smaller = tested.pop("tested-in-20")
+    assert all(found == set(areas) for found in tested.values())
+    assert smaller == {max(areas)}
+    assert {r.config.houses["part"].area_m2 for r in runs if r.arm == "tested-in-20"} == set(areas) - {
+        max(areas)
+    }
+    assert stated("App. I", "area below which specialization fails") in areas
+
+
 @pytest.mark.parametrize("name", OF_VIT_S)
 def test_what_the_paper_drew_with_vit_s_is_vit_s(name: str):
     small = run_of("sensors", "paper-small").pretrain

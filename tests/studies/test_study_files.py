@@ -148,6 +148,18 @@ def with_houses(name: str, **fields: Any) -> dict[str, Houses]:
     return {**sets, name: sets[name].model_copy(update=fields)}
 
 
+def test_a_rectangle_is_of_all_roles_of_its_houses_and_of_no_others():
+    for planned in plan(load_study(STUDIES / "rings.yaml", "smoke")):
+        every, sets = {s.key: s for s in planned.stages}, planned.run.config.houses
+        for store in (s for s in every.values() if isinstance(s, StoreStage)):
+            areas = {h.area_m2 for h in sets.values() if h.shares_a_house(houses(store))}
+            asked = {None} if store.sensing.sampler == "dense" else {store.sensing.sampling.area_m2}
+            assert asked <= areas, store.label
+            assert (store.sensing.sampler == "dense") == (store.role == "transfer"), store.label
+        (held_out,) = stores(every, "eval")
+        assert held_out.sensing.sampling.area_m2 == sets["test"].area_m2
+
+
 def test_labels_of_the_test_house_are_found():
     assert any("no upper bound" in leak for leak in planted(labels={"test": 16}))
     later = with_houses("transfer", family="apartment", seed=0, count=3)

@@ -14,7 +14,7 @@ from scenes.generate.perturb.perturb import perturb_house
 from scenes.house.schema import House
 from scenes.plan import draw_plan
 from studies.run.drawing import Drawing, Picture, StageRecord
-from studies.run.stage import Stage
+from studies.run.stage import Stage, changed
 from studies.spec.config import MachineConfig
 from studies.spec.run import Houses
 
@@ -39,8 +39,12 @@ class HousesStage(Stage):
 
     @classmethod
     def of(cls, name: str, houses: Houses) -> Self:
-        """The stage of a set of houses. Raises ValueError for a family that there is not."""
-        return cls(name=name, houses=houses, distribution=load_family(houses.family))
+        """The stage of a set of houses; all of a house is made, whatever `area_m2` says of its frames.
+
+        Raises ValueError for a family that there is not.
+        """
+        whole = changed(houses, area_m2=None)
+        return cls(name=name, houses=whole, distribution=load_family(houses.family))
 
     @property
     def label(self) -> str:

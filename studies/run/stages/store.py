@@ -42,7 +42,8 @@ class StoreStage(Stage):
     frames: int
     """Frames of each house."""
     sensing: Sensing
-    """How they are sensed. Only pre-training frames are sampled as the run says; the others densely."""
+    """How they are sensed. Only pre-training frames are sampled as the run says; the others densely, in
+    all of a house or in a rectangle of it."""
     sensory: tuple[str, ...] | None = None
     """The only modalities that are sensed; none: all."""
     library: str = Field(default_factory=_library)
@@ -51,7 +52,9 @@ class StoreStage(Stage):
     @property
     def label(self) -> str:
         only = f", {', '.join(self.sensory)} alone" if self.sensory else ""
-        return f"{self.role} frames of {self.houses.name}: {self.houses.houses.count} × {self.frames}{only}"
+        area = f", {self.sensing.sampling.area_m2:g} m² of each" if self.sensing.sampler == "ring" else ""
+        count = f"{self.houses.houses.count} × {self.frames}"
+        return f"{self.role} frames of {self.houses.name}: {count}{area}{only}"
 
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         files, store = self.houses.files(root), self.path(root)
