@@ -8,6 +8,7 @@ from studies.report.analysis.claims import Claim, at_point, columns, scope
 from studies.report.analysis.curve_fits import CurveFits, interval_json, worth_json
 from studies.report.analysis.rows import Table
 from studies.report.analysis.statistics import Summary
+from studies.report.analysis.ways import Way, ways_json
 
 
 def scalars(data: Table) -> list[str]:
@@ -48,8 +49,8 @@ def rows_csv(data: Table) -> str:
     return text.getvalue()
 
 
-def findings_json(data: Table, answers: list[Claim], found: CurveFits) -> dict[str, Any]:
-    """Summaries of all points, claims, fits and worths, as JSON values."""
+def findings_json(data: Table, answers: list[Claim], found: CurveFits, gone: list[Way]) -> dict[str, Any]:
+    """Summaries of all points, claims, fits, worths and shares of the way, as JSON values."""
     return {
         "study": data.study,
         "preset": data.preset,
@@ -86,6 +87,7 @@ def findings_json(data: Table, answers: list[Claim], found: CurveFits) -> dict[s
             for (series, metric), w in found.worths.items()
         ],
         "left_out": found.left_out,
+        "way": ways_json(gone),
         "paper": [paper.model_dump(mode="json") for paper in data.report.paper],
     }
 

@@ -13,6 +13,7 @@ from studies.report.analysis.claims import Claim, at_point, claims, columns, sco
 from studies.report.analysis.curve_fits import CurveFits, fit_curves, fit_text, worth_text
 from studies.report.analysis.metrics_text import gain, label, mean_sd, signed, span
 from studies.report.analysis.rows import Row, Table
+from studies.report.analysis.ways import Way, ways
 from studies.report.figures import forms
 from studies.report.figures.pictures import predictions
 from studies.report.figures.stage_sections import stage_drawings, stage_sections
@@ -45,13 +46,14 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
     there are no rows, or rows of several studies or presets.
     """
     data = Table(rows, report)
-    answers, found = claims(data), fit_curves(data)
+    answers, found, gone = claims(data), fit_curves(data), ways(data)
     drawings = stage_drawings(out, data)
     sections = [
         _head(data),
         _result(data, found),
         _claims(answers),
         _fits(data, found),
+        _ways(data, gone),
         _paper(data),
         _points(data),
         _classes(data),
@@ -64,7 +66,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
     write_atomically(out / "report.csv", rows_csv(data).encode())
     write_atomically(
         out / "report.json",
-        (json.dumps(findings_json(data, answers, found), indent=1, allow_nan=False) + "\n").encode(),
+        (json.dumps(findings_json(data, answers, found, gone), indent=1, allow_nan=False) + "\n").encode(),
     )
     return write_page(out / "report.html", f"{data.study} ({data.preset})", sections)
 
@@ -153,6 +155,32 @@ def _fits(data: Table, found: CurveFits) -> str:
             )
         )
     return "".join(parts)
+
+
+def _ways(data: Table, gone: list[Way]) -> str:
+    if data.report.way is None or not gone:
+        return ""
+    first, last = data.report.way
+    body = [
+        [
+            way.point.label,
+            label(way.metric),
+            "none" if way.share is None else f"{100 * way.share:.0f} %",
+            "; ".join(f"{100 * i.low:.0f} to {100 * i.high:.0f} % ({i.kind})" for i in way.intervals)
+            or f"{last} − {first} is not clear of zero",
+            str(way.repeats),
+        ]
+        for way in gone
+    ]
+    note = (
+        f"(arm − {first}) / ({last} − {first}), of means over repeats, with 95 % intervals. Fieller's is "
+        "Student's t for a ratio; a bootstrap over few repeats is too narrow."
+    )
+    return (
+        heading(f"Share of the way from {first} to {last}")
+        + paragraph(note, "note")
+        + table(["arm", "metric", "share", "intervals", "repeats"], body)
+    )
 
 
 def _paper(data: Table) -> str:

@@ -57,6 +57,9 @@ class ReportConfig(Config):
     """A function fitted to each curve: log is a + b·log x, power is a + b·x^-c."""
     worth_of: str | None = None
     """An arm without `x`: the page gives the x at which each curve reaches its mean."""
+    way: tuple[str, str] | None = None
+    """Two arms [from, to], such as a lower and an upper bound: the page gives the share of the way from the
+    one to the other that each other arm goes, (arm - from) / (to - from)."""
     paper: Annotated[tuple[PaperTable, ...], BeforeValidator(_tables)] = ()
     """The paper's own numbers, a table each."""
     expect: str = ""
@@ -94,6 +97,12 @@ class ReportConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _way_is_between_two(self) -> Self:
+        if self.way is not None and self.way[0] == self.way[1]:
+            raise ValueError(f"way goes from {self.way[0]!r} to itself: name two arms")
+        return self
+
+    @model_validator(mode="after")
     def _claims_compare_two(self) -> Self:
         for a, b in self.claims:
             if a == b:
@@ -121,7 +130,8 @@ class ReportConfig(Config):
             raise ValueError(
                 f"report.fit: {self.x} has levels that are not numbers above 0: {_words(levels)}"
             )
-        for arm in [side.partition("@")[0] for pair in self.claims for side in pair] + [self.worth_of]:
+        sides = [side.partition("@")[0] for pair in self.claims for side in pair]
+        for arm in [*sides, *(self.way or ()), self.worth_of]:
             if arm is not None and arm not in arms:
                 raise ValueError(f"report names the arm {arm!r}; arms there are: {', '.join(arms)}")
         for side in [side for pair in self.claims for side in pair]:

@@ -15,11 +15,14 @@ from scenes.generate.generate import generate_house
 from studies.report.analysis.claims import claims, compared, diagonal, scope
 from studies.report.analysis.metrics_text import digits, gain, label, signed
 from studies.report.analysis.rows import Point, Table
+from studies.report.analysis.statistics import students_interval
+from studies.report.analysis.ways import fieller_interval
 from studies.report.differing import MISSING, differing
 from studies.report.figures.stage_sections import loss_panels, stage_drawings
 from studies.report.report import write_report
 from studies.spec.report import ReportConfig
-from tests.studies.planted_rows import bars, curve, heatmap, paths
+from tests.studies.planted_rows import bars, curve, heatmap, paths, scores
+from tests.studies.planted_rows import row as planted
 
 Row = dict[str, Any]
 PNG = 'src="data:image/png;base64,'
@@ -146,6 +149,49 @@ def test_the_papers_numbers_stand_apart(tmp_path):
     assert [t["rows"] for t in ours["paper"]] == [[[1, 20.5], [100, None]]]
     assert "20.5" not in json.dumps(ours["points"])
     assert "20.5" not in (tmp_path / "report.csv").read_text()
+
+
+def bounded(low: float, high: float, noise: float, repeats: int = 4) -> list[Row]:
+    """tst-mm goes .4 of the way from scratch to supervised; each repeat has its own luck and its own way."""
+    rng = np.random.default_rng(5)
+    arms, report = ["scratch", "tst-mm", "supervised"], {"form": "bars", "way": ["scratch", "supervised"]}
+    rows = []
+    for r in range(repeats):
+        luck, way = rng.normal(0, 0.02), high - low + rng.normal(0, noise)
+        for arm, share in zip(arms, (0.0, 0.4, 1.0), strict=True):
+            value = low + luck + share * way + (arm == "tst-mm") * rng.normal(0, noise / 10)
+            rows.append(planted(arm, r, scores(value), arms=arms, report=report))
+    return rows
+
+
+def test_the_share_of_the_way_is_the_planted_one(tmp_path):
+    text = text_of(tmp_path, bounded(0.2, 0.3, 0.01))
+    assert "Share of the way from scratch to supervised" in text
+    (way,) = json.loads((tmp_path / "report.json").read_text())["way"]
+    assert (way["arm"], way["n"]) == ("tst-mm", 4)
+    assert way["share"] == pytest.approx(0.4, abs=0.02)
+    assert f"{100 * way['share']:.0f} %" in text
+    assert [i["kind"] for i in way["intervals"]] == ["Fieller's over 4 repeats", "bootstrap over 4 repeats"]
+    for interval in way["intervals"]:
+        assert 0.3 < interval["low"] < way["share"] < interval["high"] < 0.5
+
+
+@pytest.mark.parametrize(("high", "repeats"), [(0.201, 4), (0.3, 1)])
+def test_where_the_way_is_not_clear_of_zero_there_is_no_share(tmp_path, high: float, repeats: int):
+    text = text_of(tmp_path, bounded(0.2, high, 0.01, repeats))
+    assert "supervised − scratch is not clear of zero" in text
+    (way,) = json.loads((tmp_path / "report.json").read_text())["way"]
+    assert (way["share"], way["intervals"]) == (None, [])
+
+
+def test_fiellers_interval_is_where_students_t_does_not_tell_the_ratio_from_zero():
+    over, under = np.array([0.02, 0.05, 0.03, 0.04]), np.array([0.09, 0.12, 0.08, 0.11])
+    interval = fieller_interval(over, under)
+    assert interval is not None
+    for end in (interval.low, interval.high):
+        t = students_interval(over - end * under)
+        assert min(abs(t.low), abs(t.high)) == pytest.approx(0, abs=1e-12)
+    assert fieller_interval(over, under - 0.1) is None
 
 
 # --- what is compared ------------------------------------------------------------------------------------
