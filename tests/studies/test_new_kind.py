@@ -17,7 +17,7 @@ from studies.run.stage import Stage
 from studies.run.stages.houses import HousesStage
 from studies.run.stages.registry import KINDS
 from studies.spec.config import MachineConfig, StudyConfig, load_study
-from studies.spec.run import Houses
+from studies.spec.houses import Houses
 from tests.studies.counting_stage import CountingStage
 
 

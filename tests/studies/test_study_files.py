@@ -26,7 +26,8 @@ from studies.run.stages.tokenizer import TokenizerStage
 from studies.run.stages.tokens import TokensStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import load_study
-from studies.spec.run import Houses, RunConfig
+from studies.spec.houses import Houses
+from studies.spec.run import RunConfig
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(p for p in STUDIES.glob("*.yaml") if p.name != "base.yaml")

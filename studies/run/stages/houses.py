@@ -16,7 +16,7 @@ from scenes.plan import draw_plan
 from studies.run.drawing import Drawing, Picture, StageRecord
 from studies.run.stage import Stage, changed
 from studies.spec.config import MachineConfig
-from studies.spec.run import Houses
+from studies.spec.houses import Houses
 
 SECTION = "The houses it is evaluated in"
 
