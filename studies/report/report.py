@@ -14,6 +14,7 @@ from studies.report.analysis.curve_fits import CurveFits, fit_curves, fit_text, 
 from studies.report.analysis.metrics_text import gain, label, mean_sd, signed, span
 from studies.report.analysis.rows import Row, Table
 from studies.report.analysis.ways import Way, ways
+from studies.report.deployment import break_even_section
 from studies.report.figures import forms
 from studies.report.figures.pictures import predictions
 from studies.report.figures.stage_sections import stage_drawings, stage_sections
@@ -54,6 +55,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         _claims(answers),
         _fits(data, found),
         _ways(data, gone),
+        break_even_section(data),
         _paper(data),
         _points(data),
         _classes(data),

@@ -23,6 +23,8 @@ _MEASURED = (
     "wall_seconds",
     "cpu_seconds",
     "samples_per_second",
+    "seconds_per_image",
+    "seconds_per_image_in_batch",
     "tokens_per_second",
     "data_wait_seconds",
     "data_wait_share",

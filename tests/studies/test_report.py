@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from scenes.generate.generate import generate_house
+from studies.report.analysis.break_even import break_evens
 from studies.report.analysis.claims import claims, compared, diagonal, scope
 from studies.report.analysis.metrics_text import digits, gain, label, signed
 from studies.report.analysis.rows import Point, Table
@@ -192,6 +193,28 @@ def test_fiellers_interval_is_where_students_t_does_not_tell_the_ratio_from_zero
         t = students_interval(over - end * under)
         assert min(abs(t.low), abs(t.high)) == pytest.approx(0, abs=1e-12)
     assert fieller_interval(over, under - 0.1) is None
+
+
+def sized(costs: bool = True) -> list[Row]:
+    """Two sizes, of 1 and 5 GFLOP an image; pre-training of the small one takes 1,000 GFLOP."""
+    axes, arms = {"size": ["S", "B"]}, ["scratch", "tst-mm"]
+    report, rows = {"form": "curve", "x": "size"}, []
+    for arm, once in (("scratch", 0), ("tst-mm", 1000)):
+        for size, each in (("S", 1.0), ("B", 5.0)):
+            for r in range(3):
+                cost = {"pretrain_gflop": once * each} | ({"test/gflop_per_image": each} if costs else {})
+                metrics = scores(0.2 + 0.03 * (once > 0) + 0.001 * r) | cost
+                rows.append(planted(arm, r, metrics, {"size": size}, arms=arms, axes=axes, report=report))
+    return rows
+
+
+def test_a_smaller_specialist_is_paid_after_its_pretraining_by_what_an_image_saves(tmp_path):
+    (pair,) = break_evens(Table(sized()))
+    assert (pair.specialist.label, pair.larger.label) == ("tst-mm, size S", "scratch, size B")
+    assert pair.images == pytest.approx(250)
+    assert pair.gain == pytest.approx(0.03)
+    assert "tst-mm, size S scratch, size B mIoU [%], test +3.0 1,000 4 250" in text_of(tmp_path, sized())
+    assert "has paid for itself" not in text_of(tmp_path, sized(costs=False))
 
 
 # --- what is compared ------------------------------------------------------------------------------------

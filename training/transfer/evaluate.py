@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 from pydantic import Field
+from torch import Tensor
 from tqdm import tqdm
 
 from engine.store.access import EvalFrames, Frames
@@ -27,6 +29,7 @@ from training.common.config import StageConfig
 from training.common.optimiser import pick_device, precision, use_threads
 from training.transfer.build import facts_of, load_model
 from training.transfer.data import LabelledFrames
+from training.transfer.deployment import deployment_cost
 from training.transfer.model import TaskModel
 from training.transfer.task import EvaluatedBatch
 
@@ -65,18 +68,25 @@ def evaluate(
     evaluator = task.evaluator(frozenset(pictured.tolist()))
     labelled = LabelledFrames(frames, settings.own.label_reader(frames.labels))
     reads = labelled.reads(model.inputs)
+    cost: dict[str, float] = {}
     batches = outputs(model, frames, reads, config.batch, device, config.bf16, desc="evaluate")
     for batch, output in batches:
         images, labels = labelled.split(batch, model.inputs)
         spaces = tuple(frames.space_of(batch["id"]))
+        if not cost:
+            cost = deployment_cost(model, images_of(batch, model.inputs, device), device, config.bf16)
         evaluator.add(EvaluatedBatch(batch["id"], spaces, images, labels, task.predict(output)))
     seconds = time.monotonic() - started
-    metrics = evaluator.metrics() | {
-        "frames": len(frames),
-        "wall_seconds": seconds,
-        "samples_per_second": len(frames) / seconds,
-        "frames_digest": frames.digest(),
-    }
+    metrics = (
+        evaluator.metrics()
+        | cost
+        | {
+            "frames": len(frames),
+            "wall_seconds": seconds,
+            "samples_per_second": len(frames) / seconds,
+            "frames_digest": frames.digest(),
+        }
+    )
     evaluator.save(out)
     write_json(out / METRICS, metrics)
     return metrics
@@ -89,6 +99,13 @@ def _check_unseen(frames: EvalFrames, model_dir: Path, upper_bound: bool) -> Non
         raise LeakError(f"{model_dir} is {kind}: evaluate it as what it is")
     if not upper_bound:
         check_never_labelled(frames, facts["labelled_spaces"])
+
+
+def images_of(
+    batch: Batch, inputs: tuple[str, ...], device: torch.device
+) -> dict[str, Shaped[Tensor, "b h w ..."]]:
+    """What a model sees of a batch, on its device."""
+    return {name: torch.from_numpy(batch[name]).to(device) for name in inputs}
 
 
 @torch.no_grad()
@@ -106,6 +123,6 @@ def outputs(
     with tqdm(total=len(frames), desc=desc, unit="frame", mininterval=1.0) as bar:
         for batch in TicketReader(frames, reads, at_once).evaluation():
             with precision(device, bf16):
-                output = model({name: torch.from_numpy(batch[name]).to(device) for name in model.inputs})
+                output = model(images_of(batch, model.inputs, device))
             yield batch, output
             bar.update(len(batch["id"]))
