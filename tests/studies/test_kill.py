@@ -42,7 +42,7 @@ def results(out: Path) -> list[dict]:
 def worker(out: Path, kind: str) -> int | None:
     """The process at work on a stage of this kind that is not done."""
     for log in out.glob(f"{STAGES}/{kind}-*/{LOG}"):
-        begun = re.findall(r", process (\d+)$", log.read_text(), flags=re.M)
+        begun = re.findall(r", process (\d+),", log.read_text())
         if begun and not log.with_name("done.json").exists():
             return int(begun[-1])
     return None
