@@ -22,6 +22,7 @@ from training.pretrain.build import build_objective
 from training.pretrain.launch import PretrainCommand
 from training.pretrain.multimodal.masking import FOURM21
 from training.pretrain.pretrain import pretrain
+from training.tokenizers.token_crops import WHOLE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fourm"
 
@@ -112,12 +113,12 @@ def checkpoint(path: Path, **kwargs: Any) -> Multimodal:
 
 def test_a_pretraining_starts_from_a_checkpoint_and_says_what_it_took(world: World, tmp_path, capsys):
     source = checkpoint(tmp_path / "4m.safetensors")
-    small = {"encoder": TINY_ENCODER, "decoder_depth": 1, "samples": 32, "batch": 16}
+    small = {"encoder": TINY_ENCODER, "decoder_depth": 1, "batch": 16}
+    small |= {"samples": 32, "tokens": None}
     small |= {"warm_start": str(tmp_path / "4m.safetensors"), "runtime": TINY_PRETRAIN.runtime}
-    # RGB has 64 patches of these 80, so its samples are padded, as at full size.
-    small["mm"] = PRESET.mm.model_copy(
-        update={"masking": PRESET.mm.masking.model_copy(update={"inputs": 80, "targets": 64})}
-    )
+    # RGB has 64 patches of these 80, so its samples are padded, as at full size. The store has no crops.
+    masking = PRESET.mm.masking.model_copy(update={"inputs": 80, "targets": 64})
+    small["mm"] = PRESET.mm.model_copy(update={"masking": masking, "crops": WHOLE})
     config = PRESET.model_copy(update=small)
     metrics = pretrain(config, world.pretrain, world.tokenizers, tmp_path / "run")
     said = metrics["warm_start"]
