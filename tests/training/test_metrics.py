@@ -38,3 +38,12 @@ def test_nothing_but_void_cannot_be_scored():
     confusion.add(np.full((2, 2), VOID), np.zeros((2, 2), dtype=int))
     with pytest.raises(ValueError, match="void"):
         dict(confusion.scores(["a", "b"]))
+
+
+def test_a_class_with_too_few_pixels_is_left_out_of_one_mean():
+    confusion = Confusion(3)
+    confusion.add(np.repeat([0, 1, 2], [1000, 999, 1]), np.repeat([0, 1, 0], [1000, 999, 1]))
+    scores = dict(confusion.scores([]))
+    assert confusion.too_small().tolist() == [False, False, True]
+    assert scores["miou_supported"] == pytest.approx((1000 / 1001 + 1) / 2)
+    assert scores["miou_truth"] == pytest.approx((1000 / 1001 + 1) / 3)

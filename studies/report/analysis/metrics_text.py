@@ -5,6 +5,7 @@ from studies.report.analysis.statistics import Interval, Summary
 _NAMES = {
     "miou": "mIoU",
     "miou_truth": "mIoU over true classes",
+    "miou_supported": "mIoU over classes with a thousandth of the pixels",
     "mean_accuracy": "mean accuracy",
     "pixel_accuracy": "pixel accuracy",
 }

@@ -16,8 +16,8 @@ CONFUSION = "confusion.json"
 
 
 class SegmentationEvaluator(Evaluator):
-    """Scores of `Confusion.scores` over all frames, and `space_miou`: for each space the mean IoU over the
-    classes in its truth; a space of nothing but void is left out.
+    """Scores of `Confusion.scores` over all frames; `left_out`, the classes that `miou_supported` leaves out;
+    and `space_miou`: for each space the mean IoU over the classes in its truth, none for one of void alone.
 
     `save` writes CONFUSION, the matrices with rows truth and columns prediction: `matrix` of all frames and
     `spaces` by space id; and of the pictured frames PREDICTIONS: rgb uint8 [n, h, w, 3], truth and prediction
@@ -41,7 +41,9 @@ class SegmentationEvaluator(Evaluator):
                 self._pictures.append((batch.images["rgb"][i], shown, prediction[i] + 1))
 
     def metrics(self) -> dict[str, Any]:
-        scores: dict[str, Any] = dict(Confusion.sum(self.of_space.values()).scores(self.classes))
+        whole = Confusion.sum(self.of_space.values())
+        scores: dict[str, Any] = dict(whole.scores(self.classes))
+        scores["left_out"] = [self.classes[i] for i in np.flatnonzero(whole.too_small())]
         of_space = {s: c.miou_of_present() for s, c in self.of_space.items() if c.matrix.any()}
         return {**scores, "space_miou": of_space, "classes": self.classes}
 
