@@ -5,7 +5,7 @@ from studies.report.analysis.statistics import Interval, Summary
 _NAMES = {
     "miou": "mIoU",
     "miou_truth": "mIoU over true classes",
-    "miou_supported": "mIoU over classes with a thousandth of the pixels",
+    "miou_supported": "mIoU, classes with support",
     "mean_accuracy": "mean accuracy",
     "pixel_accuracy": "pixel accuracy",
 }
