@@ -45,7 +45,8 @@ def pretrain_gflop(run: Run) -> float:
 
 def _only_phase(run: Run) -> PretrainStage:
     stages = pretrain_stages(run.config)
-    if len(stages) != 1 or "samples" in next(iter(run.config.phases.values())).pretrain:
+    own = {name for phase in run.config.phases.values() for name in phase.pretrain}
+    if len(stages) != 1 or own & {"samples", "tokens"}:
         raise ValueError(
             f"{run.label}: equal_compute is for a run of one phase whose samples are those of `pretrain`"
         )

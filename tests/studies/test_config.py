@@ -7,6 +7,7 @@ import yaml
 
 from scenes.config import say_renamed
 from studies.commands import STUDIES, find_study
+from studies.run.pipeline import plan
 from studies.spec.config import HOUSE_STEP, StudyConfig, load_study
 from training.models.encoder import SIZES
 
@@ -154,3 +155,11 @@ def test_threads_and_device_are_said_once_for_all_stages(tmp_path: Path, capsys:
     assert {s.runtime.device for s in stages} == {"cpu"}
     assert "threads is now runtime.threads" in capsys.readouterr().err
     assert type(run).model_validate(run.resolved()) == run
+
+
+@pytest.mark.parametrize("field", ["samples", "tokens"])
+def test_equal_compute_and_a_phase_with_an_amount_of_its_own_are_refused(tmp_path: Path, field: str):
+    phase = {"first": {"houses": {"test": 1}, "pretrain": {field: 64}}}
+    arms = {"own": {}, "other": {"equal_compute": "own", "phases": phase}}
+    with pytest.raises(ValueError, match="equal_compute is for a run of one phase"):
+        plan(load(tmp_path, arms=arms))
