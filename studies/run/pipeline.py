@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 from studies.run.equal_compute import with_equal_compute
 from studies.run.phases import distinct, pretrain_stages, store_of
@@ -30,6 +31,7 @@ from studies.spec.run import RunConfig
 from studies.spec.yaml import merge, parse
 from training.transfer.config import TransferConfig
 from training.transfer.task import TrainingProtocol
+from training.transfer.tasks.registry import TASKS
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class RunPlan:
 
     run: Run
     evaluations: Mapping[str, Stage]
-    """By set of houses; for protocols other than fine-tuning by `set/protocol`."""
+    """By set of houses, task and protocol, as `evaluation_name` joins them."""
     phases: tuple[PretrainStage, ...]
     """The pre-trainings, in order."""
 
@@ -72,10 +74,12 @@ def plan_run(run: Run) -> RunPlan:
     guarded = distinct((*evaluated.values(), *guarded, *unlabelled))
     seen = distinct((*learned, *unlabelled))
     evaluations: dict[str, Stage] = {}
-    for protocol in config.protocols:
-        model = _tuned(config, protocol, phases, unlabelled, guarded)
+    for task, protocol in product(config.tasks, config.protocols):
+        if protocol not in TASKS[task].protocols:
+            continue
+        model = _tuned(config, _transfer(config, task, protocol), phases, unlabelled, guarded)
         for name, store in evaluated.items():
-            label = name if protocol == "finetune" else f"{name}/{protocol}"
+            label = evaluation_name(name, task, protocol)
             evaluations[label] = EvaluateStage(
                 name=label,
                 evaluate=config.scoring,
@@ -88,18 +92,37 @@ def plan_run(run: Run) -> RunPlan:
     return RunPlan(run, evaluations, phases)
 
 
+def evaluation_name(houses: str, task: str, protocol: TrainingProtocol) -> str:
+    """`houses/task/protocol`, without the task segmentation and without the protocol finetune: `test`,
+    `test/linear`, `test/detection`."""
+    named = (houses, "" if task == "segmentation" else task, "" if protocol == "finetune" else protocol)
+    return "/".join(part for part in named if part)
+
+
+def _transfer(config: RunConfig, task: str, protocol: TrainingProtocol) -> TransferConfig:
+    """How a task is learned by a protocol. It has no fields of other tasks but segmentation: a model does not
+    depend on them."""
+    fields = config.transfer.model_dump()
+    fields |= fields.pop("others")
+    fields = merge(fields, config.transfer_by_task.get(task, {}))
+    fields = merge(fields, config.transfer_by_protocol.get(protocol, {}))
+    others = TASKS.keys() - TransferConfig.model_fields.keys() - {task}
+    own = {name: value for name, value in fields.items() if name not in others}
+    where = f"transfer_by_task.{task}, transfer_by_protocol.{protocol}"
+    return parse(TransferConfig, own | {"task": task, "protocol": protocol}, where)
+
+
 def _tuned(
     config: RunConfig,
-    protocol: TrainingProtocol,
+    transfer: TransferConfig,
     phases: tuple[PretrainStage, ...],
     unlabelled: list[StoreStage],
     guarded: tuple[StoreStage, ...],
 ) -> TransferStage:
     """The model that is evaluated: a student if there are `unlabelled` frames for pseudo-labels."""
-    fields = merge(config.transfer.model_dump(), config.transfer_by_protocol.get(protocol, {}))
     ((name, count),) = config.labels.items()
     model = TransferStage(
-        transfer=parse(TransferConfig, fields | {"protocol": protocol}, f"transfer_by_protocol.{protocol}"),
+        transfer=transfer,
         upper_bound=config.upper_bound,
         labelled=store_of(config, name, "transfer", count),
         start=phases[-1] if phases else None,

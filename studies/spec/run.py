@@ -22,6 +22,7 @@ from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig
 from training.transfer.propagate import PropagateConfig
 from training.transfer.task import TrainingProtocol
+from training.transfer.tasks.registry import TASKS, TaskName
 
 
 def _without_nulls(value: Any) -> Any:
@@ -126,11 +127,15 @@ class RunConfig(Config):
     labels: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1, max_length=1)
     """The set of houses whose labels the task is learned from: number of labelled frames per house."""
     transfer: TransferConfig = TransferConfig()
-    """Transfer: how the task is learned."""
+    """Transfer: how the tasks are learned; its task and protocol are those of the next two fields."""
+    tasks: tuple[TaskName, ...] = Field(default=("segmentation",), min_length=1)
+    """Tasks, each learned from the same encoder by all those of `protocols` that it has, and evaluated."""
     protocols: tuple[TrainingProtocol, ...] = Field(default=("finetune",), min_length=1)
     """Protocols of transfer; each is evaluated."""
+    transfer_by_task: dict[TaskName, dict[str, Any]] = {}
+    """Fields of `transfer` that a task overrides, its own among them under its name."""
     transfer_by_protocol: dict[TrainingProtocol, dict[str, Any]] = {}
-    """Fields of `transfer` that a protocol overrides."""
+    """Fields of `transfer` that a protocol overrides; they override those of a task too."""
     propagate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field({}, max_length=1)
     """Label propagation: the set of houses whose unlabelled frames get pseudo-labels from the tuned model,
     the teacher: number of frames per house. A student is tuned on these and on the true labels, and the
@@ -186,10 +191,29 @@ class RunConfig(Config):
                 "propagate needs a teacher without labels of the evaluated houses and a student that trains: "
                 "leave upper_bound and the protocol knn out"
             )
+        self._tasks_can_be_learned()
         self._labels_are_of_others()
         self._mixes_in_others()
         self._samples_rectangles_densely()
         return self
+
+    def _tasks_can_be_learned(self) -> None:
+        if self.transfer.task not in ("segmentation", *self.tasks):
+            raise ValueError(
+                f"transfer.task is {self.transfer.task!r}, and the run's tasks are {', '.join(self.tasks)}: "
+                "name it in tasks"
+            )
+        for task in self.tasks:
+            known = TASKS[task]
+            if not set(known.protocols) & set(self.protocols):
+                raise ValueError(
+                    f"tasks names {task}, which has none of the protocols {', '.join(self.protocols)}; it "
+                    f"has: {', '.join(known.protocols)}"
+                )
+            if self.propagate and not known.teaches:
+                raise ValueError(
+                    f"propagate needs tasks with pseudo-labels, and {task} has none: leave it out"
+                )
 
     def _samples_rectangles_densely(self) -> None:
         if self.sensing.sampler == "dense":

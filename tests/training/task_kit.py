@@ -160,9 +160,11 @@ class TaskKit:
         try:
             loaded.task.pseudo_labeller(0.5, loaded.model.shape)
         except ValueError as error:
+            assert not TASKS[self.name].teaches
             with pytest.raises(ValueError, match=str(error)):
                 propagate(asked, tmp_path / "teacher", world.pretrain, tmp_path / "guessed")
             return
+        assert TASKS[self.name].teaches
         propagate(asked, tmp_path / "teacher", world.pretrain, tmp_path / "guessed")
         given: Any = {"pseudo": tmp_path / "guessed", "pseudo_frames": world.pretrain}
         transfer(config, world.transfer, None, tmp_path / "student", **given)

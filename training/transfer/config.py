@@ -73,6 +73,9 @@ class TransferConfig(LoopConfig):
     @model_validator(mode="before")
     @classmethod
     def _gather_others(cls, data: Any) -> Any:
+        """What a model depends on stands in its configuration: the learned task's fields, defaults too."""
+        if isinstance(data, dict) and (task := data.get("task")) in TASKS.keys() - cls.model_fields.keys():
+            data = {task: data.get("others", {}).get(task, {})} | data
         return gather_others(cls, TASKS, data)
 
     @model_validator(mode="after")

@@ -195,6 +195,8 @@ class TaskConfig(Config, ABC):
 
     protocols: ClassVar[tuple[TrainingProtocol, ...]] = ("finetune",)
     """The protocols it can be learned by."""
+    teaches: ClassVar[bool] = False
+    """Whether its predictions can be pseudo-labels: its `Task` then has a `pseudo_labeller`."""
 
     @abstractmethod
     def label_reader(self, label_table: LabelTable) -> LabelReader:

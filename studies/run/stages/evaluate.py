@@ -29,7 +29,7 @@ class EvaluateStage(Stage):
     trains = True
 
     name: str = Field(exclude=True)
-    """Name of the evaluation in its study: set of houses, and protocol where it is not fine-tuning."""
+    """Name of the evaluation in its study: see `studies.run.pipeline.evaluation_name`."""
     evaluate: EvaluateConfig
     """How it is scored."""
     upper_bound: bool

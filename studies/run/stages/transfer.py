@@ -47,7 +47,8 @@ class TransferStage(Stage):
     def label(self) -> str:
         start = self.start.label.removeprefix("pre-training ") if self.start else "scratch"
         student = ", a student" if self.pseudo else ""
-        return f"transfer ({self.transfer.protocol}) from {start}, seed {self.transfer.seed}{student}"
+        task = "" if self.transfer.task == "segmentation" else f"{self.transfer.task}, "
+        return f"transfer ({task}{self.transfer.protocol}) from {start}, seed {self.transfer.seed}{student}"
 
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         labelled = self.labelled.path(root)
@@ -82,7 +83,7 @@ class TransferStage(Stage):
 
     @classmethod
     def drawings(cls, record: StageRecord) -> Iterator[Drawing]:
-        """Loss curves, a panel a protocol: a probe's loss and a tuned model's are different quantities."""
-        protocol = re.match(r"transfer \((\w+)\)", record.label)
+        """Loss curves, a panel a task and protocol: their losses are different quantities."""
+        learned = re.match(r"transfer \(([\w, ]+)\)", record.label)
         if curve := record.metrics.get("curve"):
-            yield Curve("Learning", "Transfer loss", curve, panel=protocol[1] if protocol else "")
+            yield Curve("Learning", "Transfer loss", curve, panel=learned[1] if learned else "")

@@ -43,6 +43,7 @@ class SegmentationConfig(TaskConfig):
     """Fields of the task `segmentation`."""
 
     protocols: ClassVar[tuple[TrainingProtocol, ...]] = ("finetune", "linear", "knn")
+    teaches: ClassVar[bool] = True
 
     head: HeadConfig = HeadConfig()
     """The head (finetune)."""
