@@ -97,6 +97,11 @@ def info(config: InfoConfig) -> None:
     print("modalities:")
     for m in facts["modalities"]:
         print(f"  {_modality(m)}")
+        if origin := m["origin"]:
+            access, licence = origin["external_access"], origin["licence"] or "none"
+            print(
+                f"    by {origin['network']}: {origin['source']}; external access {access}; licence {licence}"
+            )
 
 
 def verify(config: VerifyConfig) -> int:

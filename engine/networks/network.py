@@ -16,12 +16,11 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from pydantic import Field
 
-from engine.store.schema import ExternalAccess
+from engine.store.schema import ExternalAccess, OutputKind
 from scenes.config import Config
 
-OutputKind = Literal["features", "labels", "edges", "boxes", "vector"]
-"""What an output is: a map of features [grid, grid, channels]; of class indices [size, size], 0 where there
-is none; of edges, uint8 [size, size], 0 to 255; boxes [most, 6]; one vector of the whole image [channels]."""
+__all__ = ["BOX_COLUMNS", "Network", "NetworkConfig", "Origin", "Output", "OutputKind"]
+
 BOX_COLUMNS = ("x0", "y0", "x1", "y1", "class", "score")
 """Columns of a box, float32: its sides as shares of the image's width and height, class from 1, score 0 to 1.
 Boxes come by falling score; rows without a box are 0."""

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Int64, Shaped
 
 from engine.store.errors import LeakError, MissingModalityError
-from engine.store.schema import FrameRange, LabelRow, ModalitySpec, Role, Space
+from engine.store.schema import ArrayOrigin, FrameRange, LabelRow, ModalitySpec, Role, Space
 from engine.store.store import Store
 
 
@@ -105,6 +105,16 @@ class Frames:
         """Shape of one frame. Raises MissingModalityError, LeakError."""
         self._check_modalities([modality])
         return next(m.shape for m in self._store.modalities if m.name == modality)
+
+    def origin_of(self, modality: str) -> ArrayOrigin | None:
+        """The network that made an array, or that made what its tokens are of; None: no network had a part in
+        it. Raises MissingModalityError, LeakError, ValueError where parts differ in it."""
+        self._check_modalities([modality])
+        manifests = [d for p in {r.part for r in self._runs} for d in self._store.derived(p)]
+        origins = {spec.origin for d in manifests if (spec := d.modality(modality))}
+        if len(origins) > 1:
+            raise ValueError(f"{self._store.path}: different networks made {modality!r}: remove those of one")
+        return origins.pop() if origins else None
 
     def parts(self) -> dict[str, range]:
         """Ids by part, for those parts that the view holds whole: what can be tokenized and written back."""

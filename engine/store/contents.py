@@ -1,5 +1,6 @@
 """Summary of a store in numbers: `tst store info`."""
 
+from dataclasses import asdict
 from typing import Any
 
 from engine.store.schema import ROLES
@@ -22,7 +23,10 @@ def contents(store: Store) -> dict[str, Any]:
         "derived": len(derived),
         "frames": {role: sum(p.frames for p in store.parts if p.role == role) for role in ROLES},
         "spaces": {role: len({r.space for r in store.runs if r.role == role}) for role in ROLES},
-        "external_access": sorted({s.external_access for s in store.spaces}),
+        "external_access": sorted(
+            {s.external_access for s in store.spaces}
+            | {m.origin.external_access for m in store.modalities if m.origin}
+        ),
         "labels": len(store.labels),
         "modalities": [
             {
@@ -32,6 +36,7 @@ def contents(store: Store) -> dict[str, Any]:
                 "shape": list(m.shape),
                 "unit": m.unit,
                 "bytes": sizes.get(m.name, 0),
+                "origin": asdict(m.origin) if m.origin else None,
             }
             for m in store.modalities
         ],

@@ -3,10 +3,10 @@
 Pydantic dataclasses, so that values read from disk are validated like arguments.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
@@ -14,8 +14,14 @@ from scenes.config import Config
 
 Role = Literal["pretrain", "transfer", "eval"]
 ROLES: tuple[Role, ...] = ("pretrain", "transfer", "eval")
-Kind = Literal["sensory", "label", "camera", "token"]
+Kind = Literal["sensory", "label", "camera", "token", "pseudolabel"]
+"""Of an array: what was sensed; the truth, which pre-training must never see; the camera's own; tokens of
+another array; what a network made of rgb (`ArrayOrigin`), which pre-training may see."""
 ExternalAccess = Literal["none", "pseudolabels", "internet"]
+OutputKind = Literal["features", "labels", "edges", "boxes", "vector"]
+"""What a network's output is: a map of features [grid, grid, channels]; of class indices [size, size], 0
+where there is none; of edges, uint8 [size, size], 0 to 255; boxes [most, 6]; one vector of the whole image
+[channels]."""
 
 FORMAT = 1
 _STRICT = ConfigDict(extra="forbid")
@@ -30,6 +36,20 @@ class LabelRow(TypedDict):
 
 
 @dataclass(frozen=True, config=_STRICT)
+class ArrayOrigin:
+    """Which network made an array of rgb, and where its knowledge is from."""
+
+    network: str  # its name in the table of networks
+    output: OutputKind
+    external_access: ExternalAccess
+    source: str  # of the weights, in a line
+    licence: str  # of the weights; empty of untrained ones
+    digest: str  # sha256 of the weights and of every setting that the output depends on, hex
+    labelled_houses: tuple[str, ...] = ()  # digests of our houses whose labels it learned from
+    classes: tuple[str, ...] = ()  # of label maps and boxes: class i + 1 is the i-th
+
+
+@dataclass(frozen=True, config=_STRICT)
 class ModalitySpec:
     """One array per part. `kind` "label" marks what pre-training must never see."""
 
@@ -38,6 +58,13 @@ class ModalitySpec:
     shape: tuple[int, ...]  # of one frame
     unit: str
     kind: Kind
+    origin: ArrayOrigin | None = None  # None: not made by a network, nor of what one made
+
+    @model_serializer(mode="wrap")
+    def _without_absent_origin(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A manifest's seal is that of its JSON: without an origin the key must not be there."""
+        written = write(self)
+        return written if self.origin else {k: v for k, v in written.items() if k != "origin"}
 
     @model_validator(mode="after")
     def _is_sound(self) -> "ModalitySpec":
@@ -46,6 +73,10 @@ class ModalitySpec:
             raise ValueError(f"modality name {self.name!r}: use letters, digits and underscores")
         if any(n < 1 for n in self.shape):
             raise ValueError(f"modality {self.name!r}: every length in shape {self.shape} must be at least 1")
+        if (self.kind == "pseudolabel") != (self.origin is not None) and self.kind != "token":
+            raise ValueError(
+                f"modality {self.name!r} is of kind {self.kind!r}: an origin belongs to pseudolabels"
+            )
         return self
 
 

@@ -238,8 +238,8 @@ class Store:
         """
         parent = self.part(part)
         others = [parent, *(d for d in self.derived(part) if d.part != f"{part}.{name}")]
-        kinds = {m.name: m.kind for m in self.modalities}
-        manifest = derived_part(parent, others, kinds, name, arrays, specs, config_hash)
+        known = {m.name: m for m in self.modalities}
+        manifest = derived_part(parent, others, known, name, arrays, specs, config_hash)
         return self._commit(manifest, arrays)
 
     def remove_part(self, name: str) -> None:

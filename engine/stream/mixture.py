@@ -21,7 +21,7 @@ from jaxtyping import Int64, Shaped
 
 from engine.store.access import Chunk, EvalFrames, Frames
 from engine.store.errors import LeakError
-from engine.store.schema import Space
+from engine.store.schema import ArrayOrigin, Space
 
 _TOKENS = re.compile(r"tok_(.+?)(_[0-9a-f]{8}){1,2}")
 """Names of tokens: of which sensor, by which tokenizer, of which crops."""
@@ -92,13 +92,20 @@ class MixedFrames:
             )
         return shapes.pop()
 
+    def origin_of(self, modality: str) -> ArrayOrigin | None:
+        """As of each view. Raises ValueError if views differ in it, MissingModalityError, LeakError."""
+        origins = {v.origin_of(modality) for v in self.showing(modality)}
+        if len(origins) > 1:
+            raise ValueError(f"{modality!r} was made by different networks here: derive it with one of them")
+        return origins.pop() if origins else None
+
     def showing(self, modality: str) -> tuple[Frames, ...]:
         """The views that do not hide a modality; one that is a label they may still refuse."""
         return tuple(v for i, v in enumerate(self.views) if not self._hides(i, modality))
 
     def _hides(self, view: int, modality: str) -> bool:
         shown = self.shows[view]
-        if shown is None or self._kinds.get(modality) not in ("sensory", "token"):
+        if shown is None or self._kinds.get(modality) not in ("sensory", "token", "pseudolabel"):
             return False
         tokens = _TOKENS.fullmatch(modality)
         return (tokens[1] if tokens else modality) not in shown

@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from engine.store.errors import SpaceConflictError
 from engine.store.manifest import Manifest
-from engine.store.schema import FrameRange, ModalitySpec, Space, StoreFacts
+from engine.store.schema import ArrayOrigin, FrameRange, ModalitySpec, Space, StoreFacts
 from engine.store.writing.validate import check_arrays, check_name, check_runs
 
 
@@ -58,7 +58,7 @@ def frames_part(
 def derived_part(
     parent: Manifest,
     others: Sequence[Manifest],
-    kinds: Mapping[str, str],
+    known: Mapping[str, ModalitySpec],
     name: str,
     arrays: Mapping[str, Shaped[np.ndarray, "_ ..."]],
     specs: Sequence[ModalitySpec],
@@ -66,8 +66,8 @@ def derived_part(
 ) -> Manifest:
     """Of arrays [frames of the parent, ...] computed from a part.
 
-    `others` are the parent and what else was derived from it, `kinds` those of the store's modalities by
-    name. Raises ValueError.
+    `others` are the parent and what else was derived from it, `known` the store's modalities by name. Raises
+    ValueError.
     """
     check_name(name)
     frames = check_arrays(arrays, specs)
@@ -77,9 +77,8 @@ def derived_part(
         )
     if parent.role == "pretrain" and any(s.kind == "label" for s in specs):
         raise ValueError(f"part {parent.part!r} is for pre-training: no label may stand beside it")
-    changed = [s.name for s in specs if kinds.get(s.name, s.kind) != s.kind]
-    if changed:
-        raise ValueError(f"{changed} mean something else in this store: choose other names")
+    for spec in specs:
+        check_same_meaning(known.get(spec.name), spec)
     held = {m.name for other in others for m in other.modalities} & set(arrays)
     if held:
         raise ValueError(f"part {parent.part!r} has {sorted(held)} already: choose other names")
@@ -96,6 +95,26 @@ def derived_part(
         runs=tuple(FrameRange(r.space, r.role, whole, r.start, r.count) for r in parent.runs),
         files={},
     )
+
+
+def check_same_meaning(known: ModalitySpec | None, spec: ModalitySpec) -> None:
+    """Raises ValueError where a store knows an array by the name of `spec` that is of another kind, or that
+    another network made."""
+    if known is None or (known.kind, known.origin) == (spec.kind, spec.origin):
+        return
+    if known.kind == spec.kind and known.origin and spec.origin:
+        raise ValueError(
+            f"{spec.name!r} in this store is by {_words(known.origin)}, and would be by "
+            f"{_words(spec.origin)}: choose another name, or remove what is there"
+        )
+    raise ValueError(
+        f"{spec.name!r} means something else in this store (kind {known.kind}, not {spec.kind}): "
+        "choose another name"
+    )
+
+
+def _words(origin: ArrayOrigin) -> str:
+    return f"{origin.network} ({origin.source}, digest {origin.digest[:12]})"
 
 
 def _spec(facts: StoreFacts, modality: str) -> ModalitySpec:
