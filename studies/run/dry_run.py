@@ -100,6 +100,8 @@ def estimate_cost(
     rows = 0 if out is None else sum(row_path(out, r).exists() for r in runs)
     found = CostEstimate(len(runs), rows, len(every), len(every) - len(todo), saved_by_sharing(runs))
     found.slots = max(1, study.machine.side_by_side)
+    for stage in todo.values():
+        stage.check_installed()
     rates = measure_rates(todo.values())
     seconds: dict[str, float] = {}
     for key, stage in todo.items():

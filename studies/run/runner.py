@@ -41,8 +41,8 @@ def run_study(study: StudyConfig, out: Path, stages: Path | None = None) -> list
 
     `stages`: a folder of stages that several studies share; default: `<out>/stages`. It may be killed at any
     time: called again it continues, and the rows are the same except for their cost. Raises ValueError if
-    another process uses the same folder, and StageFailedError if a stage failed; runs that do not need that
-    stage have their rows by then.
+    another process uses the same folder or a stage needs a package that is not installed, and
+    StageFailedError if a stage failed; runs that do not need that stage have their rows by then.
     """
     return run_plans(study, plan(study), out, stages)
 
@@ -59,10 +59,12 @@ def run_plans(study: StudyConfig, runs: list[RunPlan], out: Path, stages: Path |
             needed.setdefault(
                 stage.key, stage
             )  # the first stage of a key: what its guard reads comes before it
-        waiting = sum(s.done(root) is None for s in needed.values())
+        to_do = [s for s in needed.values() if s.done(root) is None]
+        for stage in to_do:
+            stage.check_installed()
         print(
             f"{study.name} ({study.preset}): {len(runs)} runs, {len(runs) - len(todo)} have a row; "
-            f"{waiting} stages to do; sharing saves {saved_by_sharing(runs)} stage runs",
+            f"{len(to_do)} stages to do; sharing saves {saved_by_sharing(runs)} stage runs",
             flush=True,
         )
 

@@ -107,6 +107,10 @@ class Stage(Config):
 
     # --- doing it -----------------------------------------------------------------------------------------
 
+    def check_installed(self) -> None:
+        """Raises ValueError, with the line that installs it, where a package is missing that the work needs.
+        Called for every stage before the first is run."""
+
     @abstractmethod
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         """Do the work in `self.folder(root)`, which exists, and return the metrics as JSON values.

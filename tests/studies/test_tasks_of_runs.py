@@ -1,12 +1,14 @@
 """A run that is judged by several tasks: what it learns, and what its evaluations are called."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from studies.commands import STUDIES
 from studies.run.pipeline import RunPlan, plan
+from studies.run.runner import STAGES, run_study
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import load_study
@@ -89,3 +91,14 @@ def test_a_key_has_the_fields_of_the_task_also_where_none_is_given():
 def test_what_cannot_be_learned_is_refused_before_anything_is_done(fields: dict[str, Any], words: str):
     with pytest.raises(ValueError, match=words):
         planned(**fields)
+
+
+def test_a_package_that_is_missing_is_said_before_the_first_stage(tmp_path: Path, monkeypatch):
+    def missing(self: MeanDepthConfig) -> None:
+        raise ValueError("mean_depth needs a plumb line: pip install plumb")
+
+    monkeypatch.setattr(MeanDepthConfig, "check_installed", missing)
+    study = load_study(STUDIES / "demo.yaml", "smoke", fields={"base.tasks": ["mean_depth"]})
+    with pytest.raises(ValueError, match="pip install plumb"):
+        run_study(study, tmp_path)
+    assert [path.name for path in (tmp_path / STAGES).iterdir()] == [".lock"]

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.store.access import EvalFrames, PretrainFrames, TransferFrames
+from engine.store.access import PretrainFrames, TransferFrames
 from engine.store.errors import LeakError, MissingModalityError
 from engine.store.store import FrameRange, LabelRow, ModalitySpec, Space, Store
-from tests.training.tiny_world import LABELS, make_store
+from tests.training.tiny_world import LABELS
 from training.transfer.coco import CocoConfig, coco_of, decode_mask, encode_mask, read_coco, write_coco
 from training.transfer.instances import instances_of, object_classes
 
@@ -61,13 +61,14 @@ def test_an_object_has_the_class_of_most_of_its_pixels_and_stuff_is_none():
     assert nothing.boxes.shape == (0, 4)
 
 
-def store_with_instances(path: Path) -> Store:
-    """Transfer frames of a house with `semantic` and `instance`, and pre-training frames of another."""
+def store_of_labels(path: Path, kept: tuple[str, ...] = ("semantic", "instance")) -> Store:
+    """Transfer frames of a house with such labels, and pre-training frames of another."""
     specs = [
         ModalitySpec("semantic", "uint8", (24, 24), "label", "label"),
         ModalitySpec("instance", "uint16", (24, 24), "1", "label"),
         ModalitySpec("pose", "float64", (4, 4), "m", "camera"),
     ]
+    specs = [spec for spec in specs if spec.name in (*kept, "pose")]
     labels: list[LabelRow] = LABELS
     store = Store.create(path, specs, labels, frames_per_part=8)
     rng = np.random.default_rng(3)
@@ -75,15 +76,14 @@ def store_with_instances(path: Path) -> Store:
         space = Space(name, "synthetic", name * 8, 0, "dense", "boxes", "drawn by a test")
         maps = [np.stack(maps) for maps in zip(*(scattered(rng) for _ in range(8)), strict=True)]
         arrays = dict(zip(("semantic", "instance"), maps, strict=True))
-        if role == "pretrain":
-            arrays.clear()
+        arrays = {name: arrays[name] for name in kept if role != "pretrain"}
         arrays["pose"] = np.tile(np.eye(4), (8, 1, 1))
         store.write_part(role, arrays, [FrameRange(name, role, role, 0, 8)], [space], "0" * 8, [{"seed": 3}])
     return store
 
 
 def test_a_coco_file_holds_what_the_labels_do(tmp_path):
-    store = store_with_instances(tmp_path / "store")
+    store = store_of_labels(tmp_path / "store")
     pretrain = PretrainFrames(store)
     frames = TransferFrames(store, [pretrain])
     coco = coco_of(frames, CocoConfig(least_area=4))
@@ -103,7 +103,8 @@ def test_a_coco_file_holds_what_the_labels_do(tmp_path):
 
 
 def test_a_store_without_instances_is_refused(tmp_path):
-    frames = EvalFrames(make_store(tmp_path / "store", pretrain=4, transfer=4, held_out=4))
+    store = store_of_labels(tmp_path / "store", ("semantic",))
+    frames = TransferFrames(store, [PretrainFrames(store)])
     with pytest.raises(MissingModalityError, match="instance"):
         coco_of(frames, CocoConfig())
 

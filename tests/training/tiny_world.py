@@ -20,23 +20,26 @@ COLORS = np.array([[0, 0, 0], [200, 190, 170], [110, 80, 50], [60, 90, 200], [20
 def draw_frames(count: int, size: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Frames of all modalities, [count, size, size, ...]: a wall over a floor, and boxes of three kinds."""
     semantic = np.empty((count, size, size), dtype=np.uint8)
+    instance = np.empty((count, size, size), dtype=np.uint16)
     depth = np.empty((count, size, size), dtype=np.uint16)
     normals = np.empty((count, size, size, 3), dtype=np.uint8)
     rows = np.arange(size)[:, None]
     for i in range(count):
         horizon = int(rng.integers(size // 3, 2 * size // 3))
         below = np.broadcast_to(rows >= horizon, (size, size))
-        semantic[i] = np.where(below, 2, 1)
+        semantic[i] = instance[i] = np.where(below, 2, 1)
         distance = np.where(below, 4000 * (size - horizon) / np.maximum(rows + size - 2 * horizon, 1), 4000)
         normals[i] = np.where(below[..., None], (128, 255, 128), (128, 128, 255))
-        for _ in range(2):
+        for box in range(2):
             y, x = rng.integers(0, size // 2, 2)
             h, w = rng.integers(size // 6, size // 2, 2)
             semantic[i, y : y + h, x : x + w] = rng.integers(3, 6)
+            instance[i, y : y + h, x : x + w] = 3 + box
             distance[y : y + h, x : x + w] = rng.integers(1000, 3000)
             normals[i, y : y + h, x : x + w] = (255, 128, 128)
         hole = rng.random() < 0.3  # a pane that looks out into nothing
         semantic[i, :4, :4] = 0 if hole else semantic[i, :4, :4]
+        instance[i, :4, :4] = 0 if hole else instance[i, :4, :4]
         depth[i] = distance
         depth[i, :4, :4] = 0 if hole else depth[i, :4, :4]
         normals[i, :4, :4] = 0 if hole else normals[i, :4, :4]
@@ -55,6 +58,7 @@ def draw_frames(count: int, size: int, rng: np.random.Generator) -> dict[str, np
         "normals": normals,
         "edges": (change * 255).astype(np.uint8),
         "semantic": semantic,
+        "instance": instance,
         "pose": pose,
     }
 
@@ -70,6 +74,7 @@ def make_store(
         ModalitySpec("normals", "uint8", (*square, 3), "1", "sensory"),
         ModalitySpec("edges", "uint8", square, "1", "sensory"),
         ModalitySpec("semantic", "uint8", square, "label", "label"),
+        ModalitySpec("instance", "uint16", square, "id", "label"),
         ModalitySpec("pose", "float64", (4, 4), "m", "camera"),
     ]
     store = Store.create(path, specs, LABELS, frames_per_part=max(pretrain, transfer, held_out))
@@ -85,7 +90,7 @@ def make_store(
     for role, spaces, count in plan:
         arrays = draw_frames(count, size, rng)
         if role == "pretrain":
-            del arrays["semantic"]
+            del arrays["semantic"], arrays["instance"]
         each = count // len(spaces)
         runs = [FrameRange(s.id, role, f"{role}-0", i * each, each) for i, s in enumerate(spaces)]
         store.write_part(f"{role}-0", arrays, runs, spaces, "0" * 8, [{"seed": 7}])

@@ -54,7 +54,8 @@ def evaluate(
     `upper_bound`: the model was tuned on labels of the evaluated space and is wanted as such.
 
     Raises LeakError for a model that has seen labels of the space, or is an upper bound and not asked for as
-    one; ValueError when the store's label table or image size are not those the model was tuned on."""
+    one; ValueError when the store's label table or image size are not those the model was tuned on, or a
+    package that the task needs is not installed."""
     assert isinstance(frames, EvalFrames), "scores are taken on evaluation frames only"
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -62,6 +63,7 @@ def evaluate(
     device = pick_device(config.runtime.device)
     _check_unseen(frames, model_dir, upper_bound)
     model, task, settings, _ = loaded = load_model(model_dir)
+    settings.own.check_installed()
     loaded.check(frames, model_dir)
     model.to(device)
     pictured = np.linspace(0, len(frames) - 1, min(config.pictures, len(frames))).astype(int)

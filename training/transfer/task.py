@@ -198,6 +198,10 @@ class TaskConfig(Config, ABC):
     teaches: ClassVar[bool] = False
     """Whether its predictions can be pseudo-labels: its `Task` then has a `pseudo_labeller`."""
 
+    def check_installed(self) -> None:
+        """Raises ValueError, with the line that installs it, where a package is missing that the task needs
+        for its training or its metrics. Called before anything is trained."""
+
     @abstractmethod
     def label_reader(self, label_table: LabelTable) -> LabelReader:
         """What reads labels of stores with this label table."""

@@ -54,10 +54,11 @@ def transfer(
     teacher of its pseudo-labels, was tuned on, and `pseudo_labelled_spaces`, of which it has seen what a
     teacher thought, and no label: it may be evaluated there.
 
-    Raises ValueError when the encoder asked for is not the one that was pre-trained, or pseudo-labels are of
-    other frames.
+    Raises ValueError when the encoder asked for is not the one that was pre-trained, pseudo-labels are of
+    other frames, or a package that the task needs is not installed.
     """
     assert isinstance(frames, TransferFrames), "transfer sees frames of transfer spaces only"
+    config.own.check_installed()
     config = config.for_frames(len(frames))
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()

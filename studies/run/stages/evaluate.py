@@ -47,6 +47,9 @@ class EvaluateStage(Stage):
     def label(self) -> str:
         return f"in {self.name}: {self.model.label.removeprefix('transfer ')}"
 
+    def check_installed(self) -> None:
+        self.model.check_installed()
+
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         frames = EvalFrames(Store.open(self.store.path(root)))
         seen: list[Frames] = [unlabelled(store.path(root), store.unlabelled_role) for store in self.seen]

@@ -50,6 +50,9 @@ class TransferStage(Stage):
         task = "" if self.transfer.task == "segmentation" else f"{self.transfer.task}, "
         return f"transfer ({task}{self.transfer.protocol}) from {start}, seed {self.transfer.seed}{student}"
 
+    def check_installed(self) -> None:
+        self.transfer.own.check_installed()
+
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         labelled = self.labelled.path(root)
         spaces = [space for store in self.guarded for space in spaces_under_test(store.path(root))]
