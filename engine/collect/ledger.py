@@ -30,12 +30,22 @@ class Maker(Protocol):
 class Ledger:
     """Takes note of every attempt at a part, and says what is to be tried next."""
 
-    def __init__(self, role: str, config_hash: str, present: int, total: int, verb: str = "collect"):
-        """`present` of `total` frames are in the store already."""
+    def __init__(
+        self,
+        role: str,
+        config_hash: str,
+        present: int,
+        total: int,
+        verb: str = "collect",
+        noun: str = "houses",
+    ):
+        """`present` of `total` frames are in the store already. `verb` and `noun`: what is done to what, in
+        words."""
         self.made: list[PartResult] = []
         self.quarantine: dict[str, str] = {}
         """Why a house was left out, by its path."""
         self._hash = config_hash
+        self._noun = noun
         self._failures: Counter[str] = Counter()  # in a row, by house or by part
         self._bytes = 0
         self.bar = tqdm(total=total, initial=present, desc=f"{verb} {role}", unit="frame", smoothing=0.1)
@@ -82,9 +92,9 @@ class Ledger:
         lines = "\n".join(f"  {house}: {_last_line(why)}" for house, why in sorted(self.quarantine.items()))
         first = next(iter(self.quarantine.values())).strip()
         raise CollectError(
-            f"{len(self.quarantine)} houses failed {TRIES} times each and were left out:\n{lines}\n"
-            "All other frames are in the store; run again without these houses, or once they are mended. "
-            f"The first failure was:\n{first}"
+            f"{len(self.quarantine)} {self._noun} failed {TRIES} times each and were left out:\n{lines}\n"
+            f"All other frames are in the store; run again without these {self._noun}, or once they are "
+            f"mended. The first failure was:\n{first}"
         )
 
 

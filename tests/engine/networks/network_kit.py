@@ -65,3 +65,8 @@ class NetworkKit:
             assert network.origin.external_access == "none"
             assert "untrained" in network.origin.source
         assert networks[0].origin.digest != networks[1].origin.digest
+
+    def test_the_digest_does_not_depend_on_the_device(self, network: Network):
+        """A pass may run on a GPU, and be checked and resumed without one."""
+        other = self.config.model_copy(update={"device": "cpu"}).load(self.size)
+        assert other.origin == network.origin
