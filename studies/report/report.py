@@ -16,6 +16,7 @@ from studies.report.analysis.rows import Row, Table
 from studies.report.analysis.ways import Way, ways
 from studies.report.deployment import break_even_section
 from studies.report.figures import forms
+from studies.report.figures.captioned import captions
 from studies.report.figures.pictures import predictions
 from studies.report.figures.stage_sections import stage_drawings, stage_sections
 from studies.report.files import findings_json, rows_csv, scalars
@@ -61,6 +62,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         _classes(data),
         *stage_sections(data, drawings, with_curves=True),
         predictions(out, data),
+        captions(out, data),
         *stage_sections(data, drawings, with_curves=False),
         cost(data),
         configuration(out, data),

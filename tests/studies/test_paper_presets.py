@@ -9,6 +9,7 @@ import pytest
 from studies.commands import STUDIES
 from studies.run.equal_compute import pretrain_gflop
 from studies.run.pipeline import plan
+from studies.run.stages.evaluate import EvaluateStage
 from studies.spec.config import Run, load_study
 from studies.spec.paper import FOLDER
 from studies.spec.run import RunConfig
@@ -17,6 +18,7 @@ from training.models.encoder import SIZES
 from training.pretrain.config import PretrainConfig
 from training.pretrain.launch import PretrainCommand
 from training.pretrain.multimodal.masking import FOURM21
+from training.transfer.tasks.captioning.captioning import CaptioningConfig
 
 PRESETS = Path(__file__).parents[2] / "training" / "presets"
 SIZE = {"paper": "base", "paper-small": "small"}
@@ -120,6 +122,29 @@ def test_transfer_is_table_11(preset: str):
         True,
     )
     assert transfer.segmentation.head.depth == stated("App. W.2", "depth of the ConvNeXt segmentation head")
+
+
+@pytest.mark.parametrize("preset", SIZE)
+def test_captioning_is_table_13(preset: str):
+    """The table's learning rate is taken per 256 images, as that of Tab. 9 is; it has no column for ViT-S."""
+    study = load_study(STUDIES / "sensors.yaml", preset, fields={"base.tasks": ["captioning"]})
+    run = next(r for r in plan(study) if r.run.arm == "tst-mm")
+    stage = run.evaluations["test/captioning"]
+    assert isinstance(stage, EvaluateStage)
+    transfer, table = stage.model.transfer, settings("table13_transfer_captioning", "base")
+    assert transfer.task == "captioning"
+    assert transfer.epochs == number(table["Fine-tuning epochs"])
+    assert transfer.warmup * transfer.epochs == pytest.approx(number(table["Warmup epochs"]))
+    assert transfer.betas == numbers(table["Opt. momentum"])
+    assert transfer.batch == number(table["Batch size"])
+    assert transfer.lr == pytest.approx(number(table["Base learning rate"]) * transfer.batch / 256)
+    assert transfer.weight_decay == number(table["Weight decay"])
+    assert "Augmentation" not in table
+    assert (transfer.flip, transfer.crop) == (False, 1)
+    assert str(run.run.config.sensing.size) == table["Input resolution"]
+    captions = transfer.own
+    assert isinstance(captions, CaptioningConfig)
+    assert captions.captions == stated("App. W.2", "captions an image")
 
 
 @pytest.mark.parametrize("preset", SIZE)

@@ -11,7 +11,7 @@ from scenes.house.labels import label_table
 from training.transfer.instances import object_classes
 from training.transfer.tasks.captioning.grammar import Claims, captions_of, parse
 from training.transfer.tasks.captioning.nouns import counted, noun, parse_counted, plural
-from training.transfer.tasks.captioning.scene import scene_of
+from training.transfer.tasks.captioning.scene import SceneReader
 
 KINDS = ["Bed", "Chair", "ArmChair", "TVStand", "Knife", "RemoteControl", "Box", "Boots", "Bread", "Egg"]
 LABELS: list[LabelRow] = [
@@ -21,7 +21,8 @@ LABELS: list[LabelRow] = [
     *({"id": i, "name": name, "group": "object"} for i, name in enumerate(KINDS, 3)),
 ]
 NAMES = object_classes(LABELS, fine=True)[0]
-LEAST = 6  # pixels
+LEAST = 6  # pixels of frames of 40 by 40
+READER = SceneReader(LABELS, LEAST / 40**2)
 Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -85,7 +86,7 @@ def test_every_caption_claims_what_the_labels_say_and_nothing_else():
     relations: Counter[str] = Counter()
     for _ in range(150):
         maps = drawn(rng)
-        scene = scene_of(*maps, LABELS, least_share=LEAST / maps[0].size)
+        scene = READER(*maps)
         for caption in captions_of(scene, rng):
             claims = parse(caption, NAMES)
             assert is_true(claims, maps), caption
@@ -98,7 +99,7 @@ def test_a_false_caption_is_found():
     rng = np.random.default_rng(1)
     frames = [drawn(rng) for _ in range(20)]
     for maps in frames:
-        scene = scene_of(*maps, LABELS, least_share=LEAST / maps[0].size)
+        scene = READER(*maps)
         for caption in captions_of(scene, rng):
             if caption not in ("nothing", "a room"):
                 assert not all(is_true(parse(caption, NAMES), other) for other in frames), caption
@@ -107,7 +108,7 @@ def test_a_false_caption_is_found():
 def test_captions_are_a_function_of_the_seed_and_five_differ_where_there_is_enough_to_say():
     rng = np.random.default_rng(2)
     for _ in range(30):
-        scene = scene_of(*drawn(rng), LABELS)
+        scene = SceneReader(LABELS, 0.003)(*drawn(rng))
         first, again = (captions_of(scene, np.random.default_rng(7)) for _ in range(2))
         assert first == again
         assert len(first) == 5

@@ -170,7 +170,7 @@ def test_keys_of_the_release_before_mean_those_of_segmentation(capsys):
 
 
 def test_unknown_tasks_and_protocols_that_a_task_lacks_are_refused():
-    with pytest.raises(ValidationError, match="choose from segmentation, mean_depth"):
+    with pytest.raises(ValidationError, match=r"choose from segmentation, .*mean_depth"):
         TransferConfig.model_validate({"task": "telepathy"})
     with pytest.raises(ValidationError, match="mean_depth has no protocol knn; it has: finetune, linear"):
         TransferConfig.model_validate({"task": "mean_depth", "protocol": "knn"})

@@ -8,13 +8,26 @@ _NAMES = {
     "miou_supported": "mIoU, classes with support",
     "mean_accuracy": "mean accuracy",
     "pixel_accuracy": "pixel accuracy",
+    "bleu4": "BLEU-4",
+    "tuple_f1": "F1 of tuples",
+    "true_claims": "claims that are true",
+    "spice": "SPICE",
 }
+_HUNDREDFOLD = {
+    "cider": "CIDEr",
+    "cider_of_a_reference": "CIDEr of a reference",
+    "cider_of_another": "CIDEr of another frame's caption",
+}
+"""As papers print it."""
 
 
 def scale(metric: str) -> tuple[float, str]:
-    """What to multiply by to show it, and the unit then: shares in per cent, all else as it is."""
-    share = metric.rpartition("/")[2] in _NAMES or "/iou/" in f"/{metric}"
-    return (100.0, "%") if share else (1.0, "")
+    """What to multiply by to show it, and the unit then: shares in per cent, CIDEr a
+    hundredfold, all else as it is."""
+    name = metric.rpartition("/")[2]
+    if name in _HUNDREDFOLD:
+        return 100.0, "×100"
+    return (100.0, "%") if name in _NAMES or "/iou/" in f"/{metric}" else (1.0, "")
 
 
 def label(metric: str, where: bool = True) -> str:
@@ -24,7 +37,7 @@ def label(metric: str, where: bool = True) -> str:
         place, name = place.strip("/"), f"IoU of {name}"
     else:
         place, _, name = metric.rpartition("/")
-        name = _NAMES.get(name, name.replace("_", " "))
+        name = (_NAMES | _HUNDREDFOLD).get(name, name.replace("_", " "))
     unit = scale(metric)[1]
     parts = [f"{name} [{unit}]" if unit else name]
     if where and place:
@@ -33,7 +46,7 @@ def label(metric: str, where: bool = True) -> str:
 
 
 def digits(value: float, metric: str) -> str:
-    """A value of a metric in its unit: one decimal of per cent, four digits of all else."""
+    """A value of a metric in its unit: one decimal of per cent and CIDEr, four digits of all else."""
     factor, unit = scale(metric)
     return f"{factor * value:.1f}" if unit else f"{value:.4g}"
 
@@ -57,7 +70,7 @@ def signed(value: float, metric: str) -> str:
 
 def gain(value: float, metric: str) -> str:
     """`+2.4 points of mIoU, test`."""
-    name = label(metric, where="{x}" not in metric).replace(" [%]", "")
+    name = label(metric, where="{x}" not in metric).replace(f" [{scale(metric)[1]}]", "")
     return f"{signed(value, metric)}{' points of' if scale(metric)[1] else ' in'} {name}"
 
 

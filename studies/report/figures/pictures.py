@@ -27,7 +27,7 @@ def predictions(out: Path, data: Table) -> str:
             if (folder := row["evaluations"].get(evaluated)) is not None
             and (path := out / folder / "predictions.npz").exists()
         }
-        for point in _some(data, list(with_pictures)):
+        for point in some_points(data, list(with_pictures)):
             found[point.label] = figures.read_npz(with_pictures[point])
             classes = rows[point]["metrics"].get(f"{evaluated}/classes", classes)
         if not found:
@@ -45,7 +45,7 @@ def predictions(out: Path, data: Table) -> str:
     return ""
 
 
-def _some(data: Table, points: list[Point]) -> list[Point]:
+def some_points(data: Table, points: list[Point]) -> list[Point]:
     """Arms without x, and the first and last level of the others, at most `_COLUMNS`."""
     ends = []
     for line in data.series.values():

@@ -4,6 +4,7 @@ must fulfil.
 | name | what is predicted | metrics |
 |---|---|---|
 | segmentation | a class for every pixel | mIoU and others of one confusion matrix |
+| captioning | a sentence on what the frame shows | CIDEr-D, BLEU-4, F1 of tuples, SPICE where installed |
 """
 
 from typing import Annotated
@@ -11,10 +12,12 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from training.transfer.task import TaskConfig
+from training.transfer.tasks.captioning.captioning import CaptioningConfig
 from training.transfer.tasks.segmentation.segmentation import SegmentationConfig
 
 TASKS: dict[str, type[TaskConfig]] = {
     "segmentation": SegmentationConfig,
+    "captioning": CaptioningConfig,
 }
 
 

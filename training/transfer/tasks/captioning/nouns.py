@@ -3,6 +3,7 @@ controls"."""
 
 import re
 from collections.abc import Collection
+from functools import cache
 
 _MASS = {"aluminum foil", "bread", "cloth", "lettuce", "room decor", "table top decor", "toilet paper"}
 _PAIRS = {"blinds", "boots"}
@@ -10,6 +11,7 @@ _IRREGULAR = {"knife": "knives", "potato": "potatoes", "tomato": "tomatoes"}
 _NUMBERS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
+@cache
 def noun(name: str) -> str:
     """The noun of a label's name, in lower case; of what is not counted, a piece or a pair."""
     words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", name)
@@ -19,6 +21,7 @@ def noun(name: str) -> str:
     return f"pair of {text}" if text in _PAIRS else text
 
 
+@cache
 def plural(singular: str) -> str:
     """Of a noun that `noun` returned."""
     head, of, rest = singular.partition(" of ")

@@ -3,9 +3,10 @@ other."""
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8, UInt16
+from jaxtyping import Float32, Int64, UInt8, UInt16
 
 from training.transfer.instances import STUFF, instances_of, object_classes
 from training.transfer.task import LabelTable
@@ -14,8 +15,8 @@ from training.transfer.tasks.captioning.nouns import noun
 RELATIONS = ("left of", "right of", "behind", "on", "under")
 BEHIND = 0.5
 """How much farther away [m] a thing is, in the median of its pixels, that is behind another."""
-TOUCHING = 0.3
-"""Largest difference of depth [m] between neighbouring pixels of things that touch."""
+TOUCHING = 300
+"""Largest difference of depth [mm] between neighbouring pixels of things that touch."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,24 @@ class Thing:
 
     noun: str
     box: Float32[np.ndarray, "4"]
-    mask: Bool[np.ndarray, "h w"]
-    """Its visible pixels."""
+    area: int
+    """Visible pixels."""
     distance: float
     """Median depth of its pixels [m]."""
+    index: int
+    """Its row and column in `Contacts`."""
 
-    @property
-    def area(self) -> int:
-        """Visible pixels."""
-        return int(self.mask.sum())
+
+@dataclass(frozen=True)
+class Contacts:
+    """Pairs of neighbouring pixels, one above the other, of n things."""
+
+    above: Int64[np.ndarray, "n n"]
+    """Pairs of which the upper pixel is of the first thing, the lower of the second, at about one depth."""
+    lower_edge: Int64[np.ndarray, " n"]
+    """Pairs of which the upper pixel is of the thing and the lower of anything else."""
+    upper_edge: Int64[np.ndarray, " n"]
+    """Pairs of which the lower pixel is of the thing and the upper of anything else."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +53,9 @@ class Scene:
     """From the largest to the smallest."""
     room: bool
     """Whether a wall, a floor or a ceiling is seen."""
-    depth: UInt16[np.ndarray, "h w"]
-    """[mm]"""
+    contacts: Contacts
 
-    @property
+    @cached_property
     def counts(self) -> Counter[str]:
         """How many things there are of each noun, those first that cover most."""
         areas: Counter[str] = Counter()
@@ -68,34 +77,58 @@ class Scene:
         if relation == "behind":
             overlap = a.box[0] < b.box[2] and b.box[0] < a.box[2]
             return bool(overlap and a.distance >= b.distance + BEHIND)
-        return self._touches(a, b, down=relation == "on")
-
-    def _touches(self, a: Thing, b: Thing, down: bool) -> bool:
-        step = 1 if down else -1
-        next_to = np.roll(a.mask, step, axis=0)
-        next_to[0 if down else -1] = False
-        next_to &= ~a.mask
-        if not next_to.any():
-            return False
-        metres = self.depth / 1000.0
-        near = np.abs(metres - np.roll(metres, step, axis=0)) <= TOUCHING
-        return bool((next_to & b.mask & near).sum() * 2 >= next_to.sum())
+        if relation == "on":
+            touching, edge = self.contacts.above[a.index, b.index], self.contacts.lower_edge[a.index]
+        else:
+            touching, edge = self.contacts.above[b.index, a.index], self.contacts.upper_edge[a.index]
+        return bool(0 < edge <= 2 * touching)
 
 
-def scene_of(
-    semantic: UInt8[np.ndarray, "h w"],
-    instance: UInt16[np.ndarray, "h w"],
-    depth: UInt16[np.ndarray, "h w"],
-    label_table: LabelTable,
-    least_share: float = 0.003,
-) -> Scene:
-    """The scene of a frame; `depth` in mm. An object counts that has at least `least_share` of all pixels."""
-    names, table = object_classes(label_table, fine=True)
-    found = instances_of(semantic, instance, table, max(1, round(least_share * semantic.size)))
-    things = []
-    for n, mask in enumerate(found.masks(instance)):
-        distance = float(np.median(depth[mask])) / 1000.0
-        things.append(Thing(noun(names[found.classes[n]]), found.boxes[n], mask, distance))
-    things.sort(key=lambda thing: -thing.area)
-    stuff = [row["id"] for row in label_table if row["group"] in STUFF and row["group"] != "void"]
-    return Scene(tuple(things), bool(np.isin(semantic, stuff).any()), depth)
+class SceneReader:
+    """Scenes of frames with one label table. An object counts that has at least `least_share` of all
+    pixels."""
+
+    def __init__(self, label_table: LabelTable, least_share: float):
+        self.names, self._table = object_classes(label_table, fine=True)
+        self._nouns = [noun(name) for name in self.names]
+        self._stuff = np.zeros(256, dtype=bool)
+        self._stuff[[r["id"] for r in label_table if r["group"] in STUFF and r["group"] != "void"]] = True
+        self._least_share = least_share
+
+    def __call__(
+        self,
+        semantic: UInt8[np.ndarray, "h w"],
+        instance: UInt16[np.ndarray, "h w"],
+        depth: UInt16[np.ndarray, "h w"],
+    ) -> Scene:
+        """The scene of a frame; `depth` in mm."""
+        least = max(1, round(self._least_share * semantic.size))
+        found = instances_of(semantic, instance, self._table, least)
+        place = np.full(int(instance.max()) + 1, -1)
+        place[found.ids] = np.arange(len(found))
+        index = place[instance]
+        things = [
+            Thing(
+                self._nouns[found.classes[n]],
+                found.boxes[n],
+                int(found.areas[n]),
+                float(np.median(depth[index == n])) / 1000.0,
+                n,
+            )
+            for n in range(len(found))
+        ]
+        things.sort(key=lambda thing: -thing.area)
+        return Scene(tuple(things), bool(self._stuff[semantic].any()), _contacts(index, depth, len(found)))
+
+
+def _contacts(index: Int64[np.ndarray, "h w"], depth: UInt16[np.ndarray, "h w"], count: int) -> Contacts:
+    """`index`: number of the thing that each pixel is of, -1 for what is none."""
+    upper, lower = index[:-1], index[1:]
+    apart = upper != lower
+    upper, lower = upper[apart] + 1, lower[apart] + 1
+    drop = np.abs(depth[:-1].astype(np.int64) - depth[1:])[apart]
+    side = count + 1
+    near = drop <= TOUCHING
+    pairs = np.bincount(upper[near] * side + lower[near], minlength=side * side).reshape(side, side)
+    edges = (np.bincount(rows, minlength=side)[1:] for rows in (upper, lower))
+    return Contacts(pairs[1:, 1:], *edges)
