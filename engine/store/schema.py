@@ -18,9 +18,10 @@ Kind = Literal["sensory", "label", "camera", "token", "pseudolabel"]
 """Of an array: what was sensed; the truth, which pre-training must never see; the camera's own; tokens of
 another array; what a network made of rgb (`ArrayOrigin`), which pre-training may see."""
 ExternalAccess = Literal["none", "pseudolabels", "internet"]
-OutputKind = Literal["features", "labels", "edges", "boxes", "vector"]
+OutputKind = Literal["features", "labels", "edges", "depth", "boxes", "vector"]
 """What a network's output is: a map of features [grid, grid, channels]; of class indices [size, size], 0
-where there is none; of edges, uint8 [size, size], 0 to 255; boxes [most, 6]; one vector of the whole image
+where there is none; of edges, uint8 [size, size], 0 to 255; of z-depth as a sensor gives it, uint16
+[size, size] in millimetres, 0 where there is none; boxes [most, 6]; one vector of the whole image
 [channels]."""
 
 FORMAT = 1

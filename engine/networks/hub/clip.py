@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.networks.hub.loading import HubConfig
+from engine.networks.hub.loading import HubConfig, whole_patches
 from engine.networks.network import Network, Output
 from engine.networks.torch_network import Preparation, build_network
 
@@ -66,10 +66,3 @@ class ClipFeatures(nn.Module):
         inner = self.model.vision_model
         tokens = inner(pixel_values=images, interpolate_pos_encoding=True).last_hidden_state[:, 1:]
         return self.model.visual_projection(inner.post_layernorm(tokens)).unflatten(1, (self._grid, -1))
-
-
-def whole_patches(image: int, patch: int) -> int:
-    """Patches along a side. Raises ValueError where they do not fill it."""
-    if image % patch:
-        raise ValueError(f"image: {image} is no multiple of the model's patch, {patch} pixels")
-    return image // patch

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.networks.hub.clip import whole_patches
-from engine.networks.hub.loading import INSTALL, HubConfig, Model
+from engine.networks.hub.loading import INSTALL, HubConfig, Model, whole_patches
 from engine.networks.network import Network, Output
 from engine.networks.packaged import PackagedFile
 from engine.networks.torch_network import Preparation, build_network, need, seeded

@@ -102,3 +102,15 @@ def _stated_licence(folder: Path) -> str:
     text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
     found = re.match(r"---\n.*?^license(?:_name)?: *(\S+)", text, re.DOTALL | re.MULTILINE)
     return found[1] if found else "not stated"
+
+
+def whole_patches(image: int, patch: int) -> int:
+    """Patches along a side. Raises ValueError where they do not fill it."""
+    if image % patch:
+        raise ValueError(f"image: {image} is no multiple of the model's patch, {patch} pixels")
+    return image // patch
+
+
+def class_names(config: Any) -> tuple[str, ...]:
+    """Names of a model's classes, in their order."""
+    return tuple(config.id2label[i] for i in range(len(config.id2label)))

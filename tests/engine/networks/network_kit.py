@@ -30,9 +30,11 @@ class NetworkKit:
         out = network(rgb)
         assert out.shape == (len(rgb), *network.output.shape)
         assert out.dtype == np.dtype(network.output.dtype)
-        rank = {"features": 3, "labels": 2, "edges": 2, "boxes": 2, "vector": 1}[network.output.kind]
+        rank = {"features": 3, "labels": 2, "edges": 2, "depth": 2, "boxes": 2, "vector": 1}[
+            network.output.kind
+        ]
         assert len(network.output.shape) == rank
-        if network.output.kind in ("labels", "edges"):
+        if network.output.kind in ("labels", "edges", "depth"):
             assert network.output.shape == (self.size, self.size)
         if network.output.kind == "labels":
             assert out.max() <= len(network.output.classes)

@@ -3,7 +3,11 @@
 import pytest
 
 from engine.networks.hub.clip import ClipConfig
+from engine.networks.hub.depth_anything import DepthAnythingConfig
+from engine.networks.hub.detector import RtdetrV2Config
 from engine.networks.hub.dino import Dinov2Config, Dinov3Config
+from engine.networks.hub.mask2former import Mask2FormerConfig
+from engine.networks.hub.sam import SamEdgesConfig
 
 from .network_kit import NetworkKit
 
@@ -21,3 +25,19 @@ class TestDinov2(NetworkKit):
 
 class TestDinov3(NetworkKit):
     config = Dinov3Config(weights="untrained", shape="tiny", image=64)
+
+
+class TestDepthAnything(NetworkKit):
+    config = DepthAnythingConfig(weights="untrained", shape="tiny", image=56)
+
+
+class TestDetector(NetworkKit):
+    config = RtdetrV2Config(weights="untrained", shape="tiny", image=64, most=10)
+
+
+class TestMask2Former(NetworkKit):
+    config = Mask2FormerConfig(weights="untrained", shape="tiny", image=64)
+
+
+class TestSamEdges(NetworkKit):
+    config = SamEdgesConfig(weights="untrained", shape="tiny", points=4)
