@@ -17,6 +17,7 @@ _UNITS: dict[OutputKind, str] = {
     "features": "feature",
     "labels": "class",
     "edges": "1",
+    "depth": "mm",
     "boxes": "x0, y0, x1, y1 [share], class, score",
     "vector": "feature",
 }
