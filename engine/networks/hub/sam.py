@@ -80,6 +80,9 @@ class SamEdgesConfig(HubConfig):
 class MaskEdges(nn.Module):
     """Masks of a grid of points, and their outlines."""
 
+    grid: Float[Tensor, "points 1 2"]
+    """Prompts: x and y [pixels]."""
+
     def __init__(self, model: Any, size: int, points: int, *, choosy: bool):
         """`size`: height and width of the edge map [pixels]. `choosy`: whether masks that the model itself
         holds for bad are left out."""
