@@ -87,6 +87,15 @@ class TransferConfig(LoopConfig):
         return self
 
     @model_validator(mode="after")
+    def _labels_follow_the_image(self) -> "TransferConfig":
+        if self.own.of_whole_frames and (self.flip or self.crop < 1):
+            raise ValueError(
+                f"the labels of {self.task} are of whole frames (captions of files): set flip to false and "
+                "crop to 1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _inputs_fit(self) -> "TransferConfig":
         unknown = [name for name in self.inputs if name not in MODALITY_TRANSFORMS]
         if self.inputs[:1] != ("rgb",) or unknown or len(set(self.inputs)) < len(self.inputs):

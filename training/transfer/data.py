@@ -6,6 +6,7 @@ training/transfer/propagate.py left in a folder."""
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,10 @@ class LabelledFrames:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @cached_property
+    def _read(self) -> LabelReader:
+        return self.reader.for_view(self.frames.digest())
+
     def reads(self, inputs: Sequence[str]) -> list[str]:
         """Modalities to read of the store for these inputs and the labels."""
         return [*inputs] if self.pseudo is not None else list(dict.fromkeys([*inputs, *self.reader.reads]))
@@ -57,7 +62,7 @@ class LabelledFrames:
         if self.pseudo is not None:
             labels = {name: values[batch["id"]] for name, values in self.pseudo.items()}
         else:
-            labels = self.reader({name: batch[name] for name in ("id", *self.reader.reads)})
+            labels = self._read({name: batch[name] for name in ("id", *self.reader.reads)})
         return LabelledBatch({name: batch[name] for name in inputs}, labels)
 
     def labels(self, at_once: int) -> Iterator[Arrays]:

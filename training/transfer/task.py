@@ -84,6 +84,11 @@ class LabelReader(ABC):
     def __call__(self, arrays: Arrays) -> Arrays:
         """Labels by name, of `reads` and `id` (int64 [b], the frames' indices). A pure function."""
 
+    def for_view(self, frames_digest: str) -> "LabelReader":
+        """The reader of one view of a store, by `Frames.digest`, for labels that stand beside a store and not
+        in it; by default the same for all. Raises ValueError where there are none of the view."""
+        return self
+
 
 class TaskHead(nn.Module, ABC):
     """From the encoder's features to whatever the task's loss and prediction take."""
@@ -197,6 +202,11 @@ class TaskConfig(Config, ABC):
     """The protocols it can be learned by."""
     teaches: ClassVar[bool] = False
     """Whether its predictions can be pseudo-labels: its `Task` then has a `pseudo_labeller`."""
+
+    @property
+    def of_whole_frames(self) -> bool:
+        """Whether labels are of whole frames alone, so that mirrors and windows would make them false."""
+        return False
 
     def check_installed(self) -> None:
         """Raises ValueError, with the line that installs it, where a package is missing that the task needs

@@ -3,7 +3,9 @@
 Fine-tuned with a causal transformer decoder on the encoder (4M transfers its encoders so, arXiv:2312.06647),
 by teacher forcing."""
 
+from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from training.transfer.task import (
     Facts,
     FeatureShape,
     LabelledData,
+    LabelReader,
     LabelTable,
     Targets,
     Task,
@@ -24,6 +27,7 @@ from training.transfer.task import (
     TaskHead,
     TrainingProtocol,
 )
+from training.transfer.tasks.captioning.caption_files import TEXTS, FileReader, read_caption_file
 from training.transfer.tasks.captioning.decoder import CAPTIONS, CaptionHead, DecoderConfig, NextTokenLoss
 from training.transfer.tasks.captioning.evaluator import CaptionEvaluator, FurtherScores
 from training.transfer.tasks.captioning.labels import GrammarCaptions, MapReader
@@ -42,6 +46,10 @@ class CaptioningConfig(TaskConfig):
     """Most tokens of the vocabulary, which is learned from the transfer set's captions."""
     captions: int = Field(default=5, ge=1)
     """Captions of a frame: all are learned from at once, and a prediction is compared with all."""
+    files: tuple[Path, ...] = ()
+    """Files of captions in place of the grammar's, one for each view of a store that is learned from or
+    evaluated in (caption_files.py says what is in them); they are of whole frames, so `flip` must be false
+    and `crop` 1."""
     least_share: float = Field(default=0.003, gt=0, lt=1)
     """Share of the image's pixels that an object must cover to be spoken of."""
     draws: int = 0
@@ -56,15 +64,23 @@ class CaptioningConfig(TaskConfig):
         if self.spice:
             check_spice()
 
-    def label_reader(self, label_table: LabelTable) -> MapReader:
-        return MapReader()
+    @property
+    def of_whole_frames(self) -> bool:
+        return bool(self.files)
+
+    def label_reader(self, label_table: LabelTable) -> LabelReader:
+        return FileReader(self.files, self.captions) if self.files else MapReader()
 
     def learn_facts(self, label_table: LabelTable, data: LabelledData) -> Facts:
-        """The vocabulary, and the label table, of whose names captions are made."""
-        source = self.source(label_table)
-        texts = chain.from_iterable(source.captions(some) for some in data.labels(AT_ONCE))
+        """The vocabulary, and where captions are from: the label table, of whose names the grammar makes
+        them, or who wrote each file."""
+        source = None if self.files else self.source(label_table)
+        texts = chain.from_iterable(captions_in(some, source) for some in data.labels(AT_ONCE))
         learned = learn_vocabulary(chain.from_iterable(texts), self.vocabulary)
-        return {"label_table": [dict(row) for row in label_table], "vocabulary": learned}
+        if source is not None:
+            return {"label_table": [dict(row) for row in label_table], "vocabulary": learned}
+        files = [read_caption_file(path, self.captions) for path in self.files]
+        return {"files": [f.model_dump(exclude={"captions"}) for f in files], "vocabulary": learned}
 
     def build(self, facts: Facts) -> "Captioning":
         return Captioning(self, facts)
@@ -74,18 +90,24 @@ class CaptioningConfig(TaskConfig):
         return GrammarCaptions(label_table, self.least_share, self.captions, self.draws)
 
 
+def captions_in(labels: Arrays, source: GrammarCaptions | None) -> list[Sequence[str]]:
+    """The captions of each frame: those of a file, or those that `source` makes."""
+    return list(labels[TEXTS]) if source is None else list(source.captions(labels))
+
+
 class Captioning(Task):
-    """`facts`: the label table and the vocabulary. Raises ValueError without the package `tokenizers`."""
+    """`facts`: the vocabulary, and the label table or what the files of captions say of themselves. Raises
+    ValueError without the package `tokenizers`."""
 
     def __init__(self, config: CaptioningConfig, facts: Facts):
         super().__init__(facts)
         self.config = config
-        self.source = config.source(facts["label_table"])
+        self.source = config.source(facts["label_table"]) if "label_table" in facts else None
         self.vocabulary = Vocabulary(facts["vocabulary"])
 
     def check(self, label_table: LabelTable, where: str) -> None:
-        """Raises ValueError where the label table is another."""
-        if [dict(row) for row in label_table] != self.facts["label_table"]:
+        """Raises ValueError where the grammar's label table is another."""
+        if self.source is not None and [dict(row) for row in label_table] != self.facts["label_table"]:
             mine = len(self.facts["label_table"])
             raise ValueError(
                 f"{where} knows a label table of {mine} rows, and that of the frames is another, of "
@@ -93,15 +115,17 @@ class Captioning(Task):
             )
 
     def summary(self) -> dict[str, Any]:
-        """`vocabulary`: its number of tokens."""
-        return {"vocabulary": len(self.vocabulary)}
+        """`vocabulary`: its number of tokens. `caption_files`: of files, who wrote them and what external
+        access they had."""
+        files = {"caption_files": self.facts["files"]} if self.source is None else {}
+        return {"vocabulary": len(self.vocabulary)} | files
 
     def build_head(self, protocol: TrainingProtocol, shape: FeatureShape) -> TaskHead:
         return CaptionHead(self.config.decoder, shape, len(self.vocabulary), self.config.beams)
 
     def targets(self, labels: Arrays) -> Targets:
         """CAPTIONS: tokens of the captions of each frame, int64 [b, c, n]."""
-        tokens = self.vocabulary.encode(self.source.captions(labels), self.config.decoder.length)
+        tokens = self.vocabulary.encode(captions_in(labels, self.source), self.config.decoder.length)
         return {CAPTIONS: torch.from_numpy(tokens)}
 
     def criterion(self, data: LabelledData) -> nn.Module:

@@ -9,6 +9,7 @@ from jaxtyping import Float64, UInt8
 
 from training.common.checkpoint import save_arrays, write_json
 from training.transfer.task import EvaluatedBatch, Evaluator
+from training.transfer.tasks.captioning.caption_files import TEXTS
 from training.transfer.tasks.captioning.labels import FRAME, GrammarCaptions
 from training.transfer.tasks.captioning.scores import bleu, cider
 from training.transfer.tasks.captioning.tuples import CaptionParser, true_claims
@@ -27,16 +28,16 @@ class CaptionEvaluator(Evaluator):
     the prediction's place, and `cider_of_another`, what each prediction gets in the place of another frame's,
     half a set on: chance. `distinct`: share of the predictions that differ. `further`: the means of these.
 
-    Of the grammar's captions also `tuple_f1`, the mean over frames; `true_claims`, the share of what all
-    predictions claim that is true of their frames, whether a reference says so or not; `grammatical`, the
-    share of predictions that are sentences of the grammar.
+    Of the grammar's captions, which `source` makes, also `tuple_f1`, the mean over frames; `true_claims`,
+    the share of what all predictions claim that is true of their frames, whether a reference says so or not;
+    `grammatical`, the share of predictions that are sentences of the grammar.
 
     `save` writes CAPTIONS, a list of frames with their `prediction`, `references` and `cider`, and PICTURES:
     the pictured frames as rgb, uint8 [n, h, w, 3], and their indices `frame`, int64 [n]."""
 
-    def __init__(self, source: GrammarCaptions, pictured: frozenset[int], further: FurtherScores):
+    def __init__(self, source: GrammarCaptions | None, pictured: frozenset[int], further: FurtherScores):
         self.source, self.pictured, self.further = source, pictured, further
-        self.parser = CaptionParser(source.names)
+        self.parser = None if source is None else CaptionParser(source.names)
         self.frames: list[int] = []
         self.spaces: list[str] = []
         self.predictions: list[str] = []
@@ -51,6 +52,9 @@ class CaptionEvaluator(Evaluator):
             self.predictions.append(said)
             if frame in self.pictured:
                 self._pictures[frame] = batch.images["rgb"][i]
+        if self.source is None or self.parser is None:
+            self.references += [list(texts) for texts in batch.labels[TEXTS]]
+            return
         for scene, frame, said in zip(
             self.source.scenes(batch.labels), batch.labels[FRAME].tolist(), batch.prediction, strict=True
         ):
@@ -68,23 +72,29 @@ class CaptionEvaluator(Evaluator):
         first = [texts[0] for texts in self.references]
         others = [self.predictions[(i + max(1, count // 2)) % count] for i in range(count)]
         spaces = np.array(self.spaces)
-        grammatical = [self.parser.claims(said) is not None for said in self.predictions]
-        pairs = list(zip(self.predictions, self.references, strict=True))
-        true, claimed = self._claims.tolist()
         return {
             "cider": float(each.mean()),
             "bleu4": bleu(self.predictions, self.references),
-            "tuple_f1": float(np.mean([self.parser.f1(*pair) for pair in pairs])),
-            "true_claims": true / max(1, claimed),
-            "grammatical": float(np.mean(grammatical)),
             "cider_of_a_reference": float(cider(first, self.references).mean()),
             "cider_of_another": float(cider(others, self.references).mean()),
             "distinct": len(set(self.predictions)) / count,
             "space_cider": {s: float(each[spaces == s].mean()) for s in dict.fromkeys(self.spaces)},
+            **self._of_the_grammar(),
             **{
                 name: float(score(self.predictions, self.references).mean())
                 for name, score in self.further.items()
             },
+        }
+
+    def _of_the_grammar(self) -> dict[str, float]:
+        if self.parser is None:
+            return {}
+        parser, (true, claimed) = self.parser, self._claims.tolist()
+        pairs = zip(self.predictions, self.references, strict=True)
+        return {
+            "tuple_f1": float(np.mean([parser.f1(*pair) for pair in pairs])),
+            "true_claims": true / max(1, claimed),
+            "grammatical": float(np.mean([parser.claims(said) is not None for said in self.predictions])),
         }
 
     def save(self, out: Path) -> None:
