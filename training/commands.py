@@ -15,12 +15,12 @@ from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spac
 from scenes.config import Config
 from training.common.config import StageConfig
 from training.fourm.images import FourMConfig, import_4m
+from training.tokenizers.make import make_tokenizer
 from training.tokenizers.registry import load_tokenizer
 from training.tokenizers.token_crops import TokenCropConfig
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig
-from training.tokenizers.tokenizer import train_tokenizer as run_tokenizer
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig
 from training.transfer.evaluate import evaluate as run_evaluation
@@ -35,7 +35,7 @@ class TokenizerCommand(Config):
     store: Path
     """The store; its pre-training frames are used."""
     modality: str
-    """rgb, depth, normals or edges."""
+    """rgb, depth, normals or edges, or what a network made (`tst derive --network`)."""
     out: Path
     """Folder of the tokenizer."""
     tokenizer: TokenizerConfig = TokenizerConfig()
@@ -125,7 +125,7 @@ class EvaluateCommand(Config):
 
 def train_tokenizer(config: TokenizerCommand) -> None:
     """Train a tokenizer, then put the tokens of the store's pre-training frames beside them."""
-    _print(run_tokenizer(PretrainFrames(config.store), config.modality, config.tokenizer, config.out))
+    _print(make_tokenizer(PretrainFrames(config.store), config.modality, config.tokenizer, config.out))
     _print(tokenize(config.store, config.modality, config.out))
 
 

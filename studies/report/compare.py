@@ -11,6 +11,7 @@ from studies.report.analysis.rows import Row
 from studies.report.figures import forms
 from studies.report.page import bullets, heading, image, paragraph, table, write_page
 from studies.report.side_by_side import Comparison, compare
+from studies.run.external_access import external_access_of
 
 
 def compare_runs(a: Path, b: Path, out: Path | None = None) -> str:
@@ -89,6 +90,7 @@ def _facts(found: Comparison) -> list[str]:
         ("code", lambda row: row["code_version"]),
         ("machine", lambda row: row["cost"]["machine"]),
         ("torch", lambda row: row["cost"]["torch"]),
+        ("external access", lambda row: external_access_of(row) or "not recorded"),
     )
     for name, of in facts:
         a, b = (", ".join(sorted({str(of(row)) for row in t.rows})) for t in found.tables)

@@ -9,6 +9,7 @@ from studies.report.analysis.curve_fits import CurveFits, interval_json, worth_j
 from studies.report.analysis.rows import Table
 from studies.report.analysis.statistics import Summary
 from studies.report.analysis.ways import Way, ways_json
+from studies.run.external_access import external_access_of
 
 
 def scalars(data: Table) -> list[str]:
@@ -32,7 +33,7 @@ def rows_csv(data: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         [
-            *("file", "study", "preset", "arm", *axes, "repeat"),
+            *("file", "study", "preset", "arm", *axes, "repeat", "external_access"),
             *(f"seed/{s}" for s in seeds),
             *metrics,
             *("seconds", "code_version"),
@@ -42,7 +43,7 @@ def rows_csv(data: Table) -> str:
         writer.writerow(
             [row["file"], row["study"], row["preset"], row["arm"]]
             + [row["point"].get(axis, "") for axis in axes]
-            + [row["repeat"], *(row["seeds"].get(s, "") for s in seeds)]
+            + [row["repeat"], external_access_of(row) or "", *(row["seeds"].get(s, "") for s in seeds)]
             + ["" if row["metrics"].get(m) is None else row["metrics"][m] for m in metrics]
             + [row["cost"]["seconds_total"], row["code_version"]]
         )
@@ -59,7 +60,9 @@ def findings_json(data: Table, answers: list[Claim], found: CurveFits, gone: lis
         "scope": scope(data),
         "repeats": data.repeats(),
         "points": [
-            {"arm": point.arm, "point": dict(point.at), "metric": metric} | _summary_json(summary)
+            {"arm": point.arm, "point": dict(point.at), "metric": metric}
+            | {"external_access": sorted({external_access_of(r) or "not recorded" for r in data.of(point)})}
+            | _summary_json(summary)
             for metric in columns(data)
             for point in data.points
             if (summary := at_point(data, point, metric)) is not None

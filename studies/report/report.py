@@ -20,6 +20,7 @@ from studies.report.figures.captioned import captions
 from studies.report.figures.pictures import predictions
 from studies.report.figures.stage_sections import stage_drawings, stage_sections
 from studies.report.files import findings_json, rows_csv, scalars
+from studies.report.knowledge import access_words, knowledge_section
 from studies.report.page import bullets, folded, heading, image, paragraph, table, write_page
 from studies.report.runs import configuration, cost
 from studies.spec.report import ReportConfig
@@ -59,6 +60,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         break_even_section(data),
         _paper(data),
         _points(data),
+        knowledge_section(data),
         _classes(data),
         *stage_sections(data, drawings, with_curves=True),
         predictions(out, data),
@@ -206,6 +208,7 @@ def _paper(data: Table) -> str:
 def _points(data: Table) -> str:
     head = [
         "point",
+        "external access",
         "metric",
         "mean ± SD",
         "95 %, Student's t over repeats",
@@ -222,6 +225,7 @@ def _points(data: Table) -> str:
             body.append(
                 [
                     point.label,
+                    access_words(data, point),
                     label(metric),
                     mean_sd(summary, metric),
                     span(summary.students, metric),

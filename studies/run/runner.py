@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from studies.run.external_access import row_facts
 from studies.run.pipeline import RunPlan, plan
 from studies.run.schedule import run_stages
 from studies.run.stage import Stage, write_json
@@ -34,6 +35,7 @@ _MEASURED = (
     "threads",
 )
 _PLACES = ("from",)
+_OF_THE_ROW = ("knowledge",)
 
 
 def run_study(study: StudyConfig, out: Path, stages: Path | None = None) -> list[Path]:
@@ -147,6 +149,7 @@ def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
         "seeds": run.seeds.model_dump(),
         "repeat": run.repeat,
         "upper_bound": run.config.upper_bound,
+        **row_facts(run.config.resolved(), [records[s.key]["metrics"] for s in plan.evaluations.values()]),
         "metrics": metrics,
         "stages": {
             key: {
@@ -173,11 +176,11 @@ def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
 
 
 def _results(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics of a stage that do not depend on when and where it ran."""
+    """The metrics of a stage that do not depend on when and where it ran, and that the row does not have."""
     return {
         k: _results(v) if isinstance(v, dict) else v
         for k, v in metrics.items()
-        if k not in _MEASURED and k not in _PLACES
+        if k not in (*_MEASURED, *_PLACES, *_OF_THE_ROW)
     }
 
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from scenes.config import Config
 from training.common.checkpoint import CONFIG, WEIGHTS, save_tensors, write_json
+from training.common.external_access import Knowledge, as_facts
 from training.fourm.checkpoints import Tensors
 from training.fourm.load import read_4m
 from training.fourm.tokenizer import FourMTokenizer, tokenizer_of
@@ -141,5 +142,7 @@ def import_4m(source: str, modality: str, config: FourMConfig, out: Path) -> Fou
         tensors = {k: v for k, v in tensors.items() if not k.startswith(("decoder.", "post_quant_proj."))}
     out.mkdir(parents=True, exist_ok=True)
     save_tensors(out / WEIGHTS, tensors)
-    write_json(out / CONFIG, {"modality": modality, "fourm": config.model_dump(mode="json")})
+    known = Knowledge(name="tokenizer of 4M's", source=source, external_access="internet")
+    fields = {"modality": modality, "fourm": config.model_dump(mode="json")}
+    write_json(out / CONFIG, fields | as_facts((known,)))
     return model

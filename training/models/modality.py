@@ -22,7 +22,8 @@ class TokenSpec:
     `kind`: grid, tokens on a grid; sequence, tokens that are predicted one after another; vectors, a
     sequence of `width` numbers each, seen and never predicted.
     `pixels`: the encoder sees RGB patches of it and not its tokens.
-    `learned`: positions are learned and not fixed, as 4M has it for a global token without a place."""
+    `learned`: positions are learned and not fixed, as 4M has it for a global token without a place.
+    `chunk`: of a sequence, how many tokens are seen or predicted as a whole, such as those of a box."""
 
     name: str
     array: str
@@ -32,6 +33,7 @@ class TokenSpec:
     kind: Literal["grid", "sequence", "vectors"] = "grid"
     learned: bool = False
     width: int = 0
+    chunk: int = 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,6 +47,11 @@ class TokenSpec:
         if self.kind != "grid":
             return SEQUENCE_PLACES
         return self.shape[0] * self.shape[1]
+
+    @property
+    def room(self) -> int:
+        """Most tokens that a frame has of it."""
+        return self.slots if self.kind == "grid" else int(np.prod(self.grid))
 
     @property
     def predicted(self) -> bool:

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from engine.store.schema import OutputKind
+
 # log(depth / 1 m) of rooms lies about within ±2.3 (0.1 m to 10 m).
 LOG_DEPTH_SCALE = 1.5
 
@@ -151,6 +153,25 @@ class Edges(ModalityTransform):
         return float(1.0 - 2.0 * hit / total) if total else 0.0
 
 
+class SoftEdges(Edges):
+    """Edges that a network draws, 0 to 1 as it is sure of them; cross-entropy in which edges weigh more."""
+
+    error_unit = "1 - F1 at one half"
+
+    def to_input(self, images: Shaped[Tensor, "b h w *c"]) -> Input:
+        return (images.float() / 255.0)[:, None]
+
+    def loss(self, y: Output, x: Input) -> Float[Tensor, ""]:
+        weight = 1.0 + (EDGE_WEIGHT - 1.0) * x
+        return F.binary_cross_entropy_with_logits(y, x, weight) * weight.numel() / weight.sum()
+
+    def to_image(self, y: Output) -> Images:
+        return (y[:, 0].sigmoid() * 255.0).round().byte().numpy()
+
+    def error(self, decoded: Images, truth: Images) -> float:
+        return super().error(decoded > 127, truth > 127)
+
+
 MODALITY_TRANSFORMS: dict[str, ModalityTransform] = {
     "rgb": Rgb(),
     "depth": Depth(),
@@ -159,9 +180,16 @@ MODALITY_TRANSFORMS: dict[str, ModalityTransform] = {
 }
 
 
-def modality_transform(modality: str) -> ModalityTransform:
-    """The transform of a modality. Raises ValueError, naming those that there are, where it has none."""
-    if modality not in MODALITY_TRANSFORMS:
+IMAGE_OUTPUTS: dict[str, ModalityTransform] = {"edges": SoftEdges(), "depth": MODALITY_TRANSFORMS["depth"]}
+"""Of networks that make an image: by the kind of their output."""
+
+
+def modality_transform(modality: str, output: OutputKind | None = None) -> ModalityTransform:
+    """The transform of a modality; `output`: of the network that made it, where one did. Raises ValueError,
+    naming those that there are, where it has none."""
+    if output in IMAGE_OUTPUTS:
+        return IMAGE_OUTPUTS[output]
+    if output is not None or modality not in MODALITY_TRANSFORMS:
         raise ValueError(
             f"no tokenizer for modality {modality!r}; there are: {', '.join(MODALITY_TRANSFORMS)}"
         )

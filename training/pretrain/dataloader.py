@@ -127,7 +127,7 @@ def steps(
             some = {k: v[a * rows[k] : b * rows[k]] for k, v in drawn.items()}
             batch = objective.pack({k: v[a:b] for k, v in arrays.items()}, some)
             made.append((batch, (b - a) / (lanes.number * lanes.frames)))
-        yield Step(made, objective.counts(drawn))
+        yield Step(made, objective.counts([batch for batch, _ in made]))
 
 
 def prefetch(items: Iterator[T]) -> Generator[T]:

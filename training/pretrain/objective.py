@@ -4,6 +4,7 @@ To add one, write both in a file and add a line to `training.pretrain.objectives
 `tests/training/objective_kit.py` holds by test what each must fulfil."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -124,10 +125,10 @@ class Objective(nn.Module, ABC):
         """Tensors of one batch of frames with choices that were drawn; a pure function of its arguments."""
         return self.prepare(arrays, np.random.default_rng(draws["seeds"]))
 
-    def counts(self, draws: Draws) -> dict[str, int]:
-        """How many terms each loss is a mean over, where samples have unequal numbers of them: `forward`
-        then divides by `batch["counts"]`, if it is given, instead of the batch's own numbers. Empty: a loss
-        is a mean over samples."""
+    def counts(self, batches: Sequence[PackedBatch]) -> dict[str, int]:
+        """How many terms each loss is a mean over, in so many batches that `pack` made, where samples have
+        unequal numbers of them: `forward` then divides by `batch["counts"]`, if it is given, instead of the
+        batch's own numbers. Empty: a loss is a mean over samples."""
         return {}
 
     @property

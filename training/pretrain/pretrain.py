@@ -34,6 +34,14 @@ from training.common.checkpoint import (
     whole_state,
     write_json,
 )
+from training.common.external_access import (
+    Knowledge,
+    Sources,
+    as_facts,
+    combined,
+    sources_of_folder,
+    sources_of_frames,
+)
 from training.common.optimiser import (
     check_finite,
     clip,
@@ -108,6 +116,7 @@ def pretrain(
         facts = load_training(out / STATE, objective, optimiser)
         progress.restore(facts)
         taken = facts["warm_start"]
+    outside = as_facts(_sources(config, frames, objective, tokenizers, start_from))
     meter = ThroughputMeter(objective, config.batch, device, config.bf16, world.size)
     _train(config, frames, objective, optimiser, out, world, progress, meter, taken)
     metrics = {
@@ -115,6 +124,7 @@ def pretrain(
         **machine_facts(threads, device, config.bf16),
         "frames_digest": frames.digest(),
         "warm_start": taken,
+        **outside,
     }
     weights = whole_state(objective)  # where it is shared out, every worker has a part in it
     if world.rank == 0:
@@ -122,12 +132,31 @@ def pretrain(
             "pretrain": config.model_dump(mode="json"),
             "image": frames.frame_shape("rgb")[0],
             "tokens": objective.token_arrays(),
+            **outside,
         }
         save_tensors(out / WEIGHTS, weights)
         write_json(out / CONFIG, facts)
         write_json(out / METRICS, metrics)
         (out / STATE).unlink(missing_ok=True)
     return metrics
+
+
+def _sources(
+    config: PretrainConfig,
+    frames: View,
+    objective: Objective,
+    tokenizers: dict[str, Path],
+    start_from: Path | None,
+) -> Sources:
+    """What of the outside goes into a pre-training: by its frames, its tokenizers, its start."""
+    read = [tokenizers[modality] for modality in objective.token_arrays()]
+    parts = [sources_of_frames(frames, objective.reads), *(sources_of_folder(folder) for folder in read)]
+    if start_from is not None:
+        parts.append(sources_of_folder(start_from))
+    if config.warm_start is not None:
+        start = Knowledge(name="checkpoint of 4M's", source=config.warm_start, external_access="internet")
+        parts.append((start,))
+    return combined(*parts)
 
 
 def _train(

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Shaped
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from engine.store.schema import OutputKind
 from training.common.config import StageConfig
 from training.models.modality_transforms import modality_transform
 from training.tokenizers.fsq import FSQ, levels_for
@@ -93,11 +94,13 @@ class Residual(nn.Module):
 
 
 class Tokenizer(nn.Module):
-    """Of one modality: stored images to tokens and back."""
+    """Of one modality: stored images to tokens and back. `output`: of the network that made the images; None
+    for what is sensed."""
 
-    def __init__(self, modality: str, config: TokenizerConfig):
+    def __init__(self, modality: str, config: TokenizerConfig, output: OutputKind | None = None):
         super().__init__()
-        self.modality, self.config, self.transform = modality, config, modality_transform(modality)
+        self.modality, self.config = modality, config
+        self.transform = modality_transform(modality, output)
         width, patch = config.width, config.patch
         self.quantiser = config.make_quantiser()
         self.encoder = nn.Sequential(

@@ -12,9 +12,11 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from training.common.checkpoint import CONFIG, WEIGHTS, Tensors, save_tensors, write_json
+from training.common.external_access import Sources, as_facts
 
-StoredImages = Shaped[np.ndarray, "b h w *c"] | Shaped[Tensor, "b h w *c"]
-"""Images of one modality in the dtype and shape that a store holds."""
+StoredImages = Shaped[np.ndarray, "b ..."] | Shaped[Tensor, "b ..."]
+"""Arrays of one modality in the dtype and shape that a store holds: images [b, h, w, ...], vectors [b, d],
+boxes [b, most, 6]."""
 
 
 class ImageTokenizer(Protocol):
@@ -42,18 +44,27 @@ class ImageTokenizer(Protocol):
         """Move where it works."""
         ...
 
-    def encode(self, images: StoredImages) -> Int[Tensor, "b gh gw"]:
-        """Tokens of images as they are stored."""
+    def encode(self, images: StoredImages) -> Int[Tensor, "b *places"]:
+        """Tokens of images as they are stored: [b, gh, gw], or of what becomes a sequence [b, length]."""
         ...
 
-    def decode(self, tokens: Int[Tensor, "b gh gw"]) -> Shaped[np.ndarray, "b h w *c"]:
+    def decode(self, tokens: Int[Tensor, "b *places"]) -> Shaped[np.ndarray, "b ..."]:
         """Images of the stored dtype and shape from tokens."""
         ...
 
 
-def save_tokenizer(folder: Path, kind: str, modality: str, fields: dict[str, Any], tensors: Tensors) -> None:
+def save_tokenizer(
+    folder: Path,
+    kind: str,
+    modality: str,
+    fields: dict[str, Any],
+    tensors: Tensors,
+    sources: Sources | None = None,
+) -> None:
     """Write a tokenizer into a folder, from which
-    `training.tokenizers.registry.load_tokenizer` makes it again. `fields`: JSON values."""
+    `training.tokenizers.registry.load_tokenizer` makes it again. `fields`: JSON values. `sources`: what of
+    the outside is in it, those of the frames that it is for; None: nothing is said of that."""
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(folder / WEIGHTS, tensors)
-    write_json(folder / CONFIG, {"modality": modality, kind: fields})
+    said = {} if sources is None else as_facts(sources)
+    write_json(folder / CONFIG, {"modality": modality, kind: fields, **said})

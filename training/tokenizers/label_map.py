@@ -1,7 +1,7 @@
 """Tokens of label maps: the class that most pixels of a patch have. Nothing is learned.
 
 Labels of a test space never reach pre-training, and this changes nothing of it: `PretrainFrames` gives none.
-It is for maps that a store holds as something sensed: what a detector on the body reports, say."""
+It is for maps that a network made of RGB, or that a store holds as something sensed."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor, nn
 
+from training.common.external_access import Sources
 from training.tokenizers.image_tokenizer import save_tokenizer
 
 
@@ -45,8 +46,11 @@ class LabelMap(nn.Module):
         return tokens.cpu().numpy().repeat(self.patch, 1).repeat(self.patch, 2).astype(self.dtype)
 
 
-def make_label_map(modality: str, codes: int, patch: int, out: Path, dtype: str = "uint8") -> LabelMap:
-    """A tokenizer in the folder `out`, like those that are learned."""
+def make_label_map(
+    modality: str, codes: int, patch: int, out: Path, dtype: str = "uint8", sources: Sources = ()
+) -> LabelMap:
+    """A tokenizer in the folder `out`, like those that are learned. `sources`: what of the outside is in the
+    maps."""
     facts = {"codes": codes, "patch": patch, "dtype": dtype}
-    save_tokenizer(out, "labels", modality, facts, {})
+    save_tokenizer(out, "labels", modality, facts, {}, sources)
     return LabelMap(modality, **facts)

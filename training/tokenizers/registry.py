@@ -9,11 +9,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from engine.store.schema import OutputKind
 from training.common.checkpoint import CONFIG, WEIGHTS, Tensors, load_tensors, read_json
 from training.fourm.images import FourMConfig, FourMImages
+from training.models.modality_transforms import IMAGE_OUTPUTS
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
+from training.tokenizers.box_sequence import BoxSequence
 from training.tokenizers.feature_codebook import FeatureCodebook
 from training.tokenizers.image_tokenizer import ImageTokenizer
 from training.tokenizers.label_map import LabelMap
@@ -37,6 +40,17 @@ def _autoencoder(modality: str, fields: dict[str, Any], tensors: Tensors, _: str
     return model.eval()
 
 
+def _of_images(output: OutputKind) -> TokenizerKind:
+    """The autoencoder, of images that a network made."""
+
+    def load(modality: str, fields: dict[str, Any], tensors: Tensors, _: str) -> Tokenizer:
+        model = Tokenizer(modality, TokenizerConfig.model_validate(fields), output)
+        model.load_state_dict(tensors)
+        return model.eval()
+
+    return TokenizerKind(load, fields_decide_tokens=False)
+
+
 def _features(modality: str, fields: dict[str, Any], tensors: Tensors, _: str) -> FeatureCodebook:
     model = FeatureCodebook(modality, **fields)
     model.load_state_dict(tensors)
@@ -51,11 +65,17 @@ def _labels(modality: str, fields: dict[str, Any], _: Tensors, __: str) -> Label
     return LabelMap(modality, **fields)
 
 
+def _boxes(modality: str, fields: dict[str, Any], _: Tensors, __: str) -> BoxSequence:
+    return BoxSequence(modality, **fields)
+
+
 TOKENIZERS: dict[str, TokenizerKind] = {
     "tokenizer": TokenizerKind(_autoencoder, fields_decide_tokens=False),
+    **{output: _of_images(cast(OutputKind, output)) for output in IMAGE_OUTPUTS},
     "features": TokenizerKind(_features, fields_decide_tokens=False),
     "fourm": TokenizerKind(_fourm),
     "labels": TokenizerKind(_labels),
+    "boxes": TokenizerKind(_boxes),
 }
 
 

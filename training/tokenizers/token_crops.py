@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Int16, Int64, Shaped
+from jaxtyping import Float32, Int16, Int64, Shaped
 from pydantic import Field
 
+from engine.store.schema import OutputKind
 from engine.stream.augment import draw_box_sizes, take_pixels
 from scenes.config import Config
 
@@ -72,11 +73,25 @@ def draw_boxes(
 
 
 def crop(
-    images: Shaped[np.ndarray, "n h w *c"], boxes: Int16[np.ndarray, "n 5"], modality: str
-) -> Shaped[np.ndarray, "n h w *c"]:
+    images: Shaped[np.ndarray, "n ..."],
+    boxes: Int16[np.ndarray, "n 5"],
+    modality: str,
+    frame: tuple[int, int] | None = None,
+    output: OutputKind | None = None,
+) -> Shaped[np.ndarray, "n ..."]:
     """A crop of each image, stretched to the images' size: rgb bilinearly, anything else by its nearest
-    pixel. Mirrored normals point the other way in x."""
+    pixel. Mirrored normals point the other way in x.
+
+    `frame`: height and width that `boxes` are of [pixels], where images are not as large. `output`: of the
+    network that made the images. Of what it said of whole frames, features are taken by place, boxes
+    [n, most, 6] are cut at the crop's sides, and a vector stays: the network has not seen the crop."""
+    if output == "vector":
+        return images
+    if output == "boxes":
+        assert frame is not None
+        return _crop_boxes(images, boxes, frame)
     height, width = images.shape[1:3]
+    tall_frame, wide_frame = frame or (height, width)
     if modality == "rgb":
         out = np.empty_like(images)
         for i, (top, left, tall, wide, mirrored) in enumerate(boxes.tolist()):
@@ -85,9 +100,25 @@ def crop(
             out[i] = stretched[:, ::-1] if mirrored else stretched
         return out
     top, left, tall, wide = boxes[:, :4].astype(np.float64).T[:, :, None]
-    rows = np.floor(top + (np.arange(height) + 0.5) * tall / height).astype(int)
-    columns = np.floor(left + (np.arange(width) + 0.5) * wide / width).astype(int)
+    rows = (top + (np.arange(height) + 0.5) * tall / height) * (height / tall_frame)
+    columns = (left + (np.arange(width) + 0.5) * wide / width) * (width / wide_frame)
+    rows, columns = np.floor(rows).astype(int), np.floor(columns).astype(int)
     return take_pixels(images, rows, columns, boxes[:, 4] > 0, modality == "normals")
+
+
+def _crop_boxes(
+    boxes: Float32[np.ndarray, "n most 6"], crops: Int16[np.ndarray, "n 5"], frame: tuple[int, int]
+) -> Float32[np.ndarray, "n most 6"]:
+    """Those with an area in the crop, with sides as shares of it, in their order."""
+    top, left, tall, wide, mirrored = crops.astype(np.float64).T[:, :, None]
+    x = ((boxes[..., [0, 2]] * frame[1] - left[..., None]) / wide[..., None]).clip(0, 1)
+    y = ((boxes[..., [1, 3]] * frame[0] - top[..., None]) / tall[..., None]).clip(0, 1)
+    x = np.where(mirrored[..., None] > 0, 1 - x[..., ::-1], x)
+    there = (boxes[..., 4] > 0) & (x[..., 1] > x[..., 0]) & (y[..., 1] > y[..., 0])
+    sides = np.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], axis=-1)
+    out = np.where(there[..., None], np.concatenate([sides, boxes[..., 4:]], axis=-1), 0)
+    order = np.argsort(~there, axis=1, kind="stable")
+    return np.take_along_axis(out, order[..., None], axis=1).astype(np.float32)
 
 
 def choose_crops(

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Int64, Shaped, UInt8
 from PIL import Image, ImageDraw
 
-from engine.store.schema import ModalitySpec
+from engine.store.schema import ArrayOrigin, ModalitySpec
 from engine.store.show import picture
 from engine.stream.order import View
-from training.models.modality_transforms import modality_transform
+from training.tokenizers.decoding import decoding_error
 from training.tokenizers.image_tokenizer import ImageTokenizer
 
 _TILE = 96  # pixels
@@ -33,13 +33,14 @@ def compare(
     rows: list[tuple[str, str, np.ndarray]] = []
     for modality in dict.fromkeys(model.modality for _, model in tokenizers):
         truth = frames.read(ids, [modality])[modality]
-        kind = modality_transform(modality)
-        rows.append((modality, "as stored", _pictures(modality, truth)))
+        origin = frames.origin_of(modality)
+        rows.append((modality, "as stored", _pictures(modality, truth, origin)))
         for name, model in tokenizers:
             if model.modality == modality:
                 decoded = model.decode(model.encode(truth))
-                note = f"{kind.error(decoded, truth):.3g} {kind.error_unit}"
-                rows.append((f"  {name}", f"  {note}", _pictures(modality, decoded)))
+                output = None if origin is None else origin.output
+                error, unit = decoding_error(modality, output, decoded, truth)
+                rows.append((f"  {name}", f"  {error:.3g} {unit}", _pictures(modality, decoded, origin)))
     sheet = Image.new("RGB", (_MARGIN + len(ids) * (_TILE + _GAP), len(rows) * (_TILE + _GAP)), "white")
     draw = ImageDraw.Draw(sheet)
     for r, (name, note, pictures) in enumerate(rows):
@@ -52,8 +53,11 @@ def compare(
     return sheet
 
 
-def _pictures(modality: str, values: Shaped[np.ndarray, "b h w *c"]) -> UInt8[np.ndarray, "b h w 3"]:
-    spec = ModalitySpec(modality, str(values.dtype), values.shape[1:], "", "sensory")
+def _pictures(
+    modality: str, values: Shaped[np.ndarray, "b ..."], origin: ArrayOrigin | None
+) -> UInt8[np.ndarray, "b h w 3"]:
+    kind = "sensory" if origin is None else "pseudolabel"
+    spec = ModalitySpec(modality, str(values.dtype), values.shape[1:], "", kind, origin)
     return np.stack([picture(spec, v) for v in values])
 
 

@@ -9,6 +9,7 @@ pre-training with the same `crops` takes one of them for each sample.
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from tqdm import tqdm
 
 from engine.store.access import Frames, Unlabelled, UnlabelledRole, unlabelled
 from engine.store.errors import PartExistsError
+from engine.store.schema import ArrayOrigin, ExternalAccess
 from engine.store.store import ModalitySpec, Store
+from training.common.external_access import largest, sources_of_folder
 from training.common.optimiser import pick_device, use_threads
 from training.models.modality_transforms import MODALITY_TRANSFORMS
 from training.tokenizers.image_tokenizer import ImageTokenizer
@@ -37,12 +40,12 @@ def tokenize(
     role: UnlabelledRole = "pretrain",
     crops: TokenCropConfig = WHOLE,
 ) -> dict[str, Any]:
-    """Add the tokens of `modality` to every part of `role` that lacks them, per frame as uint16 [grid, grid],
-    or [crops, grid, grid] where there are random crops, the whole frame first.
+    """Add the tokens of `modality` to every part of `role` that lacks them, per frame as uint16 [grid, grid]
+    or [length], with an axis of crops before it where there are random ones, the whole frame first.
 
     Killed and run again, it goes on with the part it was at. Returns metrics; `array` names the tokens in
     the store. Raises ValueError when the tokenizer in the folder `tokenizer` is for another modality, and
-    for crops of a modality whose images are not as large as frames."""
+    for crops of a sensed modality whose images are not as large as frames."""
     started = time.monotonic()
     use_threads(threads)
     model = load_tokenizer(tokenizer)
@@ -52,9 +55,8 @@ def tokenize(
     name = token_array(tokenizer, crops)
     store = store if isinstance(store, Store) else Store.open(store)
     frames = unlabelled(store, role)
-    height, width = frames.frame_shape(modality)[:2]
-    if crops.count:
-        _check_as_large_as_frames(frames, modality)
+    origin = _origin_of_tokens(frames.origin_of(modality), tokenizer)
+    height, width = _frame_size(frames, modality, origin) if crops.count else (1, 1)
     done = 0
     bar = tqdm(total=len(frames), desc=f"tokens {modality}", unit="frame", mininterval=1.0)
     for part, ids in frames.parts().items():
@@ -66,12 +68,11 @@ def tokenize(
             with suppress(PartExistsError):  # another modality, tokenized meanwhile, put the same boxes there
                 store.add_derived(part, crops.array, {crops.array: boxes}, [spec], config_hash=crops.digest)
         if name not in held:
-            tokens = [
-                _encode(model, frames, range(i, min(i + batch, ids.stop)), boxes[i - ids.start :][:batch])
-                for i in range(ids.start, ids.stop, batch)
-            ]
+            cuts = [range(i, min(i + batch, ids.stop)) for i in range(ids.start, ids.stop, batch)]
+            tokens = [_encode(model, frames, c, boxes[c.start - ids.start :][:batch], origin) for c in cuts]
             array = np.concatenate(tokens) if crops.count else np.concatenate(tokens)[:, 0]
-            spec = ModalitySpec(name, "uint16", array.shape[1:], f"index into {model.codes} codes", "token")
+            unit = f"index into {model.codes} codes"
+            spec = ModalitySpec(name, "uint16", array.shape[1:], unit, "token", origin)
             store.add_derived(
                 part, name, {name: array}, [spec], config_hash=name.removeprefix(f"tok_{modality}_")
             )
@@ -86,6 +87,14 @@ def tokenize(
         "wall_seconds": seconds,
         "samples_per_second": done / seconds,
     }
+
+
+def _origin_of_tokens(origin: ArrayOrigin | None, tokenizer: Path) -> ArrayOrigin | None:
+    """That of what they are tokens of, with what the tokenizer knows besides."""
+    if origin is None:
+        return None
+    own: list[ExternalAccess] = [s.external_access for s in sources_of_folder(tokenizer)]
+    return replace(origin, external_access=largest([origin.external_access, *own]))
 
 
 def check_tokens(view: Frames, tokenizer: Path, crops: TokenCropConfig = WHOLE) -> None:
@@ -105,8 +114,12 @@ def check_tokens(view: Frames, tokenizer: Path, crops: TokenCropConfig = WHOLE) 
     )
 
 
-def _check_as_large_as_frames(frames: Unlabelled, modality: str) -> None:
-    """Raises ValueError where images of `modality` and of the first sensory modality differ in size."""
+def _frame_size(frames: Unlabelled, modality: str, origin: ArrayOrigin | None) -> tuple[int, int]:
+    """Height and width that crops are of. Raises ValueError where images of a sensed `modality` and of the
+    first sensory modality differ in size."""
+    if origin is not None:
+        height, width, *_ = frames.frame_shape("rgb")
+        return height, width
     height, width = frames.frame_shape(modality)[:2]
     for sensed in [m for m in MODALITY_TRANSFORMS if m in frames.modalities][:1]:
         tall, wide = frames.frame_shape(sensed)[:2]
@@ -115,12 +128,20 @@ def _check_as_large_as_frames(frames: Unlabelled, modality: str) -> None:
                 f"crops are of frames of {tall}x{wide} px, and {modality} has {height}x{width}: "
                 "tokenize it without crops"
             )
+    return height, width
 
 
 @torch.no_grad()
 def _encode(
-    model: ImageTokenizer, frames: Unlabelled, ids: range, boxes: Int16[np.ndarray, "n crops 5"]
-) -> UInt16[np.ndarray, "n crops gh gw"]:
+    model: ImageTokenizer,
+    frames: Unlabelled,
+    ids: range,
+    boxes: Int16[np.ndarray, "n crops 5"],
+    origin: ArrayOrigin | None,
+) -> UInt16[np.ndarray, "n crops *places"]:
     images = frames.read(np.arange(ids.start, ids.stop), [model.modality])[model.modality]
-    every = [images, *(crop(images, boxes[:, i], model.modality) for i in range(1, boxes.shape[1]))]
+    output = None if origin is None else origin.output
+    height, width = boxes[0, 0, 2:4].tolist()  # the whole frame comes first
+    random = [boxes[:, i] for i in range(1, boxes.shape[1])]
+    every = [images, *(crop(images, box, model.modality, (height, width), output) for box in random)]
     return np.stack([model.encode(v).cpu().numpy().astype(np.uint16) for v in every], axis=1)

@@ -21,6 +21,7 @@ from engine.stream.mixture import MixedFrames
 from engine.stream.order import View
 from engine.stream.stream import Batch, TicketReader
 from training.common.checkpoint import METRICS, STATE, load_training, save_training, write_json
+from training.common.external_access import as_facts, sources_of_frames
 from training.common.optimiser import (
     check_finite,
     clip,
@@ -32,8 +33,8 @@ from training.common.optimiser import (
     warmup_cosine,
 )
 from training.common.progress import Progress
-from training.models.modality_transforms import modality_transform
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
+from training.tokenizers.decoding import decoding_error
 from training.tokenizers.image_tokenizer import ImageTokenizer, save_tokenizer
 from training.tokenizers.quantiser import usage
 from training.tokenizers.token_pictures import compare
@@ -61,9 +62,10 @@ def train_tokenizer(
     progress = Progress(config.steps, points=50, started=time.monotonic())
     threads = use_threads(config.runtime.threads)
     device = pick_device(config.runtime.device)
+    origin = frames.origin_of(modality)
     with torch.random.fork_rng(devices=[]):  # the layers' own initialisers know no generator
         torch.manual_seed(config.seed)
-        model = Tokenizer(modality, config)
+        model = Tokenizer(modality, config, None if origin is None else origin.output)
     layout: dict[str, Any] = {"memory_format": torch.channels_last}
     model.to(device, **layout)
     generator = torch.Generator().manual_seed(config.seed)
@@ -81,6 +83,7 @@ def train_tokenizer(
     of = {side: [s for s, h in zip(spans, held, strict=True) if h == side] for side in (True, False)}
     seen = _evenly(np.concatenate(of[False]), config.check_frames)
     unseen = _evenly(np.concatenate(of[True]), config.check_frames) if of[True] else seen
+    sources = sources_of_frames(frames, [modality])
     metrics = measure(model, frames, unseen) | {
         "modality": modality,
         "held_out_frames": len(unseen) if of[True] else 0,
@@ -89,9 +92,11 @@ def train_tokenizer(
         **timed,
         "threads": threads,
         "parameters": sum(p.numel() for p in model.parameters()),
+        **as_facts(sources),
     }
     compare(frames, _evenly(unseen, 8), [(config.quantiser, model)]).save(out / PICTURES)
-    save_tokenizer(out, "tokenizer", modality, config.model_dump(mode="json"), model.state_dict())
+    kind, fields = "tokenizer" if origin is None else origin.output, config.model_dump(mode="json")
+    save_tokenizer(out, kind, modality, fields, model.state_dict(), sources)
     write_json(out / METRICS, metrics)
     (out / STATE).unlink(missing_ok=True)
     return metrics
@@ -173,7 +178,11 @@ def measure(model: ImageTokenizer, frames: View, ids: Int64[np.ndarray, " n"]) -
     used, perplexity = usage(counts)
     found = {"usage": used, "perplexity": perplexity, "codes": model.codes}
     if decoded:
-        kind = modality_transform(model.modality)
-        found["reconstruction_error"] = kind.error(np.concatenate(decoded), np.concatenate(truth))
-        found["error_unit"] = kind.error_unit
+        origin = frames.origin_of(model.modality)
+        found["reconstruction_error"], found["error_unit"] = decoding_error(
+            model.modality,
+            None if origin is None else origin.output,
+            np.concatenate(decoded),
+            np.concatenate(truth),
+        )
     return found

@@ -26,6 +26,13 @@ from engine.store.held_out import check_never_labelled
 from engine.stream.stream import Batch, TicketReader
 from training.common.checkpoint import METRICS, write_json
 from training.common.config import StageConfig
+from training.common.external_access import (
+    Sources,
+    as_facts,
+    combined,
+    sources_of_folder,
+    sources_of_frames,
+)
 from training.common.optimiser import pick_device, precision, use_threads
 from training.transfer.build import facts_of, load_model
 from training.transfer.data import LabelledFrames
@@ -65,6 +72,9 @@ def evaluate(
     model, task, settings, _ = loaded = load_model(model_dir)
     settings.own.check_installed()
     loaded.check(frames, model_dir)
+    sources = combined(sources_of_folder(model_dir), sources_of_frames(frames, model.inputs))
+    if not upper_bound:
+        _check_networks_unseen(frames, sources, model_dir)
     model.to(device)
     pictured = np.linspace(0, len(frames) - 1, min(config.pictures, len(frames))).astype(int)
     evaluator = task.evaluator(frozenset(pictured.tolist()))
@@ -88,6 +98,7 @@ def evaluate(
             "samples_per_second": len(frames) / seconds,
             "frames_digest": frames.digest(),
         }
+        | as_facts(sources)
     )
     evaluator.save(out)
     write_json(out / METRICS, metrics)
@@ -101,6 +112,19 @@ def _check_unseen(frames: EvalFrames, model_dir: Path, upper_bound: bool) -> Non
         raise LeakError(f"{model_dir} is {kind}: evaluate it as what it is")
     if not upper_bound:
         check_never_labelled(frames, facts["labelled_spaces"])
+
+
+def _check_networks_unseen(frames: EvalFrames, sources: Sources, model_dir: Path) -> None:
+    """Raises LeakError where a network whose output the model was made of has seen labels of a space."""
+    for source in sources:
+        learned = [{"id": "", "house_digest": digest} for digest in source.labelled_houses]
+        try:
+            check_never_labelled(frames, learned)
+        except LeakError as error:
+            raise LeakError(
+                f"{model_dir} was made with {source.name} ({source.source}), which learned from labels of "
+                f"houses: {error}"
+            ) from None
 
 
 def images_of(

@@ -20,6 +20,7 @@ from engine.store.access import PretrainFrames
 from engine.store.held_out import check_never_labelled
 from training.common.checkpoint import CONFIG, METRICS, write_json
 from training.common.config import StageConfig
+from training.common.external_access import as_facts, combined, sources_of_folder, sources_of_frames
 from training.common.optimiser import pick_device, use_threads
 from training.transfer.build import facts_of, load_model
 from training.transfer.data import facts_of_spaces
@@ -53,6 +54,7 @@ def propagate(config: PropagateConfig, teacher: Path, frames: PretrainFrames, ou
     model, task, settings, image = loaded = load_model(teacher)
     loaded.check(frames, teacher)
     model.to(device)
+    outside = as_facts(combined(sources_of_folder(teacher), sources_of_frames(frames, model.inputs)))
     labeller = task.pseudo_labeller(config.confidence, model.shape)
     growing = {name: out / f"{name}.npy.tmp" for name in labeller.arrays}
     arrays = {
@@ -67,13 +69,17 @@ def propagate(config: PropagateConfig, teacher: Path, frames: PretrainFrames, ou
         arrays.pop(name).flush()
         os.replace(path, out / f"{name}.npy")
     seconds = time.monotonic() - started
-    metrics = labeller.metrics() | {
-        "frames": len(frames),
-        "from": str(teacher),
-        "wall_seconds": seconds,
-        "samples_per_second": len(frames) / seconds,
-        "frames_digest": frames.digest(),
-    }
+    metrics = (
+        labeller.metrics()
+        | outside
+        | {
+            "frames": len(frames),
+            "from": str(teacher),
+            "wall_seconds": seconds,
+            "samples_per_second": len(frames) / seconds,
+            "frames_digest": frames.digest(),
+        }
+    )
     write_json(out / METRICS, metrics)
     about = {
         "propagate": config.model_dump(mode="json"),
@@ -82,6 +88,7 @@ def propagate(config: PropagateConfig, teacher: Path, frames: PretrainFrames, ou
         "arrays": list(labeller.arrays),
         "image": image,
         "frames_digest": frames.digest(),
+        **outside,
         # What the teacher knows, its student learns at second hand.
         "labelled_spaces": facts["labelled_spaces"],
         "pseudo_labelled_spaces": facts_of_spaces(frames) + facts.get("pseudo_labelled_spaces", []),

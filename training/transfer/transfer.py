@@ -24,6 +24,7 @@ from training.common.checkpoint import (
     save_model,
     write_json,
 )
+from training.common.external_access import as_facts, combined, sources_of_folder, sources_of_frames
 from training.common.optimiser import machine_facts, pick_device, use_threads
 from training.models.encoder import EncoderConfig
 from training.transfer.build import build_model
@@ -68,6 +69,8 @@ def transfer(
     source = LabelledFrames(frames, config.own.label_reader(frames.labels))
     facts = config.own.learn_facts(frames.labels, source)
     sources, labelled, guessed = _sources(config, source, facts, pseudo, pseudo_frames)
+    started_from = [sources_of_folder(folder) for folder in (checkpoint, pseudo) if folder is not None]
+    outside = as_facts(combined(sources_of_frames(frames, config.inputs), *started_from))
     task = config.own.build(facts)
     model = build_model(config, task, image)
     if checkpoint is not None:
@@ -80,7 +83,7 @@ def transfer(
     else:
         criterion = task.criterion(source).to(device)
         metrics = fit(config, task, model, criterion, sources, out, started)
-    metrics |= {
+    metrics |= outside | {
         "frames": len(frames),
         **task.summary(),
         "from": "scratch" if checkpoint is None else str(checkpoint),
@@ -91,7 +94,7 @@ def transfer(
     }
     about = {"transfer": config.model_dump(mode="json"), "image": image, "facts": facts}
     about |= {"labelled_spaces": labelled, "pseudo_labelled_spaces": guessed}
-    save_model(out, model, {**about, "upper_bound": isinstance(frames, UpperBoundFrames)})
+    save_model(out, model, {**about, **outside, "upper_bound": isinstance(frames, UpperBoundFrames)})
     write_json(out / METRICS, metrics)
     (out / STATE).unlink(missing_ok=True)
     return metrics

@@ -16,7 +16,9 @@ rest is padded: of RGB alone, 64 tokens, 48 and 64 become 27 and 37.
 Without them those two would be all to all at input alpha .05, which lies between two that are there; they
 are left out, and the weights of the other five stay as they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -88,17 +90,20 @@ class MaskingConfig(Config):
 @dataclass(frozen=True)
 class Mask:
     """Slots (see `training.models.modality`) in ascending order, 0 where padded: inputs [b, i], targets [b,
-    t]."""
+    t]. Of grids alone: which tokens of a sequence are seen is known when its length is, so `spans` has, for
+    each sequence, how many at most are seen, how many predicted, and a seed [b, sequences, 3]."""
 
     inputs: Int[np.ndarray, "b i"]
     targets: Int[np.ndarray, "b t"]
     input_valid: Bool[np.ndarray, "b i"]
     target_valid: Bool[np.ndarray, "b t"]
+    spans: Int[np.ndarray, "b s 3"] | None = None
 
 
 class Masker:
     """Draws masks for modalities `names` with `slots` tokens each, those of `seen` as inputs and those of
-    `predicted` as targets (all by default). `sources`: by default one, which shows all.
+    `predicted` as targets (all by default). `sources`: by default one, which shows all. `sequences`: of
+    those that are, the most tokens that a frame has; a sample whose frame has fewer is padded.
 
     Raises ValueError when a mixture names a modality that is not there, or a budget cannot be met.
     """
@@ -111,9 +116,13 @@ class Masker:
         seen: tuple[str, ...] | None = None,
         predicted: tuple[str, ...] | None = None,
         sources: SourceModalities | None = None,
+        sequences: Mapping[str, int] = MappingProxyType({}),
     ):
         self.config, self.names = config, names
         self.slots = np.asarray(slots, dtype=np.int64)
+        self.sequences = np.array([name in sequences for name in names])
+        room = [sequences.get(name, n) for name, n in zip(names, slots, strict=True)]
+        self.room = np.minimum(self.slots, np.asarray(room, dtype=np.int64))
         self.modality_ids = np.repeat(np.arange(len(slots)), self.slots)
         self.starts = np.cumsum(self.slots) - self.slots
         sources = sources or SourceModalities((names,), (1.0,))
@@ -142,7 +151,7 @@ class Masker:
     def _budget(self, shown: Bool[np.ndarray, " m"]) -> tuple[int, int]:
         """Inputs and targets of a sample of which these modalities are shown."""
         inputs, targets = self.config.inputs, self.config.targets
-        room = int(self.slots[shown].sum())
+        room = int(self.room[shown].sum())
         whole = shown.all() and self.config.overflow != "pad"
         if whole or room >= inputs + targets:
             return inputs, targets
@@ -155,7 +164,7 @@ class Masker:
         a_in, a_out = self.input_alphas[number] * shown, self.target_alphas[number] * shown
         strict = config.overflow == "refuse" and shown.all()
         inputs, targets = self.budget[source].tolist()
-        room = int(self.slots[a_in > 0].sum())
+        room = int(self.room[a_in > 0].sum())
         if room < (inputs if strict else 1):
             raise ValueError(
                 f"{inputs} input tokens do not fit {component}: its modalities hold {room}; "
@@ -163,7 +172,7 @@ class Masker:
             )
         # Inputs may take what they like from the target modalities: the worst case must still leave the
         # budget.
-        room = int(self.slots[a_out > 0].sum()) - min(inputs, int(self.slots[(a_in > 0) & (a_out > 0)].sum()))
+        room = int(self.room[a_out > 0].sum()) - min(inputs, int(self.room[(a_in > 0) & (a_out > 0)].sum()))
         if room < (targets if strict else 1):
             raise ValueError(
                 f"{targets} target tokens do not fit {component}: {room} may be left after the "
@@ -184,7 +193,7 @@ class Masker:
         chosen = (below / below[:, -1:])[source] <= rng.random(batch)[:, None]  # as rng.choice draws
         chosen = chosen.sum(axis=1) if component is None else np.full(batch, component)
         shown, (inputs, targets) = self.shown[source], self.budget[source].T
-        room = self.slots * shown
+        room = self.room * shown
         share = clamp_out if self.config.overflow == "lose" else share_out
         n_in = share(inputs, self.input_alphas[chosen] * shown, room, rng)
         return n_in, share(targets, self.target_alphas[chosen] * shown, room - n_in, rng)
@@ -192,6 +201,12 @@ class Masker:
     def draw(self, batch: int, rng: np.random.Generator, source: Int[np.ndarray, " b"] | None = None) -> Mask:
         """Masks of `batch` samples; `source`: the number of the source of each, of the first if not given."""
         n_in, n_out = self.budgets(batch, rng, source=source)
+        spans = None
+        if self.sequences.any():
+            both = np.stack([n_in, n_out], axis=2)[:, self.sequences]
+            seeds = rng.integers(2**63, size=(*both.shape[:2], 1))
+            spans = np.concatenate([both, seeds], axis=2)
+            n_in, n_out = n_in * ~self.sequences, n_out * ~self.sequences
         # A uniform order within each modality: rank of every slot among its own.
         keys = rng.random((batch, len(self.modality_ids)), dtype=np.float32) + self.modality_ids
         order = np.argsort(keys, axis=1)
@@ -203,7 +218,7 @@ class Masker:
         most_seen, most_wanted = self.budget.max(axis=0).tolist()
         inputs, input_valid = _slots(seen, most_seen)
         targets, target_valid = _slots(wanted, most_wanted)
-        return Mask(inputs, targets, input_valid, target_valid)
+        return Mask(inputs, targets, input_valid, target_valid, spans)
 
     def mean_counts(self) -> tuple[dict[str, float], dict[str, float]]:
         """Inputs and targets of a sample by modality, over ten thousand draws of each source."""

@@ -1,5 +1,7 @@
 """The objective `mm`, TST-MM: masked tokens of several modalities, or of RGB alone, from visible ones."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -25,6 +27,7 @@ from training.pretrain.objective import (
     SourceModalities,
 )
 from training.pretrain.views import views_of
+from training.tokenizers.box_sequence import BOX_TOKENS
 from training.tokenizers.registry import load_tokenizer, token_array
 from training.tokenizers.token_crops import WHOLE, TokenCropConfig, choose_crops
 from training.tokenizers.tokenize_store import check_tokens
@@ -59,8 +62,11 @@ class MultimodalConfig(ObjectiveConfig):
             tokenizer, array = load_tokenizer(folder), token_array(folder, self.crops)
             for view in views_of(frames, array):
                 check_tokens(view, folder, self.crops)
-            grid = frames.frame_shape(array)[-1]
-            specs.append(TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb"))
+            grid, origin = frames.frame_shape(array)[-1], frames.origin_of(array)
+            spec = TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb")
+            if origin is not None and origin.output == "boxes":
+                spec = replace(spec, kind="sequence", chunk=BOX_TOKENS)
+            specs.append(spec)
         return tuple(specs)
 
     def build(self, setting: Setting) -> "MultimodalObjective":
@@ -120,6 +126,7 @@ class MultimodalObjective(Objective):
             tuple(s.slots for s in specs),
             predicted=tuple(s.name for s in self.model.targets),
             sources=sources,
+            sequences={s.name: s.room for s in specs if s.kind == "sequence"},
         )
         self.repeats = masking.repeats
         self.crops = crops
@@ -142,7 +149,8 @@ class MultimodalObjective(Objective):
     ) -> Draws:
         samples = frames * self.repeats
         each = None if source is None else np.repeat(source, self.repeats)
-        draws = vars(self.masker.draw(samples, rng, each))
+        drawn = vars(self.masker.draw(samples, rng, each))
+        draws = {name: values for name, values in drawn.items() if values is not None}
         if not self.crops.count:
             return draws
         return draws | {"crop": rng.integers(1 + self.crops.count, size=samples)}
@@ -155,10 +163,8 @@ class MultimodalObjective(Objective):
             arrays = choose_crops(each, draws["crop"], self.crops.array, ["rgb"], tokens)
         return pack_frames(arrays, mask, self.model.specs, self.encoder.config.patch)
 
-    def counts(self, draws: Draws) -> dict[str, int]:
-        modality_ids = self.masker.modality_ids[draws["targets"][draws["target_valid"]]]
-        number = np.bincount(modality_ids, minlength=len(self.model.specs))
-        return {s.name: int(n) for s, n in zip(self.model.specs, number, strict=True) if s.predicted}
+    def counts(self, batches: Sequence[PackedBatch]) -> dict[str, int]:
+        return {s.name: sum(len(b["truth"][s.name]) for b in batches) for s in self.model.targets}
 
     def forward(self, batch: PackedBatch) -> dict[str, Float[Tensor, ""]]:
         losses = self.model(batch)

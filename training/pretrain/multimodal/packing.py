@@ -1,8 +1,11 @@
 """Batches for the model out of frames and masks: what is seen and what is predicted, and nothing else.
 
-`pack_frames` takes arrays of a store and a mask drawn by `training.pretrain.multimodal.masking`;
-`pack_samples` takes samples in the form that 4M's loaders give (Mizrahi et al., arXiv:2312.06647), sequences
-and all. Both run on the CPU in numpy and give torch tensors (`training.models.multimodal.PackedBatch`)."""
+`pack_frames` takes arrays of a store and a mask drawn by `training.pretrain.multimodal.masking`, and draws
+the spans of sequences; `pack_samples` takes samples in the form that 4M's loaders give (Mizrahi et al.,
+arXiv:2312.06647). Both run on the CPU in numpy and give torch tensors
+(`training.models.multimodal.PackedBatch`)."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -13,6 +16,7 @@ from training.models.encoder import patchify
 from training.models.modality import TokenSpec, slot_modality_ids, starts_of
 from training.models.multimodal import PackedBatch
 from training.pretrain.multimodal.masking import Mask
+from training.pretrain.multimodal.spans import draw_spans
 from training.pretrain.objective import Arrays
 
 
@@ -22,32 +26,42 @@ def pack_frames(
     specs: tuple[TokenSpec, ...],
     patch: int,
 ) -> PackedBatch:
-    """Batch of frames whose modalities all lie on grids: `arrays` holds "rgb", uint8 [f, h, w, 3], and the
-    tokens of each modality, [f, height, width].
+    """Batch of frames: `arrays` holds "rgb", uint8 [f, h, w, 3], and the tokens of each modality, [f, height,
+    width] of a grid and [f, length] of a sequence, padded with 0.
 
-    The mask may have several rows for a frame, one after another (repeated sampling)."""
+    The mask may have several rows for a frame, one after another (repeated sampling). Its rows have places
+    for the tokens of sequences behind those of grids; a frame may have fewer than the mask has drawn."""
     frames = len(arrays["rgb"])
     assert len(mask.inputs) % frames == 0
     repeats = len(mask.inputs) // frames
     modality_ids, starts = slot_modality_ids(specs), starts_of(specs)
+    sequences = draw_sequences(arrays, mask, specs)
+    if sequences:
+        mask = _with_sequences(mask, sequences, starts)
     content, rows = {}, []
     of_input = _modalities_at(mask.inputs, mask.input_valid, modality_ids)
     of_target = _modalities_at(mask.targets, mask.target_valid, modality_ids)
-    truth, target_rows = {}, {}
+    truth, target_rows, before = {}, {}, {}
     for number, spec in enumerate(specs):
-        at = np.flatnonzero(of_input == number)
+        at, drawn = np.flatnonzero(of_input == number), sequences.get(number)
         where = (at // mask.inputs.shape[1] // repeats, mask.inputs.ravel()[at] - starts[number])
         if spec.pixels:
             patches = patchify(torch.from_numpy(arrays["rgb"]), patch)
             content[spec.name] = patches[torch.from_numpy(where[0]), torch.from_numpy(where[1])]
+        elif drawn is not None:
+            content[spec.name] = _ids(_joined(seen for seen, _ in drawn))
         else:
             content[spec.name] = _ids(arrays[spec.array].reshape(frames, -1)[where])
         rows.append(at)
         if spec.predicted:
             at = np.flatnonzero(of_target == number)
             where = (at // mask.targets.shape[1] // repeats, mask.targets.ravel()[at] - starts[number])
-            truth[spec.name] = _ids(arrays[spec.array].reshape(frames, -1)[where])
             target_rows[spec.name] = torch.from_numpy(at)
+            if drawn is not None:
+                truth[spec.name] = _ids(_joined(wanted[1:] for _, wanted in drawn))
+                before[spec.name] = _ids(_joined(wanted[:-1] for _, wanted in drawn))
+            else:
+                truth[spec.name] = _ids(arrays[spec.array].reshape(frames, -1)[where])
     batch: PackedBatch = {
         "inputs": torch.from_numpy(mask.inputs),
         "targets": torch.from_numpy(mask.targets),
@@ -56,11 +70,58 @@ def pack_frames(
         "truth": truth,
         "target_rows": target_rows,
     }
+    if before:
+        batch["shown"] = before
     if not mask.input_valid.all():
         batch["input_valid"] = torch.from_numpy(mask.input_valid)
     if not mask.target_valid.all():
         batch["target_valid"] = torch.from_numpy(mask.target_valid)
     return batch
+
+
+Spans = tuple[Int[np.ndarray, " _i"], Int[np.ndarray, " _t"]]
+"""What is seen of a sequence, and what is predicted one token after another, the first of them shown."""
+
+
+def draw_sequences(arrays: Arrays, mask: Mask, specs: tuple[TokenSpec, ...]) -> dict[int, list[Spans]]:
+    """Of each sequence, by its number among `specs`, the spans of every sample: a pure function of the tokens
+    and of the mask's `spans`. Of a frame without any token nothing is seen or predicted."""
+    numbers = [number for number, spec in enumerate(specs) if spec.kind == "sequence"]
+    found: dict[int, list[Spans]] = {}
+    for place, number in enumerate(numbers):
+        assert mask.spans is not None
+        spec, drawn = specs[number], mask.spans[:, place].tolist()
+        tokens = arrays[spec.array].astype(np.int64)
+        repeats = len(drawn) // len(tokens)
+        found[number] = []
+        for sample, (inputs, targets, seed) in enumerate(drawn):
+            own = tokens[sample // repeats]
+            chunks = own[own > 0].reshape(-1, spec.chunk).tolist()
+            # One target is shown and not predicted: the budget is of those that are predicted.
+            both = (
+                draw_spans(chunks, inputs, targets + 1, np.random.default_rng(seed)) if chunks else ([], [])
+            )
+            found[number].append((np.array(both[0], np.int64), np.array(both[1], np.int64)))
+    return found
+
+
+def _with_sequences(mask: Mask, sequences: dict[int, list[Spans]], starts: Int[np.ndarray, " m"]) -> Mask:
+    """The mask with the slots of sequences behind those of grids, sample by sample."""
+    inputs, targets = mask.inputs.copy(), mask.targets.copy()
+    input_valid, target_valid = mask.input_valid.copy(), mask.target_valid.copy()
+    for sample in range(len(inputs)):
+        seen, wanted = int(input_valid[sample].sum()), int(target_valid[sample].sum())
+        for number, drawn in sequences.items():
+            of_input, of_target = len(drawn[sample][0]), max(0, len(drawn[sample][1]) - 1)
+            inputs[sample, seen : seen + of_input] = starts[number] + np.arange(of_input)
+            targets[sample, wanted : wanted + of_target] = starts[number] + np.arange(of_target)
+            seen, wanted = seen + of_input, wanted + of_target
+        input_valid[sample, :seen], target_valid[sample, :wanted] = True, True
+    return Mask(inputs, targets, input_valid, target_valid)
+
+
+def _joined(parts: Iterable[Int[np.ndarray, " _k"]]) -> Int[np.ndarray, " k"]:
+    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def _modalities_at(
