@@ -95,8 +95,9 @@ def info(config: InfoConfig) -> None:
         print(f"  {role:<9} {frames:>9} frames of {facts['spaces'][role]} spaces")
     print(f"external access: {', '.join(facts['external_access']) or 'no space yet'}")
     print("modalities:")
+    width = max([14, *(len(m["name"]) for m in facts["modalities"])])
     for m in facts["modalities"]:
-        print(f"  {_modality(m)}")
+        print(f"  {_modality(m, width)}")
         if origin := m["origin"]:
             access, licence = origin["external_access"], origin["licence"] or "none"
             print(
@@ -175,8 +176,7 @@ def size_text(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def _modality(m: dict[str, Any]) -> str:
+def _modality(m: dict[str, Any], width: int) -> str:
     shape = " x ".join(map(str, m["shape"]))
-    return (
-        f"{m['name']:<14} {m['kind']:<8} {m['dtype']:<8} {shape:<16} {m['unit']:<10} {size_text(m['bytes'])}"
-    )
+    name = f"{m['name']:<{width}} {m['kind']:<11}"
+    return f"{name} {m['dtype']:<8} {shape:<16} {m['unit']:<10} {size_text(m['bytes'])}"

@@ -3,27 +3,41 @@
 `contact_sheet(store, 16, role="eval")` takes frames evenly over the runs of a role.
 """
 
-import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
-from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageDraw
 
+from engine.store.pictures import is_class_map, is_on_rgb, palette, tiles
 from engine.store.schema import FrameRange, ModalitySpec, Role
 from engine.store.store import Store
 
 _TILE = 112  # pixels, of the height; the width follows the frames' own
-_MARGIN = 76  # pixels, for names
+_MARGIN = 76  # pixels, for names; more where one is longer
 _LINE = 14  # pixels
+_GAP = 2  # pixels
 _PER_BAND = 8  # frames side by side; more continue below
+_LEGEND = 140  # pixels, of a class
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A modality of the frames on a sheet."""
+
+    spec: ModalitySpec
+    tiles: dict[int, Image.Image]
+    """By the frame's number on the sheet; frames may lack what others have."""
+    used: frozenset[int]
+    """Classes that occur, of a map of classes."""
 
 
 def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.Image:
     """`count` frames of a role (None: of any), evenly over what the store has.
 
-    Every image modality that the frames hold has a row; labels are absent where the role has none. Raises
-    ValueError if there are no frames of that role.
+    Every image modality that the frames hold has a row, what was derived below the others; labels are absent
+    where the role has none, and a vector of a whole image is not drawn. Raises ValueError if there are no
+    frames of that role.
     """
     runs = [r for r in store.runs if role is None or r.role == role]
     if not runs or count < 1:
@@ -31,53 +45,49 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
             f"{store.path} has no frames of role {role!r} to show" if runs == [] else "count is 0"
         )
     picks = _evenly(runs, count)
-    held = {m.name for run, _ in picks for m in store.part(run.part).modalities}
-    rows = [m for m in store.facts.modalities if m.name in held and m.kind != "camera"]
-    bands = [picks[i : i + _PER_BAND] for i in range(0, len(picks), _PER_BAND)]
-    height, width = rows[0].shape[:2]
+    specs = [m for m in store.modalities if _is_drawn(m)]
+    height, width = next(m for m in store.facts.modalities if m.kind != "camera").shape[:2]
     across = round(_TILE * width / height)
-    band_height = _LINE + len(rows) * (_TILE + 2) + 8
-    used: set[int] = set()
-    whole = _MARGIN + min(len(picks), _PER_BAND) * (across + 2)
+    rows = [row for spec in specs if (row := _row(store, picks, spec, (across, _TILE)))]
+    margin = max(_MARGIN, *(8 + round(_text_width(row.spec.name)) for row in rows))
+    bands = [range(i, min(i + _PER_BAND, len(picks))) for i in range(0, len(picks), _PER_BAND)]
+    band_height = _LINE + len(rows) * (_TILE + _GAP) + 8
+    whole = margin + len(bands[0]) * (across + _GAP)
     sheet = Image.new("RGB", (whole, len(bands) * band_height), "white")
     draw = ImageDraw.Draw(sheet)
     for b, band in enumerate(bands):
         top = b * band_height
-        for r, spec in enumerate(rows):
-            draw.text((4, top + _LINE + r * (_TILE + 2) + _TILE // 2 - 6), spec.name, fill="black")
-        for c, (run, frame) in enumerate(band):
-            left = _MARGIN + c * (across + 2)
-            draw.text((left, top), run.space[-18:], fill="black")
-            here = {m.name for m in store.part(run.part).modalities}
-            values = store.read(run.part, frame, 1, [m.name for m in rows if m.name in here])
-            for r, spec in enumerate(rows):
-                if spec.name not in values:
-                    continue
-                value = values[spec.name][0]
-                if spec.name == "semantic":
-                    used |= set(np.unique(value).tolist())
-                tile = Image.fromarray(picture(spec, value)).resize((across, _TILE), _filter(spec))
-                sheet.paste(tile, (left, top + _LINE + r * (_TILE + 2)))
-    return _with_legend(sheet, store, used)
+        for r, row in enumerate(rows):
+            at = top + _LINE + r * (_TILE + _GAP)
+            draw.text((4, at + _TILE // 2 - 6), row.spec.name, fill="black")
+            for c, frame in enumerate(band):
+                if frame in row.tiles:
+                    sheet.paste(row.tiles[frame], (margin + c * (across + _GAP), at))
+        for c, frame in enumerate(band):
+            draw.text((margin + c * (across + _GAP), top), picks[frame][0].space[-18:], fill="black")
+    return _with_legends(sheet, store, rows)
 
 
-def picture(spec: ModalitySpec, value: Shaped[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w 3"]:
-    """A frame's modality as an sRGB image."""
-    if spec.kind == "label":
-        return palette()[value.astype(np.int64) % 256]
-    if spec.name == "depth":
-        metres = value.astype(np.float32) / 1000
-        # Near is bright. An eighth of a metre and eight metres are the ends, on a logarithmic scale.
-        nearness = 1 - (np.log2(np.clip(metres, 1 / 8, 8)) + 3) / 6
-        colours = matplotlib.colormaps["viridis"](nearness)[..., :3]
-        return np.where((value == 0)[..., None], 0, colours * 255).astype(np.uint8)
-    if value.ndim == 2:
-        return np.repeat(value[..., None], 3, axis=2)
-    return value
+def _is_drawn(spec: ModalitySpec) -> bool:
+    return spec.kind not in ("camera", "token") and not (spec.origin and spec.origin.output == "vector")
 
 
-def _filter(spec: ModalitySpec) -> Image.Resampling:
-    return Image.Resampling.NEAREST if spec.kind == "label" else Image.Resampling.BILINEAR
+def _row(
+    store: Store, picks: Sequence[tuple[FrameRange, int]], spec: ModalitySpec, size: tuple[int, int]
+) -> _Row | None:
+    """A modality of the frames that have it; None where none has."""
+    wanted = [spec.name, "rgb"] if is_on_rgb(spec) else [spec.name]
+    read: dict[int, dict[str, np.ndarray]] = {}
+    for number, (run, frame) in enumerate(picks):
+        held = {m.name for d in (store.part(run.part), *store.derived(run.part)) for m in d.modalities}
+        if spec.name in held:
+            read[number] = store.read(run.part, frame, 1, wanted)
+    if not read:
+        return None
+    values = {m: np.concatenate([one[m] for one in read.values()]) for m in wanted}
+    drawn = tiles(spec, values[spec.name], size, values.get("rgb"))
+    used = frozenset(np.unique(values[spec.name]).tolist()) - {0} if is_class_map(spec) else frozenset()
+    return _Row(spec, dict(zip(read, drawn, strict=True)), used)
 
 
 def _evenly(runs: list[FrameRange], count: int) -> list[tuple[FrameRange, int]]:
@@ -92,29 +102,38 @@ def _evenly(runs: list[FrameRange], count: int) -> list[tuple[FrameRange, int]]:
     return found
 
 
-def palette() -> UInt8[np.ndarray, "256 3"]:
-    """256 sRGB colours: 0 is black, neighbours differ by the golden angle of hue."""
-    colours = [(0.0, 0.0, 0.0)]
-    for i in range(1, 256):
-        colours.append(
-            colorsys.hsv_to_rgb((i * 0.61803398875) % 1, (0.45, 0.75, 0.95)[i % 3], (0.95, 0.7)[i % 2])
+def _text_width(text: str) -> float:
+    """Of a line in the sheet's font [pixels]."""
+    return ImageDraw.Draw(Image.new("RGB", (1, 1))).textlength(text)
+
+
+def _with_legends(sheet: Image.Image, store: Store, rows: Sequence[_Row]) -> Image.Image:
+    """The sheet with the names of the classes that occur in each map of classes below it."""
+    labels = {row["id"]: row["name"] for row in store.labels}
+    for row in rows:
+        origin = row.spec.origin
+        names = (
+            dict(enumerate(origin.classes, 1)) if origin else labels if row.spec.name == "semantic" else {}
         )
-    return (np.asarray(colours) * 255).astype(np.uint8)
+        entries = [(number, names[number]) for number in sorted(row.used & set(names))]
+        sheet = _with_legend(sheet, row.spec.name if origin else "", entries)
+    return sheet
 
 
-def _with_legend(sheet: Image.Image, store: Store, used: set[int]) -> Image.Image:
-    """The sheet with the names of the classes that occur below it."""
-    names = [(row["id"], row["name"]) for row in store.labels if row["id"] in used and row["id"]]
+def _with_legend(sheet: Image.Image, title: str, names: Sequence[tuple[int, str]]) -> Image.Image:
+    """The sheet with a line of `title`, where there is one, and the names of classes below it."""
     if not names:
         return sheet
-    columns = max(1, sheet.width // 140)
+    columns = max(1, sheet.width // _LEGEND)
+    first = sheet.height + _LINE * bool(title)
     lines = -(-len(names) // columns)
-    whole = Image.new("RGB", (sheet.width, sheet.height + lines * _LINE + 6), "white")
+    whole = Image.new("RGB", (sheet.width, first + lines * _LINE + 6), "white")
     whole.paste(sheet, (0, 0))
     draw = ImageDraw.Draw(whole)
+    draw.text((4, sheet.height), title, fill="black")
     colours = palette()
     for i, (label, name) in enumerate(names):
-        x, y = 4 + (i % columns) * 140, sheet.height + (i // columns) * _LINE
-        draw.rectangle((x, y + 2, x + 10, y + 12), fill=tuple(colours[label].tolist()))
+        x, y = 4 + (i % columns) * _LEGEND, first + (i // columns) * _LINE
+        draw.rectangle((x, y + 2, x + 10, y + 12), fill=tuple(colours[label % 256].tolist()))
         draw.text((x + 14, y), name[:20], fill="black")
     return whole

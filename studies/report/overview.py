@@ -17,8 +17,8 @@ from pydantic import Field
 
 from agents.cameras import Cameras
 from agents.raycast.simulator import FINE, RaycastSimulator
+from engine.store.pictures import picture
 from engine.store.schema import ModalitySpec
-from engine.store.show import picture
 from engine.store.store import Store
 from scenes.config import Config
 from scenes.house.schema import House

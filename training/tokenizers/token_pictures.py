@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Int64, Shaped, UInt8
 from PIL import Image, ImageDraw
 
+from engine.store.pictures import picture
 from engine.store.schema import ArrayOrigin, ModalitySpec
-from engine.store.show import picture
 from engine.stream.order import View
 from training.tokenizers.decoding import decoding_error
 from training.tokenizers.image_tokenizer import ImageTokenizer

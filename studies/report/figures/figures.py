@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from engine.store.show import palette
+from engine.store.pictures import palette
 
 # Okabe and Ito's, without their yellow and black: told apart by colour-blind eyes and on paper.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F3C8D", "#6B6B6B")

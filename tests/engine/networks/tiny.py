@@ -92,7 +92,8 @@ class _Tiny(Network):
 
     def _of_maps(self, maps: np.ndarray, size: int) -> np.ndarray:
         kind, dtype = self.output.kind, self.output.dtype
-        large = maps.repeat(8, 1).repeat(8, 2)
+        cells = np.arange(size) * maps.shape[1] // size
+        large = maps[:, cells][:, :, cells]
         if kind == "features":
             return maps.astype(dtype)
         if kind == "vector":
