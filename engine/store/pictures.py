@@ -48,7 +48,7 @@ def picture(spec: ModalitySpec, value: Shaped[np.ndarray, "h w *c"]) -> UInt8[np
     """A frame's modality as an sRGB image."""
     if is_class_map(spec):
         return palette()[value.astype(np.int64) % 256]
-    if spec.name == "depth":
+    if spec.name == "depth" or (spec.origin is not None and spec.origin.output == "depth"):
         metres = value.astype(np.float32) / 1000
         # Near is bright. An eighth of a metre and eight metres are the ends, on a logarithmic scale.
         nearness = 1 - (np.log2(np.clip(metres, 1 / 8, 8)) + 3) / 6

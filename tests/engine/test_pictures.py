@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from engine.collect.derive import DeriveConfig, derive
 from engine.networks import registry
-from engine.store.pictures import palette, principal_components, tiles
+from engine.store.pictures import palette, picture, principal_components, tiles
 from engine.store.schema import ArrayOrigin, OutputKind
 from engine.store.show import contact_sheet
 from engine.store.store import ModalitySpec, Store
@@ -39,6 +40,12 @@ def test_fewer_channels_than_colours_and_constant_maps_are_drawn():
     assert not principal_components(np.ones((2, 4, 4, 8), np.float16)).any()
 
 
+def test_depth_of_a_network_is_drawn_as_that_of_a_sensor():
+    value = np.uint16([[0, 500], [2000, 60000]])
+    sensed = ModalitySpec("depth", "uint16", (2, 2), "mm", "sensory")
+    np.testing.assert_array_equal(picture(spec("depth", (2, 2), "uint16"), value), picture(sensed, value))
+
+
 def test_maps_of_classes_take_their_colours_from_the_palette_unblurred():
     value = np.repeat(np.uint8([[0, 1], [2, 1]]), 4, axis=0).repeat(4, axis=1)[None]
     (tile,) = tiles(spec("labels", (8, 8), "uint8"), value, (24, 24))
@@ -64,7 +71,7 @@ def test_boxes_are_drawn_on_the_frame_with_the_names_of_their_classes():
 def derived(store, monkeypatch) -> Path:
     """A store whose parts of pre-training have every kind of output."""
     monkeypatch.setitem(registry.NETWORKS, "tiny", TinyConfig)
-    for kind in ("features", "labels", "edges", "boxes", "vector"):
+    for kind in get_args(OutputKind):
         derive(
             DeriveConfig(
                 store=store.path,
@@ -82,7 +89,7 @@ def test_a_sheet_has_a_row_for_what_was_derived(derived):
     store = Store.open(derived)
     pretrain, other = (contact_sheet(store, 4, role=role) for role in ("pretrain", "transfer"))
     bare = _sheet_without_derived(store)
-    assert pretrain.height == bare.height + 4 * 114 + 20 + 14  # no row of the vector; a legend of one line
+    assert pretrain.height == bare.height + 5 * 114 + 20 + 14  # no row of the vector; a legend of one line
     assert other.height < pretrain.height
 
 

@@ -53,6 +53,7 @@ class _Tiny(Network):
             "features": ((size // 8, size // 8, channels), "float16", ()),
             "labels": ((size, size), "uint8", CLASSES),
             "edges": ((size, size), "uint8", ()),
+            "depth": ((size, size), "uint16", ()),
             "boxes": ((2, 6), "float32", CLASSES),
             "vector": ((channels,), "float32", ()),
         }
@@ -102,6 +103,8 @@ class _Tiny(Network):
             return (large[..., : len(CLASSES)].argmax(axis=-1) + 1).astype(dtype)
         if kind == "edges":
             return np.clip(large[..., 0] * 255, 0, 255).astype(dtype)
+        if kind == "depth":
+            return np.clip(large[..., 0] * 1000 + 2000, 0, 60000).astype(dtype)
         x, y = (1 / (1 + np.exp(-maps[..., i].mean(axis=(1, 2)))) for i in (0, 1))
         nothing = np.zeros_like(x)
         box = np.stack([x / 2, y / 2, x / 2 + 0.4, y / 2 + 0.4, nothing + 2, nothing + 0.7], axis=-1)
