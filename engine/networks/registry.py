@@ -51,7 +51,10 @@ def find_network(name: str) -> type[NetworkConfig]:
     plug_ins = _plug_ins()
     if name not in plug_ins:
         known = ", ".join([*NETWORKS, *plug_ins]) or "none is known"
-        raise ValueError(f"unknown network {name!r}; choose from {known}")
+        raise ValueError(
+            f"unknown network {name!r}; choose from {known} (packages add theirs when they are installed, "
+            "this repository too: pip install -e .)"
+        )
     return _load(name, plug_ins[name])
 
 

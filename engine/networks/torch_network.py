@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -47,14 +47,15 @@ class Preparation:
 
 
 class TorchNetwork(Network):
-    """A module, from prepared frames [b, 3, image, image] to outputs [b, *output.shape]."""
+    """A module, from prepared frames (by `Preparation`, or as they are stored) to outputs
+    [b, *output.shape]."""
 
     def __init__(
         self,
         module: nn.Module,
         output: Output,
         origin: Origin,
-        prepare: Preparation,
+        prepare: Callable[[UInt8[Tensor, "b h w 3"]], Tensor],
         device: Literal["auto", "cpu", "cuda"] = "cpu",
     ):
         """Raises ValueError where `device` is cuda and there is none."""

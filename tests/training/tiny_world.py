@@ -64,9 +64,14 @@ def draw_frames(count: int, size: int, rng: np.random.Generator) -> dict[str, np
 
 
 def make_store(
-    path: Path, size: int = 32, pretrain: int = 96, transfer: int = 64, held_out: int = 32
+    path: Path,
+    size: int = 32,
+    pretrain: int = 96,
+    transfer: int = 64,
+    held_out: int = 32,
+    names: tuple[str, str, str] = ("home", "o0", "o1"),
 ) -> Store:
-    """Test space "home" (pretrain and eval), transfer spaces "other-0" and "other-1"."""
+    """A test space (pretrain and eval) and two transfer spaces, by these names."""
     square = (size, size)
     specs = [
         ModalitySpec("rgb", "uint8", (*square, 3), "sRGB", "sensory"),
@@ -78,9 +83,7 @@ def make_store(
         ModalitySpec("pose", "float64", (4, 4), "m", "camera"),
     ]
     store = Store.create(path, specs, LABELS, frames_per_part=max(pretrain, transfer, held_out))
-    home, *others = (
-        Space(n, "synthetic", n * 8, 0, "dense", "boxes", "drawn by a test") for n in ("home", "o0", "o1")
-    )
+    home, *others = (Space(n, "synthetic", n * 8, 0, "dense", "boxes", "drawn by a test") for n in names)
     rng = np.random.default_rng(7)
     plan: list[tuple[Role, list[Space], int]] = [
         ("pretrain", [home], pretrain),
