@@ -47,6 +47,7 @@ from training.tokenizers.vq import CosineVQ
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig, evaluate
 from training.transfer.propagate import PropagateConfig, propagate
+from training.transfer.task import TaskConfig
 from training.transfer.tasks.registry import TASKS
 from training.transfer.transfer import transfer
 
@@ -211,6 +212,14 @@ def _bench(at: Place) -> None:
         time_steps(config, "Ti", 16, "bf16" if at.bf16 else "fp32")
 
 
+def _can_be_done(task: type[TaskConfig]) -> bool:
+    """Whether the packages that a task needs are installed."""
+    with suppress(ValueError):
+        task().check_installed()
+        return True
+    return False
+
+
 STAGES: dict[str, Case] = {
     **{f"pretrain {name}": Case(lambda at, n=name: _pretrain(at, n)) for name in OBJECTIVES},
     "pretrain mm, in two passes, killed and continued": Case(_pretrain_in_parts),
@@ -225,6 +234,7 @@ STAGES: dict[str, Case] = {
     **{
         f"transfer {task} {protocol}": Case(lambda at, t=task, p=protocol: _transfer(at, t, p))
         for task, config in TASKS.items()
+        if _can_be_done(config)
         for protocol in config.protocols
     },
     "transfer segmentation finetune, of four modalities": Case(
@@ -243,6 +253,11 @@ STAGES: dict[str, Case] = {
     "codebook of 4M": Case(_fourm_codebook, (EmaCodebook, "ids")),
     "bench train": Case(_bench),
 }
+if _can_be_done(TASKS["detection"]):
+    with_masks = {"detection": {"head": {"masks": {}}}}
+    STAGES["transfer detection finetune, with masks"] = Case(
+        lambda at: _transfer(at, "detection", "finetune", **with_masks)
+    )
 STAGES["tokenize tokenizer"] = STAGES["tokenize tokenizer"]._replace(planted=(Residual, "forward"))
 STAGES["tokenize features"] = STAGES["tokenize features"]._replace(planted=(CosineVQ, "ids"))
 STAGES["tokenize labels"] = STAGES["tokenize labels"]._replace(planted=(LabelMap, "encode"))

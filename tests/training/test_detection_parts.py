@@ -42,22 +42,30 @@ def test_offsets_lead_from_a_box_to_its_target():
     assert moved(box, torch.full((1, 4), 1e4), (1.0, 1.0, 1.0, 1.0)).isfinite().all()
 
 
+def kept_by_a_loop(boxes: Tensor, scores: Tensor, threshold: float, classes: Tensor | None) -> list[int]:
+    kept: list[int] = []
+    corners = boxes.numpy()
+    for i in scores.argsort(descending=True).tolist():
+        rivals = [j for j in kept if classes is None or classes[i] == classes[j]]
+        present = scores[i] > -math.inf
+        if present and all(overlap(corners[i], corners[j]) <= threshold for j in rivals):
+            kept.append(i)
+    return sorted(kept)
+
+
 @pytest.mark.parametrize("by_class", [False, True])
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.6])
 def test_suppression_keeps_what_a_loop_over_boxes_keeps(threshold: float, by_class: bool):
-    for seed in range(3):
-        boxes = drawn(40, seed)
-        generator = torch.Generator().manual_seed(seed)
-        scores = torch.rand(40, generator=generator)
-        classes = torch.randint(3, (40,), generator=generator)
-        kept: list[int] = []
-        corners = boxes.numpy()
-        for i in scores.argsort(descending=True).tolist():
-            rivals = [j for j in kept if not by_class or classes[i] == classes[j]]
-            if all(overlap(corners[i], corners[j]) <= threshold for j in rivals):
-                kept.append(i)
-        assert suppress(boxes, scores, threshold, classes if by_class else None).tolist() == kept
-    assert suppress(torch.zeros(0, 4), torch.zeros(0), threshold).tolist() == []
+    boxes = torch.stack([drawn(40, seed) for seed in range(4)])
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(4, 40, generator=generator)
+    scores[2, 5:] = scores[3] = -math.inf  # padding
+    classes = torch.randint(3, (4, 40), generator=generator) if by_class else None
+    kept = suppress(boxes, scores, threshold, classes)
+    for i in range(4):
+        expected = kept_by_a_loop(boxes[i], scores[i], threshold, None if classes is None else classes[i])
+        assert kept[i].nonzero()[:, 0].tolist() == expected
+    assert suppress(torch.zeros(2, 0, 4), torch.zeros(2, 0), threshold).shape == (2, 0)
 
 
 def sampled(features: np.ndarray, y: float, x: float) -> np.ndarray:
@@ -76,32 +84,37 @@ def sampled(features: np.ndarray, y: float, x: float) -> np.ndarray:
 
 @pytest.mark.parametrize("samples", [1, 2, 3])
 def test_features_of_boxes_are_means_of_points(samples: int):
-    size, stride = 3, 8.0
-    features = torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))
-    outside = torch.tensor([[-40.0, -30.0, 20.0, 10.0], [30.0, 20.0, 90.0, 80.0], [8.0, 8.0, 8.0, 8.0]])
-    boxes = [torch.cat([drawn(2, 5), outside]), drawn(2, 6)]
-    found = roi_align(features, boxes, stride, size, samples).numpy()
-    listed = [(image, box) for image, own in enumerate(boxes) for box in own.numpy() / stride]
-    assert found.shape == (len(listed), 5, size, size)
-    for got, (image, (x0, y0, x1, y1)) in zip(found, listed, strict=True):
-        for row in range(size):
-            for column in range(size):
-                points = [
-                    sampled(
-                        features[image].numpy(),
-                        y0 - 0.5 + (y1 - y0) * (row + (i + 0.5) / samples) / size,
-                        x0 - 0.5 + (x1 - x0) * (column + (j + 0.5) / samples) / size,
-                    )
-                    for i in range(samples)
-                    for j in range(samples)
-                ]
-                np.testing.assert_allclose(got[:, row, column], np.mean(points, 0), atol=1e-5)
+    size, strides = 3, (8.0, 16.0, 32.0)
+    generator = torch.Generator().manual_seed(0)
+    levels = [torch.randn(2, 5, h, w, generator=generator) for h, w in ((40, 44), (20, 22), (10, 11))]
+    outside = torch.tensor([[-40.0, -30.0, 20.0, 10.0], [300.0, 300.0, 370.0, 350.0], [8.0, 8.0, 8.0, 8.0]])
+    large = torch.tensor([[3.0, 5.0, 227.0, 229.0], [10.0, 0.0, 340.0, 330.0], [0.0, 0.0, 600.0, 600.0]])
+    of_level = [0, 0, 0, 0, 0, 1, 1, 2]  # by the root of the area: 224 pixels and more, 448 and more
+    boxes = torch.stack([torch.cat([drawn(2, seed, 200.0), outside, large]) for seed in (5, 6)])
+    found = roi_align(levels, strides, boxes, size, samples).numpy()
+    assert found.shape == (2, 8, 5, size, size)
+    for image in range(2):
+        for got, box, number in zip(found[image], boxes[image].numpy(), of_level, strict=True):
+            features = levels[number][image].numpy()
+            x0, y0, x1, y1 = box / strides[number]
+            for row in range(size):
+                for column in range(size):
+                    points = [
+                        sampled(
+                            features,
+                            y0 - 0.5 + (y1 - y0) * (row + (i + 0.5) / samples) / size,
+                            x0 - 0.5 + (x1 - x0) * (column + (j + 0.5) / samples) / size,
+                        )
+                        for i in range(samples)
+                        for j in range(samples)
+                    ]
+                    np.testing.assert_allclose(got[:, row, column], np.mean(points, 0), atol=1e-4)
 
 
 def test_features_of_no_box_and_gradients():
     features = torch.randn(1, 3, 5, 5, requires_grad=True)
-    assert roi_align(features, [torch.zeros(0, 4)], 4.0, 7).shape == (0, 3, 7, 7)
+    assert roi_align([features], [4.0], torch.zeros(1, 0, 4), 7).shape == (1, 0, 3, 7, 7)
     # The gradient of a sum over a box within the image is as large as the number of its cells.
-    roi_align(features, [torch.tensor([[4.0, 4.0, 16.0, 16.0]])], 4.0, 2).sum().backward()
+    roi_align([features], [4.0], torch.tensor([[[4.0, 4.0, 16.0, 16.0]]]), 2).sum().backward()
     assert features.grad is not None
     torch.testing.assert_close(features.grad.sum(), torch.tensor(12.0))

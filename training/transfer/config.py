@@ -24,7 +24,8 @@ class TransferConfig(LoopConfig):
     }
 
     task: TaskName = "segmentation"
-    """segmentation: a class for every pixel. captioning: a sentence on what the frame shows."""
+    """segmentation: a class for every pixel. detection: boxes and classes of objects. captioning: a sentence
+    on what the frame shows."""
     protocol: TrainingProtocol = "finetune"
     """finetune: encoder and head are tuned. linear: the encoder stays as it is, and one linear layer on its
     patches is trained. knn: nothing is trained, patches take the class of the labelled patches that look most

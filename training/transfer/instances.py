@@ -61,8 +61,8 @@ def instances_of(
 ) -> Instances:
     """The objects of a frame with at least so many visible pixels, in order of their ids. The class of an
     object is that of most of its pixels; `table`: see `object_classes`."""
-    values, compact = np.unique(instance, return_inverse=True)
-    compact = compact.reshape(instance.shape)
+    present = np.bincount(instance.ravel(), minlength=1) > 0
+    values, compact = np.flatnonzero(present), (np.cumsum(present) - 1)[instance]
     of_pixel = table[semantic]
     kinds = int(table.max()) + 2  # the first is for what is no object
     pairs = compact.ravel() * kinds + of_pixel.ravel() + 1
@@ -74,4 +74,4 @@ def instances_of(
     boxes = np.array(edges, dtype=np.float32).reshape(-1, 4)
     height, width = instance.shape
     cut = (boxes[:, :2] == 0).any(1) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
-    return Instances(boxes, classes[kept], values[kept].astype(np.int64), areas[kept], cut)
+    return Instances(boxes, classes[kept], values[kept], areas[kept], cut)

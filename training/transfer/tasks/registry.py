@@ -4,6 +4,7 @@ must fulfil.
 | name | what is predicted | metrics |
 |---|---|---|
 | segmentation | a class for every pixel | mIoU and others of one confusion matrix |
+| detection | boxes and classes of objects, and masks | COCO's average precision |
 | captioning | a sentence on what the frame shows | CIDEr-D, BLEU-4, F1 of tuples, SPICE where installed |
 """
 
@@ -13,10 +14,12 @@ from pydantic import AfterValidator
 
 from training.transfer.task import TaskConfig
 from training.transfer.tasks.captioning.captioning import CaptioningConfig
+from training.transfer.tasks.detection.detection import DetectionConfig
 from training.transfer.tasks.segmentation.segmentation import SegmentationConfig
 
 TASKS: dict[str, type[TaskConfig]] = {
     "segmentation": SegmentationConfig,
+    "detection": DetectionConfig,
     "captioning": CaptioningConfig,
 }
 
