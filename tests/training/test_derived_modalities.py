@@ -192,6 +192,11 @@ def test_pretraining_learns_all_of_them(
 
 
 def test_the_sheet_shows_every_kind(store: Store, tokenizers: dict[str, Path]):
-    named = [(m, load_tokenizer(f)) for m, f in tokenizers.items() if m in ("rgb", "masks", "sam_edges")]
-    sheet = compare(PretrainFrames(store), np.arange(3), named)
-    assert sheet.height > 3 * 96
+    named = [(m, load_tokenizer(f)) for m, f in tokenizers.items()]
+    drawn = [(m, tokenizer) for m, tokenizer in named if m != "global_clip"]
+    sheet = compare(PretrainFrames(store), np.arange(3), drawn)
+    assert sheet.height == 2 * len(drawn) * 98
+    rows = np.asarray(sheet)[:, 110:].reshape(2 * len(drawn), 98, -1, 3)
+    assert all(row.std() > 5 for row in rows)
+    with pytest.raises(ValueError, match="global_clip is one vector"):
+        compare(PretrainFrames(store), np.arange(3), named)
