@@ -17,6 +17,7 @@ from engine.networks.hub.detector import RtdetrV2Config
 from engine.networks.hub.dino import Dinov2Config, Dinov2ImgFocusConfig, Dinov3Config
 from engine.networks.hub.mask2former import Mask2FormerConfig
 from engine.networks.hub.sam import SamEdgesConfig
+from engine.networks.imagebind import ImageBindConfig
 from engine.networks.nanodet import NanoDetConfig
 from engine.networks.network import NetworkConfig
 
@@ -28,6 +29,7 @@ NETWORKS: dict[str, type[NetworkConfig]] = {
     "dinov3": Dinov3Config,
     "efficientnet_lite0": EfficientNetLite0Config,
     "hed": HedConfig,
+    "imagebind": ImageBindConfig,
     "mask2former": Mask2FormerConfig,
     "nanodet": NanoDetConfig,
     "rtdetr_v2": RtdetrV2Config,
