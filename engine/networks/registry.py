@@ -17,6 +17,7 @@ from engine.networks.hub.detector import RtdetrV2Config
 from engine.networks.hub.dino import Dinov2Config, Dinov2ImgFocusConfig, Dinov3Config
 from engine.networks.hub.mask2former import Mask2FormerConfig
 from engine.networks.hub.sam import SamEdgesConfig
+from engine.networks.hub.vit import MaeConfig, VitConfig
 from engine.networks.imagebind import ImageBindConfig
 from engine.networks.nanodet import NanoDetConfig
 from engine.networks.network import NetworkConfig
@@ -30,10 +31,12 @@ NETWORKS: dict[str, type[NetworkConfig]] = {
     "efficientnet_lite0": EfficientNetLite0Config,
     "hed": HedConfig,
     "imagebind": ImageBindConfig,
+    "mae": MaeConfig,
     "mask2former": Mask2FormerConfig,
     "nanodet": NanoDetConfig,
     "rtdetr_v2": RtdetrV2Config,
     "sam_edges": SamEdgesConfig,
+    "vit": VitConfig,
 }
 """By the name that a derive pass takes."""
 GROUP = "testspace.networks"

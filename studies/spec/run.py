@@ -191,6 +191,8 @@ class RunConfig(Config):
                 "propagate needs a teacher without labels of the evaluated houses and a student that trains: "
                 "leave upper_bound and the protocol knn out"
             )
+        if self.phases and self.transfer.start:
+            raise ValueError("transfer.start and phases both say what the encoder is: leave one of them out")
         self._tasks_can_be_learned()
         self._labels_are_of_others()
         self._mixes_in_others()

@@ -29,7 +29,8 @@ def make_adamw(
     """
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
-        decay = weight_decay if parameter.dim() > 1 and "_embedding" not in name else 0.0
+        embeds = "_embedding" in name or name.endswith("positions")
+        decay = weight_decay if parameter.dim() > 1 and not embeds else 0.0
         groups.setdefault((decay, scale_of(name)), []).append(parameter)
     return torch.optim.AdamW(
         [{"params": p, "weight_decay": d, "scale": s} for (d, s), p in groups.items()],

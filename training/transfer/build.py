@@ -34,8 +34,12 @@ class LoadedModel(NamedTuple):
 
 
 def build_model(config: TransferConfig, task: Task, image: int) -> TaskModel:
-    """A fresh model as the protocol has it, for images of `image` pixels a side."""
-    encoder = build_encoder(config.encoder, image, config.seed)
+    """A fresh model as the protocol has it, for images of `image` pixels a side; one that starts from others'
+    weights is still without them."""
+    if config.start is None:
+        encoder = build_encoder(config.encoder, image, config.seed)
+    else:
+        encoder = config.start.encoder(config.encoder, image)
     shape = FeatureShape(config.encoder.dim, encoder.grid, config.encoder.patch)
     head = task.build_head(config.protocol, shape)
     head.initialise(torch.Generator().manual_seed(config.seed + 2))

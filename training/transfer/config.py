@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from training.common.config import LoopConfig, fields_of, gather_others
 from training.models.encoder import EncoderConfig
 from training.models.modality_transforms import MODALITY_TRANSFORMS
+from training.transfer.start import StartConfig
 from training.transfer.task import TaskConfig, TrainingProtocol
 from training.transfer.tasks.registry import TASKS, TaskName
 from training.transfer.tasks.segmentation.segmentation import SegmentationConfig
@@ -32,6 +33,9 @@ class TransferConfig(LoopConfig):
     like them; of the fields below only encoder, the task's own, draws and those of the machine count."""
     encoder: EncoderConfig = EncoderConfig()
     """The encoder; must be that of the pre-training where there is one."""
+    start: StartConfig | None = None
+    """A vision transformer of others that the encoder starts from, as knowledge of the internet; none: a
+    pre-training of ours, or random weights."""
     inputs: tuple[str, ...] = ("rgb",)
     """What the model sees, rgb first, then any of depth, normals and edges; evaluation reads them too. Each
     enters the encoder through a projection of its own, which starts from random weights (finetune)."""
@@ -110,6 +114,12 @@ class TransferConfig(LoopConfig):
                 "must be rgb alone, or the protocol finetune"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_start(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Stages are known by their configuration: without a start the key must not be there."""
+        written = write(self)
+        return written if self.start else {k: v for k, v in written.items() if k != "start"}
 
     @property
     def own(self) -> TaskConfig:

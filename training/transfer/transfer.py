@@ -24,9 +24,11 @@ from training.common.checkpoint import (
     save_model,
     write_json,
 )
+from training.common.external_access import Sources as Knowledge
 from training.common.external_access import as_facts, combined, sources_of_folder, sources_of_frames
 from training.common.optimiser import machine_facts, pick_device, use_threads
 from training.models.encoder import EncoderConfig
+from training.models.outside_encoder import OutsideEncoder
 from training.transfer.build import build_model
 from training.transfer.config import TransferConfig
 from training.transfer.data import LabelledFrames, Sources, facts_of_spaces, pseudo_labelled
@@ -59,6 +61,7 @@ def transfer(
     other frames, or a package that the task needs is not installed.
     """
     assert isinstance(frames, TransferFrames), "transfer sees frames of transfer spaces only"
+    _check_one_start(config, checkpoint)
     config.own.check_installed()
     config = config.for_frames(len(frames))
     out.mkdir(parents=True, exist_ok=True)
@@ -70,11 +73,10 @@ def transfer(
     facts = config.own.learn_facts(frames.labels, source)
     sources, labelled, guessed = _sources(config, source, facts, pseudo, pseudo_frames)
     started_from = [sources_of_folder(folder) for folder in (checkpoint, pseudo) if folder is not None]
-    outside = as_facts(combined(sources_of_frames(frames, config.inputs), *started_from))
     task = config.own.build(facts)
     model = build_model(config, task, image)
-    if checkpoint is not None:
-        _load_encoder(model, config.encoder, checkpoint)
+    started_from.append(_start(model, config, checkpoint))
+    outside = as_facts(combined(sources_of_frames(frames, config.inputs), *started_from))
     model.to(device)
     if config.protocol == "knn":
         data = EncodedFrames(FeatureExtractor(model, device, config.bf16), source)
@@ -86,7 +88,7 @@ def transfer(
     metrics |= outside | {
         "frames": len(frames),
         **task.summary(),
-        "from": "scratch" if checkpoint is None else str(checkpoint),
+        "from": _came_from(config, checkpoint),
         "parameters": sum(p.numel() for p in model.parameters()),
         **machine_facts(threads, device, config.bf16),
         "frames_digest": frames.digest(),
@@ -129,6 +131,30 @@ def _sources(
 def _short(facts: Facts) -> str:
     text = str(facts)
     return text if len(text) < 200 else f"{text[:200]}..."
+
+
+def _check_one_start(config: TransferConfig, checkpoint: Path | None) -> None:
+    if config.start is not None and checkpoint is not None:
+        raise ValueError(
+            f"transfer.start names {config.start.network}, and there is a pre-training to start from, "
+            f"{checkpoint}: leave one of the two out"
+        )
+
+
+def _start(model: TaskModel, config: TransferConfig, checkpoint: Path | None) -> Knowledge:
+    """Give the encoder its first weights; what they know of the outside, of a pre-training apart."""
+    if config.start is not None:
+        assert isinstance(model.encoder, OutsideEncoder)
+        return config.start.load(model.encoder)
+    if checkpoint is not None:
+        _load_encoder(model, config.encoder, checkpoint)
+    return ()
+
+
+def _came_from(config: TransferConfig, checkpoint: Path | None) -> str:
+    if config.start is not None:
+        return f"{config.start.network}, {config.start.weights}"
+    return "scratch" if checkpoint is None else str(checkpoint)
 
 
 def _load_encoder(model: TaskModel, config: EncoderConfig, checkpoint: Path) -> None:

@@ -32,7 +32,7 @@ class ClipConfig(HubConfig):
     def random_config(self, transformers: Any) -> Any:
         """B/16, or one of two layers."""
         if self.shape == "tiny":
-            small = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+            small = {"hidden_size": 32, "intermediate_size": 128, "num_attention_heads": 2}
             return transformers.CLIPVisionConfig(
                 **small, num_hidden_layers=2, patch_size=16, projection_dim=16
             )

@@ -39,7 +39,7 @@ class Dinov2Config(HubConfig):
 
     def random_config(self, transformers: Any) -> Any:
         """B/14, or one of two layers."""
-        tiny = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_ratio": 2}
+        tiny = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
         return transformers.Dinov2Config(image_size=518, **(tiny if self.shape == "tiny" else {}))
 
     def load(self, size: int) -> Network:

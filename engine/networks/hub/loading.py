@@ -36,6 +36,8 @@ class HubConfig(NetworkConfig):
     install: ClassVar[str] = INSTALL
     model_class: ClassVar[str]
     """Its class in transformers."""
+    options: ClassVar[Mapping[str, Any]] = {}
+    """What the class is built with beside its configuration."""
     hub_id: ClassVar[str]
     """The model that `trained` is."""
     licences: ClassVar[Mapping[str, str]]
@@ -60,20 +62,21 @@ class HubConfig(NetworkConfig):
         model_class = getattr(transformers, self.model_class)
         if self.weights == "untrained":
             with seeded(self.seed):
-                return Model(model_class(self.random_config(transformers)), untrained_source(self), "")
+                module = model_class(self.random_config(transformers), **self.options)
+            return Model(module, untrained_source(self), "")
         place = self.hub_id if self.weights == "trained" else self.weights
-        module = _load(transformers, model_class, place)
+        module = _load(transformers, model_class, place, self.options)
         return Model(module, place, self.licences.get(place) or _stated_licence(Path(place)))
 
 
-def _load(transformers: Any, model_class: Any, place: str) -> nn.Module:
+def _load(transformers: Any, model_class: Any, place: str, options: Mapping[str, Any]) -> nn.Module:
     """The trained model of a folder or, by its id, of the hub's cache."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     kind = model_class.__name__
     try:
         module, report = model_class.from_pretrained(
-            place, local_files_only=True, output_loading_info=True, dtype=torch.float32
+            place, local_files_only=True, output_loading_info=True, dtype=torch.float32, **options
         )
     except OSError as error:
         get = (

