@@ -114,6 +114,7 @@ def records() -> dict[int, list[Checkpoint]]:
                 row["step"],
                 tuple(row[f"env{i}_in_acc"] for i in range(4)),
                 tuple(row[f"env{i}_out_acc"] for i in range(4)),
+                tuple(row[f"env{i}_in_acc"] for i in range(4)),
             )
         )
     return found
@@ -148,7 +149,7 @@ def test_leave_one_out_needs_all_pairs_and_the_oracle_alone_sees_test_labels():
     assert {name for name, s in SELECTORS.items() if s.needs_pairs} == {"leave-one-out"}
     unseen = 0
     changed = [
-        Checkpoint(c.search, c.held_out, c.step, c.trained, (1 - c.validated[0], *c.validated[1:]))
+        Checkpoint(c.search, c.held_out, c.step, c.trained, (1 - c.validated[0], *c.validated[1:]), c.tested)
         for c in whole
     ]
     differing = {n for n in SELECTORS if ranked(n, whole, unseen) != ranked(n, changed, unseen)}
