@@ -11,12 +11,13 @@ from pathlib import Path
 from engine.store.manifest import write_atomically
 from studies.report.analysis.claims import Claim, at_point, claims, columns, scope
 from studies.report.analysis.curve_fits import CurveFits, fit_curves, fit_text, worth_text
-from studies.report.analysis.metrics_text import gain, label, mean_sd, signed, span
+from studies.report.analysis.metrics_text import OF_CLASS, class_metric, gain, label, mean_sd, signed, span
 from studies.report.analysis.rows import Row, Table
 from studies.report.analysis.ways import Way, ways
 from studies.report.deployment import break_even_section
 from studies.report.figures import forms
 from studies.report.figures.captioned import captions
+from studies.report.figures.detected import detections
 from studies.report.figures.pictures import predictions
 from studies.report.figures.stage_sections import stage_drawings, stage_sections
 from studies.report.files import findings_json, rows_csv, scalars
@@ -64,6 +65,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         _classes(data),
         *stage_sections(data, drawings, with_curves=True),
         predictions(out, data),
+        detections(out, data),
         captions(out, data),
         *stage_sections(data, drawings, with_curves=False),
         cost(data),
@@ -240,7 +242,7 @@ def _points(data: Table) -> str:
         ),
         table(head, body),
     ]
-    rest = [m for m in scalars(data) if m not in columns(data) and "/iou/" not in f"/{m}"]
+    rest = [m for m in scalars(data) if m not in columns(data) and class_metric(m) is None]
     if rest:
         cells = [[label(m), *(mean_sd(at_point(data, p, m), m) for p in data.points)] for m in rest]
         parts.append(
@@ -254,18 +256,21 @@ def _points(data: Table) -> str:
 
 def _classes(data: Table) -> str:
     places = list(dict.fromkeys(m.rpartition("/")[0] for m in columns(data)))
+    found: dict[tuple[str, str], list[str]] = {}
+    for metric in scalars(data):
+        if (of := class_metric(metric)) is not None and of[0] in places:
+            found.setdefault((of[1], of[0]), []).append(metric)
     parts = []
-    for place in places:
-        prefix = f"{place}/iou/" if place else "iou/"
-        names = [m for m in scalars(data) if m.startswith(prefix)]
-        if not names:
-            continue
-        cells = [
-            [m.removeprefix(prefix), *(mean_sd(at_point(data, p, m), m) for p in data.points)] for m in names
-        ]
-        shown = table(["class", *(p.label for p in data.points)], cells)
-        title = place.replace("_", " ").replace("/", ", ") or "all"
-        parts.append(shown if len(places) == 1 else folded(title, shown))
-    if not parts:
-        return ""
-    return heading("IoU of each class [%]") + paragraph("Mean ± SD over repeats.", "note") + "".join(parts)
+    for kind, name in OF_CLASS.items():
+        own = {place: names for place in places if (names := found.get((kind, place)))}
+        if own:
+            parts += [heading(f"{name} of each class [%]"), paragraph("Mean ± SD over repeats.", "note")]
+        for place, names in own.items():
+            cells = [
+                [m.rpartition(f"{kind}/")[2], *(mean_sd(at_point(data, p, m), m) for p in data.points)]
+                for m in names
+            ]
+            shown = table(["class", *(p.label for p in data.points)], cells)
+            title = place.replace("_", " ").replace("/", ", ") or "all"
+            parts.append(shown if len(own) == 1 else folded(title, shown))
+    return "".join(parts)

@@ -18,7 +18,10 @@ from training.models.encoder import SIZES
 from training.pretrain.config import PretrainConfig
 from training.pretrain.launch import PretrainCommand
 from training.pretrain.multimodal.masking import FOURM21
+from training.transfer.config import TransferConfig
+from training.transfer.fit import learning_rate
 from training.transfer.tasks.captioning.captioning import CaptioningConfig
+from training.transfer.tasks.detection.detection import DetectionConfig
 
 PRESETS = Path(__file__).parents[2] / "training" / "presets"
 SIZE = {"paper": "base", "paper-small": "small"}
@@ -127,11 +130,8 @@ def test_transfer_is_table_11(preset: str):
 @pytest.mark.parametrize("preset", SIZE)
 def test_captioning_is_table_13(preset: str):
     """The table's learning rate is taken per 256 images, as that of Tab. 9 is; it has no column for ViT-S."""
-    study = load_study(STUDIES / "sensors.yaml", preset, fields={"base.tasks": ["captioning"]})
-    run = next(r for r in plan(study) if r.run.arm == "tst-mm")
-    stage = run.evaluations["test/captioning"]
-    assert isinstance(stage, EvaluateStage)
-    transfer, table = stage.model.transfer, settings("table13_transfer_captioning", "base")
+    config, transfer = learned("captioning", preset)
+    table = settings("table13_transfer_captioning", "base")
     assert transfer.task == "captioning"
     assert transfer.epochs == number(table["Fine-tuning epochs"])
     assert transfer.warmup * transfer.epochs == pytest.approx(number(table["Warmup epochs"]))
@@ -141,10 +141,50 @@ def test_captioning_is_table_13(preset: str):
     assert transfer.weight_decay == number(table["Weight decay"])
     assert "Augmentation" not in table
     assert (transfer.flip, transfer.crop) == (False, 1)
-    assert str(run.run.config.sensing.size) == table["Input resolution"]
+    assert str(config.sensing.size) == table["Input resolution"]
     captions = transfer.own
     assert isinstance(captions, CaptioningConfig)
     assert captions.captions == stated("App. W.2", "captions an image")
+
+
+def learned(task: str, preset: str) -> tuple[RunConfig, TransferConfig]:
+    """The run `tst-mm` of `sensors`, and how it learns a task."""
+    study = load_study(STUDIES / "sensors.yaml", preset, fields={"base.tasks": [task]})
+    run = next(r for r in plan(study) if r.run.arm == "tst-mm")
+    stage = run.evaluations[f"test/{task}"]
+    assert isinstance(stage, EvaluateStage)
+    return run.run.config, stage.model.transfer
+
+
+@pytest.mark.parametrize("preset", SIZE)
+def test_detection_is_table_12(preset: str):
+    config, transfer = learned("detection", preset)
+    table = settings("table12_transfer_detection", SIZE[preset])
+    epochs = number(table["Fine-tuning epochs"])
+    assert (transfer.task, transfer.epochs) == ("detection", epochs)
+    assert transfer.warmup * epochs == pytest.approx(number(table["Warmup epochs"]))
+    assert transfer.betas == numbers(table["Opt. momentum"])
+    assert transfer.lr == number(table["Learning rate"])
+    assert transfer.batch == number(table["Batch size"])
+    assert transfer.weight_decay == number(table["Weight decay"])
+    assert transfer.layer_decay == number(table["Layer-wise lr decay"])
+    assert transfer.drop_path == number(table["Drop path"])
+    assert table["Learning rate schedule"] == "Multi-step decay"
+    milestones = numbers(table["Lr schedule milestones"])
+    assert [m * epochs for m in transfer.milestones] == pytest.approx(milestones)
+    tuned = transfer.for_frames(config.houses["transfer"].count * config.labels["transfer"])
+    for after, factor in enumerate(numbers(table["Lr schedule decay values"])):
+        first = int(tuned.steps * [0.5, *tuned.milestones][after]) + 1
+        assert learning_rate(tuned, first) == pytest.approx(factor * transfer.lr)
+    assert (table["Augmentation"], transfer.flip, transfer.crop < 1) == (
+        "RandomFlip + RandomCrop",
+        True,
+        True,
+    )
+    assert f"{config.sensing.size}x{config.sensing.size}" == table["Input resolution"]
+    assert isinstance(transfer.own, DetectionConfig)
+    assert transfer.own.head.cascade.overlaps == (0.5, 0.6, 0.7)
+    assert transfer.own.head.masks is not None
 
 
 @pytest.mark.parametrize("preset", SIZE)

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from studies.commands import STUDIES
-from studies.run.pipeline import RunPlan, plan
+from studies.run.pipeline import RunPlan, plan, plan_run
 from studies.run.runner import STAGES, run_study
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import load_study
+from studies.spec.run import RunConfig
+from tests.studies.test_study_files import leaks
 from tests.training.test_tasks import MeanDepthConfig
 from training.transfer.tasks.registry import TASKS
 
@@ -91,6 +93,14 @@ def test_a_key_has_the_fields_of_the_task_also_where_none_is_given():
 def test_what_cannot_be_learned_is_refused_before_anything_is_done(fields: dict[str, Any], words: str):
     with pytest.raises(ValueError, match=words):
         planned(**fields)
+
+
+def test_no_task_learns_from_labels_of_the_test_house():
+    run = planned(**BOTH).run
+    assert not leaks(plan_run(run))
+    config = RunConfig.model_copy(run.config, update={"labels": {"test": 16}})
+    found = leaks(plan_run(run.model_copy(update={"config": config})))
+    assert any("a house of" in leak and "no upper bound" in leak for leak in found)
 
 
 def test_a_package_that_is_missing_is_said_before_the_first_stage(tmp_path: Path, monkeypatch):

@@ -107,9 +107,21 @@ class TaskKit:
         transfer(config, world.transfer, None, tmp_path / "tuned")
         wanted = set(config.own.label_reader(world.transfer.labels).reads)
         assert {name for view, name in read if view is TransferFrames} == {*config.inputs, *wanted}
-        assert {view for view, _ in read} == {TransferFrames}
+        assert {view for view, _ in read} == {TransferFrames}, "transfer reads frames of another kind"
         evaluate(CPU, world.eval, tmp_path / "tuned", tmp_path / "scores")
         assert {view for view, _ in read} == {TransferFrames, EvalFrames}
+
+    def test_a_planted_look_at_the_test_space_is_found(self, world: World, tmp_path, monkeypatch):
+        """The test before this one fails where labels of evaluation frames are read in a transfer."""
+        split = LabelledFrames.split
+
+        def looking(self: LabelledFrames, batch: Any, inputs: Any) -> Any:
+            world.eval.read(np.arange(4), self.reader.reads)
+            return split(self, batch, inputs)
+
+        monkeypatch.setattr(LabelledFrames, "split", looking)
+        with pytest.raises(AssertionError, match="frames of another kind"):
+            self.test_no_label_of_the_test_space_is_read_before_evaluation(world, tmp_path, monkeypatch)
 
     def test_views_that_show_the_test_space_are_refused(self, world: World, tmp_path):
         config = self.config(self.protocols[0], samples=16)

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from engine.store.access import PretrainFrames, TransferFrames
-from tests.training.conftest import World
 from tests.training.task_kit import TaskKit
 from tests.training.tiny_world import LABELS, draw_frames, make_store
 from training.transfer.build import load_model
@@ -231,21 +230,6 @@ def test_spice_says_all_that_it_lacks_before_anything_is_trained(monkeypatch):
     with pytest.raises(ValueError, match="set it to false"):
         CaptioningConfig(spice=True).check_installed()
     CaptioningConfig().check_installed()
-
-
-def test_a_reader_that_looks_at_the_test_space_is_found(world: World, tmp_path, monkeypatch):
-    """The kit's leak test finds a planted leak: captions of a transfer out of evaluation frames."""
-    original = LabelledFrames.labels
-
-    def leaking(self: LabelledFrames, at_once: int) -> Any:
-        world.eval.read(np.arange(4), MapReader.reads)
-        return original(self, at_once)
-
-    monkeypatch.setattr(LabelledFrames, "labels", leaking)
-    with pytest.raises(AssertionError):
-        TestCaptioning().test_no_label_of_the_test_space_is_read_before_evaluation(
-            world, tmp_path, monkeypatch
-        )
 
 
 def test_it_overfits_eight_frames_far_above_chance(tmp_path):

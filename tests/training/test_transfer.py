@@ -15,6 +15,7 @@ from training.models.encoder import EncoderConfig, build_encoder
 from training.pretrain.pretrain import pretrain
 from training.transfer import fit as loop
 from training.transfer.build import load_model
+from training.transfer.config import TransferConfig
 from training.transfer.data import LabelledBatch, mirror_and_zoom
 from training.transfer.evaluate import EvaluateConfig, evaluate
 from training.transfer.model import drop_path
@@ -129,6 +130,17 @@ def test_layer_decay_scales_the_rate_from_the_top():
     assert scale("encoder.blocks.1.norm1.weight") == 0.5
     assert scale("encoder.blocks.0.mlp.out.weight") == 0.25
     assert scale("encoder.patches.weight") == scale("encoder.rgb_embedding") == 0.125
+
+
+def test_milestones_take_the_place_of_the_cosine():
+    config = TINY_TRANSFER.model_copy(update={"samples": 1600, "milestones": (0.5, 0.9), "lr": 1.0})
+    rates = [loop.learning_rate(config, step) for step in (0, 9, 10, 49, 50, 89, 90, 99)]
+    assert rates == pytest.approx([0.1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+    for wrong in ((0.9, 0.5), (0.0,), (1.0,)):
+        with pytest.raises(ValueError, match="between 0 and 1, rising"):
+            TransferConfig(milestones=wrong)
+    assert "milestones" not in TINY_TRANSFER.model_dump(), "keys of stages without them stay"
+    assert TransferConfig.model_validate(config.model_dump()) == config
 
 
 def test_confusion_is_kept_per_space(tmp_path):

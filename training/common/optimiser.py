@@ -4,7 +4,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -51,6 +51,14 @@ def warmup_cosine(step: int, steps: int, warmup: int, peak: float) -> float:
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def warmup_steps(step: int, warmup: int, peak: float, milestones: Sequence[float]) -> float:
+    """Learning rate of a step: linear to `peak` over `warmup` steps, then a tenth of what it was from each
+    milestone [steps] on."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.1 ** sum(step >= milestone for milestone in milestones)
 
 
 def check_finite(loss: float, norm: float, step: int, what: str) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, SerializeAsAny, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from training.common.config import LoopConfig, fields_of, gather_others
 from training.models.encoder import EncoderConfig
@@ -33,7 +33,8 @@ class TransferConfig(LoopConfig):
     like them; of the fields below only encoder, the task's own, draws and those of the machine count."""
     encoder: EncoderConfig = EncoderConfig()
     """The encoder; must be that of the pre-training where there is one."""
-    start: StartConfig | None = None
+    # Fields that came later are not written where they say nothing: stages without them keep their keys.
+    start: StartConfig | None = Field(default=None, exclude_if=lambda start: start is None)
     """A vision transformer of others that the encoder starts from, as knowledge of the internet; none: a
     pre-training of ours, or random weights."""
     inputs: tuple[str, ...] = ("rgb",)
@@ -53,6 +54,9 @@ class TransferConfig(LoopConfig):
     """Images per step."""
     lr: float = Field(default=5e-4, gt=0)
     """Peak learning rate of the head; linear probes want some ten times as much."""
+    milestones: tuple[float, ...] = Field(default=(), exclude_if=lambda given: not given)
+    """Shares of the steps from each of which on the learning rate is a tenth of what it was; none: after the
+    warm-up it falls to 0 along half a cosine."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Factor of the learning rate from the head to the encoder's last block, and from each block to the one
     below it; 1: full rate everywhere."""
@@ -100,6 +104,13 @@ class TransferConfig(LoopConfig):
             )
         return self
 
+    @field_validator("milestones")
+    @classmethod
+    def _milestones_rise(cls, milestones: tuple[float, ...]) -> tuple[float, ...]:
+        if list(milestones) != sorted(set(milestones)) or not all(0 < m < 1 for m in milestones):
+            raise ValueError(f"{list(milestones)}: shares of the steps between 0 and 1, rising")
+        return milestones
+
     @model_validator(mode="after")
     def _inputs_fit(self) -> "TransferConfig":
         unknown = [name for name in self.inputs if name not in MODALITY_TRANSFORMS]
@@ -114,12 +125,6 @@ class TransferConfig(LoopConfig):
                 "must be rgb alone, or the protocol finetune"
             )
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_absent_start(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Stages are known by their configuration: without a start the key must not be there."""
-        written = write(self)
-        return written if self.start else {k: v for k, v in written.items() if k != "start"}
 
     @property
     def own(self) -> TaskConfig:

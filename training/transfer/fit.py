@@ -17,6 +17,7 @@ from training.common.optimiser import (
     set_rate,
     to_device,
     warmup_cosine,
+    warmup_steps,
 )
 from training.common.progress import Progress
 from training.transfer.config import TransferConfig
@@ -51,7 +52,7 @@ def fit(
     batches = _batches(config, task, model, sources, device, progress.done)
     for step in progress.loop(f"transfer {config.protocol}"):
         inputs, targets = progress.wait_for(batches)
-        set_rate(optimiser, warmup_cosine(step, config.steps, int(config.warmup * config.steps), config.lr))
+        set_rate(optimiser, learning_rate(config, step))
         with precision(device, config.bf16):
             output = run(*inputs, targets=targets)
         loss = criterion(output, targets)
@@ -88,6 +89,14 @@ def _batches(
     batches = extractor.batches(sources, config.crop, config.flip, config.draw_seed, done, config.keep_gb)
     for features, labels in batches:
         yield (features.to(device).float(),), to_device(task.targets(labels), device)
+
+
+def learning_rate(config: TransferConfig, step: int) -> float:
+    """Of a step; a parameter's own is this times its `rate_scale`."""
+    warmup = int(config.warmup * config.steps)
+    if config.milestones:
+        return warmup_steps(step, warmup, config.lr, [share * config.steps for share in config.milestones])
+    return warmup_cosine(step, config.steps, warmup, config.lr)
 
 
 def rate_scale(config: TransferConfig) -> Callable[[str], float]:

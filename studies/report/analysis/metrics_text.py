@@ -8,6 +8,16 @@ _NAMES = {
     "miou_supported": "mIoU, classes with support",
     "mean_accuracy": "mean accuracy",
     "pixel_accuracy": "pixel accuracy",
+    "map": "mAP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_small": "AP of small objects",
+    "ap_medium": "AP of medium objects",
+    "ap_large": "AP of large objects",
+    "ar": "average recall",
+    "mask_map": "mAP of masks",
+    "mask_ap50": "AP50 of masks",
+    "mask_ap75": "AP75 of masks",
     "bleu4": "BLEU-4",
     "tuple_f1": "F1 of tuples",
     "true_claims": "claims that are true",
@@ -19,6 +29,17 @@ _HUNDREDFOLD = {
     "cider_of_another": "CIDEr of another frame's caption",
 }
 """As papers print it."""
+OF_CLASS = {"iou": "IoU", "ap": "AP", "mask_ap": "AP of masks"}
+"""Metrics of single classes, which stand in rows as `KIND/CLASS`."""
+
+
+def class_metric(metric: str) -> tuple[str, str, str] | None:
+    """`test/linear/iou/wall` -> ("test/linear", "iou", "wall"); None for a metric of no single class."""
+    for kind in OF_CLASS:
+        place, found, name = f"/{metric}".partition(f"/{kind}/")
+        if found:
+            return place.strip("/"), kind, name
+    return None
 
 
 def scale(metric: str) -> tuple[float, str]:
@@ -27,14 +48,14 @@ def scale(metric: str) -> tuple[float, str]:
     name = metric.rpartition("/")[2]
     if name in _HUNDREDFOLD:
         return 100.0, "×100"
-    return (100.0, "%") if name in _NAMES or "/iou/" in f"/{metric}" else (1.0, "")
+    return (100.0, "%") if name in _NAMES or class_metric(metric) else (1.0, "")
 
 
 def label(metric: str, where: bool = True) -> str:
     """`held_out/linear/miou` -> `mIoU [%], held out, linear`; without `where`, `mIoU [%]`."""
-    if "/iou/" in f"/{metric}":
-        place, _, name = f"/{metric}".partition("/iou/")
-        place, name = place.strip("/"), f"IoU of {name}"
+    if (found := class_metric(metric)) is not None:
+        place, kind, name = found
+        name = f"{OF_CLASS[kind]} of {name}"
     else:
         place, _, name = metric.rpartition("/")
         name = (_NAMES | _HUNDREDFOLD).get(name, name.replace("_", " "))
