@@ -46,6 +46,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "transfer": ("training.commands:transfer", "tune a task head on transfer houses (CONFIG.yaml)"),
     "propagate": ("training.commands:propagate", "labels by a tuned model, for a student (CONFIG.yaml)"),
     "evaluate": ("training.commands:evaluate", "score held-out frames of the test space (CONFIG.yaml)"),
+    "retrieve": (
+        "training.commands:retrieve",
+        "depth maps of images and back, by a pre-trained model (CONFIG.yaml)",
+    ),
     "study run": ("studies.commands:run", "a study, resumable, then its report (STUDY.yaml)"),
     "study report": ("studies.commands:report", "the page of a study from its rows"),
     "study compare": ("studies.commands:compare", "two runs of a study side by side"),

@@ -1,5 +1,5 @@
-"""`tst tokenizer train | import | show`, `tst tokenize`, `tst transfer`, `tst propagate`
-and `tst evaluate`; `tst pretrain` is in training/pretrain/launch.py.
+"""`tst tokenizer train | import | show`, `tst tokenize`, `tst transfer`, `tst propagate`, `tst evaluate`
+and `tst retrieve`; `tst pretrain` is in training/pretrain/launch.py.
 
 Every command opens stores through the guarded view of its role.
 """
@@ -15,6 +15,8 @@ from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spac
 from scenes.config import Config
 from training.common.config import StageConfig
 from training.fourm.images import FourMConfig, import_4m
+from training.retrieval.retrieve import RetrieveConfig
+from training.retrieval.retrieve import retrieve as run_retrieval
 from training.tokenizers.make import make_tokenizer
 from training.tokenizers.registry import load_tokenizer
 from training.tokenizers.token_crops import TokenCropConfig
@@ -110,6 +112,21 @@ class PropagateCommand(Config):
     """The labelling."""
 
 
+class RetrieveCommand(Config):
+    """What `tst retrieve` needs to know."""
+
+    store: Path
+    """The store with the evaluation frames."""
+    model: Path
+    """Folder of a finished pre-training (mm)."""
+    tokenizers: dict[str, Path]
+    """Folder of the tokenizer of each of its modalities."""
+    out: Path
+    """Folder of the scores."""
+    retrieve: RetrieveConfig = RetrieveConfig()
+    """The retrieval."""
+
+
 class EvaluateCommand(Config):
     """What `tst evaluate` needs to know."""
 
@@ -181,6 +198,12 @@ def propagate(config: PropagateCommand) -> None:
 def evaluate(config: EvaluateCommand) -> None:
     """Score a tuned model on the evaluation frames of a store."""
     _print(run_evaluation(config.evaluate, EvalFrames(config.store), config.model, config.out))
+
+
+def retrieve(config: RetrieveCommand) -> None:
+    """Find the depth map of an image, and the reverse, among the evaluation frames of a store."""
+    frames = EvalFrames(config.store)
+    _print(run_retrieval(config.retrieve, frames, config.model, config.tokenizers, config.out))
 
 
 def _print(metrics: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from studies.report.figures import forms
 from studies.report.figures.captioned import captions
 from studies.report.figures.detected import detections
 from studies.report.figures.pictures import predictions
+from studies.report.figures.retrieved import retrieved
 from studies.report.figures.stage_sections import stage_drawings, stage_sections
 from studies.report.files import findings_json, rows_csv, scalars
 from studies.report.knowledge import access_words, knowledge_section
@@ -67,6 +68,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         predictions(out, data),
         detections(out, data),
         captions(out, data),
+        retrieved(out, data),
         *stage_sections(data, drawings, with_curves=False),
         cost(data),
         configuration(out, data),

@@ -1,5 +1,6 @@
 """A run as stages: houses -> stores -> tokenizers -> tokens -> pre-training -> transfer -> evaluation. With
 label propagation the transferred model is a teacher; a student, tuned on its pseudo-labels too, is evaluated.
+Retrieval is of the pre-trained model itself.
 
 A store holds one set of houses in one role. Runs that need the same stage, of one study or of several, share
 it, because it has the same key; it is run once.
@@ -24,6 +25,7 @@ from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.houses import HousesStage
 from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.propagate import PropagateStage
+from studies.run.stages.retrieve import RetrieveStage
 from studies.run.stages.store import StoreStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import Run, StudyConfig
@@ -40,7 +42,7 @@ class RunPlan:
 
     run: Run
     evaluations: Mapping[str, Stage]
-    """By set of houses, task and protocol, as `evaluation_name` joins them."""
+    """By set of houses, task and protocol, as `evaluation_name` joins them; of retrieval `set/retrieval`."""
     phases: tuple[PretrainStage, ...]
     """The pre-trainings, in order."""
 
@@ -88,6 +90,15 @@ def plan_run(run: Run) -> RunPlan:
                 model=model,
                 seen=seen,
                 labelled=model.labelled if config.upper_bound else None,
+            )
+    if config.retrieves is not None:
+        for name, store in evaluated.items():
+            evaluations[f"{name}/retrieval"] = RetrieveStage(
+                name=f"{name}/retrieval",
+                retrieve=config.retrieves,
+                store=store,
+                model=phases[-1],
+                seen=distinct(learned),
             )
     return RunPlan(run, evaluations, phases)
 

@@ -17,6 +17,7 @@ from training.common.config import RuntimeConfig
 from training.models.encoder import EncoderConfig
 from training.pretrain.config import PretrainConfig
 from training.pretrain.objectives import OBJECTIVES, ObjectiveName
+from training.retrieval.retrieve import RetrieveConfig
 from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig
@@ -87,7 +88,7 @@ class MixIn(Config):
 
 _SHARED: dict[str, tuple[type[Config], tuple[str, ...]]] = {
     "encoder": (EncoderConfig, ("pretrain", "transfer")),
-    "runtime": (RuntimeConfig, ("tokenizer", "pretrain", "transfer", "propagation", "scoring")),
+    "runtime": (RuntimeConfig, ("tokenizer", "pretrain", "transfer", "propagation", "scoring", "retrieve")),
 }
 """Fields of a run that its stages have too: of which class, and of which stages."""
 
@@ -146,6 +147,9 @@ class RunConfig(Config):
     """Sets of houses that the model is evaluated in: number of held-out frames per house."""
     scoring: EvaluateConfig = EvaluateConfig()
     """Settings of the evaluation."""
+    retrieve: RetrieveConfig | None = None
+    """Retrieval across modalities by the pre-trained model itself in the sets of `evaluate`: `set/retrieval`.
+    A run whose objective is not mm, or that has no phases, has none. None: it is not asked for."""
     disjoint_assets: bool = True
     """Whether the labelled houses must have no furniture or material in common with the houses of
     pre-training and evaluation."""
@@ -164,6 +168,8 @@ class RunConfig(Config):
                 continue
             under = shared.model_validate(data[name]).model_dump()
             for stage in stages:
+                if stage == "retrieve" and data.get(stage) is None:
+                    continue  # it is not asked for
                 said = dict(data.get(stage) or {})
                 own = said.get(name, {})
                 said[name] = {**under, **(own if isinstance(own, dict) else dict(own))}
@@ -194,6 +200,7 @@ class RunConfig(Config):
         if self.phases and self.transfer.start:
             raise ValueError("transfer.start and phases both say what the encoder is: leave one of them out")
         self._tasks_can_be_learned()
+        self._retrieves_what_it_predicts()
         self._labels_are_of_others()
         self._mixes_in_others()
         self._samples_rectangles_densely()
@@ -215,6 +222,22 @@ class RunConfig(Config):
             if self.propagate and not known.teaches:
                 raise ValueError(
                     f"propagate needs tasks with pseudo-labels, and {task} has none: leave it out"
+                )
+
+    @property
+    def retrieves(self) -> RetrieveConfig | None:
+        """Retrieval, where it is asked for and there is a model that predicts tokens."""
+        return self.retrieve if self.phases and self.objective == "mm" else None
+
+    def _retrieves_what_it_predicts(self) -> None:
+        if self.retrieves is None:
+            return
+        asked = (*self.retrieves.modalities, *([self.retrieves.through] if self.retrieves.through else []))
+        for name in asked:
+            if name not in self.modalities:
+                raise ValueError(
+                    f"retrieve names {name!r}, and the modalities are {', '.join(self.modalities)}: name two "
+                    "of them, or set retrieve to null"
                 )
 
     def _samples_rectangles_densely(self) -> None:

@@ -21,6 +21,7 @@ from studies.run.runner import saved_by_sharing
 from studies.run.stage import Stage
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.pretrain import PretrainStage
+from studies.run.stages.retrieve import RetrieveStage
 from studies.run.stages.store import StoreStage
 from studies.run.stages.tokenizer import TokenizerStage
 from studies.run.stages.tokens import TokensStage
@@ -70,7 +71,7 @@ def leaks(planned: RunPlan) -> list[str]:
     upper, apart = planned.run.config.upper_bound, planned.run.config.disjoint_assets
     found = []
     for stage in every.values():
-        if isinstance(stage, EvaluateStage):
+        if isinstance(stage, EvaluateStage | RetrieveStage):
             continue
         known = upstream(stage)
         if not isinstance(stage, StoreStage) and stores(known, "eval"):
@@ -104,6 +105,12 @@ def leaks(planned: RunPlan) -> list[str]:
     for stage in scored:
         learned = {s for p in planned.phases for s in p.stores} | set(stores(every, "pretrain"))
         if learned - set(stage.needs):
+            found.append(f"{stage.label}: its poses are not held against all that were learned")
+    for stage in (s for s in planned.evaluations.values() if isinstance(s, RetrieveStage)):
+        known = upstream(stage)
+        if any(isinstance(s, TransferStage) for s in known.values()):
+            found.append(f"{stage.label}: its model has learned from labels")
+        if {s for s in known.values() if isinstance(s, StoreStage)} - {*stage.seen, stage.store}:
             found.append(f"{stage.label}: its poses are not held against all that were learned")
     return list(dict.fromkeys(found))
 
@@ -191,6 +198,14 @@ def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, 
     found = leaks(plan_run(good))
     for kind in ("tokenizer rgb", "tokens depth", "pre-training mm"):
         assert any(leak.startswith(kind) and words in leak for leak in found), found
+
+
+def test_a_retrieval_that_is_not_held_against_all_that_was_learned_is_found():
+    good = plan_run(smoke_run("retrieval", "test-house"))
+    assert not leaks(good)
+    stage = good.evaluations["test/retrieval"]
+    blind = {**good.evaluations, "test/retrieval": stage.model_copy(update={"seen": ()})}
+    assert any("not held against" in leak for leak in leaks(replace(good, evaluations=blind)))
 
 
 def test_more_than_rgb_of_the_transfer_houses_is_found(monkeypatch: pytest.MonkeyPatch):

@@ -44,7 +44,10 @@ def test_captions_of_files_are_learned_from_and_their_access_is_recorded(world: 
         "external_access": "internet",
     }
     assert evaluated["frames_digest"] == world.eval.digest()
+    assert metrics["external_access"] == "internet"
     scores = evaluate(CPU, world.eval, tmp_path / "tuned", tmp_path / "scores")
+    assert scores["external_access"] == "internet"
+    assert [k["source"] for k in scores["knowledge"]] == ["a person"]
     assert "tuple_f1" not in scores
     assert scores["cider_of_a_reference"] > 1
     said = json.loads((tmp_path / "scores" / "captions.json").read_text())

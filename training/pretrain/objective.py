@@ -149,6 +149,10 @@ class Objective(nn.Module, ABC):
         tokenizer. Empty where no tokens are read."""
         return {}
 
+    def token_grids(self) -> dict[str, int | tuple[int, int]]:
+        """By modality, the grid of its tokens: places along a side, or (height, width)."""
+        return {}
+
     def load_4m(self, source: str) -> dict[str, Any]:
         """Take from a checkpoint of 4M's (safetensors file, folder or hub id) the weights that fit; returns
         what they were. Raises ValueError where the module is not built like 4M's."""

@@ -132,6 +132,7 @@ def pretrain(
             "pretrain": config.model_dump(mode="json"),
             "image": frames.frame_shape("rgb")[0],
             "tokens": objective.token_arrays(),
+            "grids": objective.token_grids(),
             **outside,
         }
         save_tensors(out / WEIGHTS, weights)

@@ -74,7 +74,7 @@ def evaluate(
     loaded.check(frames, model_dir)
     sources = combined(sources_of_folder(model_dir), sources_of_frames(frames, model.inputs))
     if not upper_bound:
-        _check_networks_unseen(frames, sources, model_dir)
+        check_networks_unseen(frames, sources, model_dir)
     model.to(device)
     pictured = np.linspace(0, len(frames) - 1, min(config.pictures, len(frames))).astype(int)
     evaluator = task.evaluator(frozenset(pictured.tolist()))
@@ -114,8 +114,10 @@ def _check_unseen(frames: EvalFrames, model_dir: Path, upper_bound: bool) -> Non
         check_never_labelled(frames, facts["labelled_spaces"])
 
 
-def _check_networks_unseen(frames: EvalFrames, sources: Sources, model_dir: Path) -> None:
-    """Raises LeakError where a network whose output the model was made of has seen labels of a space."""
+def check_networks_unseen(frames: EvalFrames, sources: Sources, model_dir: Path) -> None:
+    """`sources`: of the model in `model_dir`.
+
+    Raises LeakError where a network whose output the model was made of has seen labels of a space."""
     for source in sources:
         learned = [{"id": "", "house_digest": digest} for digest in source.labelled_houses]
         try:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from engine.store.schema import LabelRow
 from scenes.config import Config
+from training.common.external_access import Sources
 
 TrainingProtocol = Literal["finetune", "linear", "knn"]
 """How a task is learned, see `TransferConfig.protocol`."""
@@ -158,6 +159,11 @@ class Task(ABC):
     def check(self, label_table: LabelTable, where: str) -> None:
         """Raises ValueError where the task cannot be done on frames with this label table; `where` names the
         model's folder."""
+
+    def outside(self) -> Sources:
+        """What of the outside its labels hold, beside what was sensed; nothing where a store's labels are all
+        that it learns from."""
+        return ()
 
     def summary(self) -> dict[str, Any]:
         """What of the facts stands among the metrics."""

@@ -76,7 +76,7 @@ def transfer(
     task = config.own.build(facts)
     model = build_model(config, task, image)
     started_from.append(_start(model, config, checkpoint))
-    outside = as_facts(combined(sources_of_frames(frames, config.inputs), *started_from))
+    outside = as_facts(combined(sources_of_frames(frames, config.inputs), task.outside(), *started_from))
     model.to(device)
     if config.protocol == "knn":
         data = EncodedFrames(FeatureExtractor(model, device, config.bf16), source)

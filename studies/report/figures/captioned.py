@@ -9,7 +9,7 @@ from PIL import Image
 
 from studies.report.analysis.rows import Table
 from studies.report.figures import figures
-from studies.report.figures.pictures import some_points
+from studies.report.figures.pictures import evaluations_with, some_points
 from studies.report.page import heading, image, paragraph
 from training.transfer.tasks.captioning.evaluator import CAPTIONS, PICTURES
 
@@ -19,16 +19,13 @@ _WIDTH = 160  # of a frame on the page [pixels]
 def captions(out: Path, data: Table) -> str:
     """HTML: what some points say of frames, and the true captions, of the first repeat and evaluated set with
     any."""
-    for repeat in data.repeats():
-        rows = {p: row for p in data.points if (row := data.row(p, repeat)) is not None}
-        for place in dict.fromkeys(name for row in rows.values() for name in row["evaluations"]):
-            found = {p: out / of[place] for p, row in rows.items() if place in (of := row["evaluations"])}
-            folders = {p: folder for p, folder in found.items() if (folder / PICTURES).exists()}
-            if folders:
-                chosen = {p.label: folders[p] for p in some_points(data, list(folders))}
-                note = f"Evaluated in {place}, repeat {repeat}. In brackets: CIDEr of the caption."
-                return heading("Captions beside truth") + paragraph(note, "note") + _table(chosen)
-    return ""
+    found = evaluations_with(out, data, PICTURES)
+    if found is None:
+        return ""
+    repeat, name, folders = found
+    chosen = {p.label: folders[p] for p in some_points(data, list(folders))}
+    note = f"Evaluated in {name}, repeat {repeat}. In brackets: CIDEr of the caption."
+    return heading("Captions beside truth") + paragraph(note, "note") + _table(chosen)
 
 
 def _table(folders: dict[str, Path]) -> str:

@@ -8,6 +8,7 @@ from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.houses import HousesStage
 from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.propagate import PropagateStage
+from studies.run.stages.retrieve import RetrieveStage
 from studies.run.stages.store import StoreStage
 from studies.run.stages.tokenizer import TokenizerStage
 from studies.run.stages.tokens import TokensStage
@@ -22,5 +23,6 @@ _ALL: tuple[type[Stage], ...] = (
     TransferStage,
     PropagateStage,
     EvaluateStage,
+    RetrieveStage,
 )
 KINDS: dict[str, type[Stage]] = {stage.kind: stage for stage in _ALL}

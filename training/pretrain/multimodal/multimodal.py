@@ -176,6 +176,9 @@ class MultimodalObjective(Objective):
     def token_arrays(self) -> dict[str, str]:
         return {s.name: s.array.removesuffix(f"_{self.crops.digest}") for s in self.model.specs}
 
+    def token_grids(self) -> dict[str, int | tuple[int, int]]:
+        return {s.name: s.grid for s in self.model.specs}
+
     def load_4m(self, source: str) -> dict[str, Any]:
         """Prints, and returns, what was taken of the checkpoint and what was not."""
         report = start_from_4m(self.model, source, STORE_NAMES)

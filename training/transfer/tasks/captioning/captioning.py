@@ -14,6 +14,7 @@ from jaxtyping import Int64
 from pydantic import Field
 from torch import Tensor, nn
 
+from training.common.external_access import Knowledge, Sources
 from training.transfer.task import (
     Arrays,
     Facts,
@@ -113,6 +114,13 @@ class Captioning(Task):
                 f"{where} knows a label table of {mine} rows, and that of the frames is another, of "
                 f"{len(label_table)}: use stores of one label table"
             )
+
+    def outside(self) -> Sources:
+        """Whoever wrote the files of captions."""
+        return tuple(
+            Knowledge(name="captions", source=of["source"], external_access=of["external_access"])
+            for of in self.facts.get("files", ())
+        )
 
     def summary(self) -> dict[str, Any]:
         """`vocabulary`: its number of tokens. `caption_files`: of files, who wrote them and what external
