@@ -12,7 +12,8 @@ from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.store import StoreStage
 from studies.run.stages.tokenizer import TokenizerStage
 from studies.run.stages.tokens import TokensStage
-from studies.spec.run import Phase, RunConfig, Sensing
+from studies.spec.frames import Phase, Sensing
+from studies.spec.run import RunConfig
 from studies.spec.yaml import merge, parse
 from training.pretrain.config import PretrainConfig
 from training.pretrain.objectives import OBJECTIVES

@@ -8,10 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from agents.noise.noise import NoiseConfig
-from agents.samplers.registry import SamplerName, SamplerOptions
-from agents.simulator import Quality, SimulatorName
 from scenes.config import Config
+from studies.spec.frames import MixIn, Phase, Sensing, named, without_nulls
 from studies.spec.houses import Houses
 from training.common.config import RuntimeConfig
 from training.models.encoder import EncoderConfig
@@ -25,67 +23,6 @@ from training.transfer.propagate import PropagateConfig
 from training.transfer.task import TrainingProtocol
 from training.transfer.tasks.registry import TASKS, TaskName
 
-
-def _without_nulls(value: Any) -> Any:
-    """A mapping without its null entries: an arm or a preset removes an inherited entry by null."""
-    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
-
-
-class Sensing(Config):
-    """Cameras, sensors and renderer of all frames of a run."""
-
-    size: int = Field(default=64, ge=16)
-    """Height and width [pixels]."""
-    fov_deg: float = Field(default=90.0, gt=10, lt=150)
-    """Field of view [degrees]."""
-    sampler: SamplerName = "dense"
-    """Sampler of the camera poses of pre-training frames; all other frames are sampled densely, and so
-    are those of houses with an `area_m2`."""
-    sampling: SamplerOptions = SamplerOptions()
-    """Options of the sampler."""
-    noise: NoiseConfig = NoiseConfig()
-    """Sensor noise."""
-    simulator: SimulatorName = "raycast"
-    """The renderer."""
-    quality: Quality = "fast"
-    """Quality of raycast: fast, or fine, which takes several times as long."""
-    seed: int = 0
-    """Seed of the poses. The role of a frame enters too, so that no two roles share a pose."""
-
-
-def _named(value: Any) -> Any:
-    """The short form of a phase: the name of its one set of houses."""
-    return {"houses": {value: 1.0}} if isinstance(value, str) else value
-
-
-class Phase(Config):
-    """One pre-training; each phase but the first starts from the weights of the one before."""
-
-    houses: Annotated[dict[str, float], BeforeValidator(_without_nulls)]
-    """Sets of houses, each with its share of the frames and of the samples. None: the images of the mix-in
-    are all that is learned from."""
-    modalities: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_without_nulls)] = {}
-    """Modalities of a set of houses where it has not all of the run's. No others of that set are stored, seen
-    or predicted."""
-    frames: int | None = Field(default=None, ge=1)
-    """Total number of frames, spread evenly over the houses of each set; none: the run's `frames`."""
-    pretrain: dict[str, Any] = {}
-    """Fields of the run's `pretrain` that this phase overrides."""
-
-
-class MixIn(Config):
-    """Images of other houses in every pre-training: the paper's mix-in of the transfer set (Sec. 4.1, App. L
-    and U), its RGB alone and without labels."""
-
-    share: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the samples of every phase; 0: none. A ratio of transfer to test space of 1/n is a share of
-    1 / (1 + n)."""
-    houses: str | None = None
-    """The set of houses; none: the one whose labels are learned from."""
-    frames: int | None = Field(default=None, ge=1)
-    """Images per house; none: as many as have labels, and so the images of the transfer themselves."""
-
-
 _SHARED: dict[str, tuple[type[Config], tuple[str, ...]]] = {
     "encoder": (EncoderConfig, ("pretrain", "transfer")),
     "runtime": (RuntimeConfig, ("tokenizer", "pretrain", "transfer", "propagation", "scoring", "retrieve")),
@@ -96,7 +33,7 @@ _SHARED: dict[str, tuple[type[Config], tuple[str, ...]]] = {
 class RunConfig(Config):
     """One run, fully resolved."""
 
-    houses: Annotated[dict[str, Houses], BeforeValidator(_without_nulls)]
+    houses: Annotated[dict[str, Houses], BeforeValidator(without_nulls)]
     """Sets of houses by name. By convention `test` is the test space and `transfer` has the labels."""
     sensing: Sensing = Sensing()
     """Cameras, sensors and renderer."""
@@ -106,7 +43,7 @@ class RunConfig(Config):
     """Objective of pre-training."""
     modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
     """Modalities that mm sees and predicts, rgb first."""
-    phases: Annotated[dict[str, Annotated[Phase, BeforeValidator(_named)]], BeforeValidator(_without_nulls)]
+    phases: Annotated[dict[str, Annotated[Phase, BeforeValidator(named)]], BeforeValidator(without_nulls)]
     """Phases of pre-training, in order; none: the encoder has random weights (scratch)."""
     mix_in: MixIn = MixIn()
     """RGB of the transfer set's images, added to the frames of every phase."""
@@ -125,7 +62,7 @@ class RunConfig(Config):
     say it."""
     pretrain: PretrainConfig = PretrainConfig()
     """Pre-training; its objective and modalities are the run's fields of these names."""
-    labels: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1, max_length=1)
+    labels: Annotated[dict[str, int], BeforeValidator(without_nulls)] = Field(min_length=1, max_length=1)
     """The set of houses whose labels the task is learned from: number of labelled frames per house."""
     transfer: TransferConfig = TransferConfig()
     """Transfer: how the tasks are learned; its task and protocol are those of the next two fields."""
@@ -137,13 +74,13 @@ class RunConfig(Config):
     """Fields of `transfer` that a task overrides, its own among them under its name."""
     transfer_by_protocol: dict[TrainingProtocol, dict[str, Any]] = {}
     """Fields of `transfer` that a protocol overrides; they override those of a task too."""
-    propagate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field({}, max_length=1)
+    propagate: Annotated[dict[str, int], BeforeValidator(without_nulls)] = Field({}, max_length=1)
     """Label propagation: the set of houses whose unlabelled frames get pseudo-labels from the tuned model,
     the teacher: number of frames per house. A student is tuned on these and on the true labels, and the
     student is evaluated. None: the tuned model is evaluated."""
     propagation: PropagateConfig = PropagateConfig()
     """How the teacher makes pseudo-labels."""
-    evaluate: Annotated[dict[str, int], BeforeValidator(_without_nulls)] = Field(min_length=1)
+    evaluate: Annotated[dict[str, int], BeforeValidator(without_nulls)] = Field(min_length=1)
     """Sets of houses that the model is evaluated in: number of held-out frames per house."""
     scoring: EvaluateConfig = EvaluateConfig()
     """Settings of the evaluation."""

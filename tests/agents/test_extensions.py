@@ -16,7 +16,7 @@ from engine.collect.collect import CollectConfig, collect
 from engine.store.access import EvalFrames
 from engine.store.store import Store
 from scenes.generate.generate import generate_house
-from studies.spec.run import Sensing
+from studies.spec.frames import Sensing
 from tests.agents.sampler_kit import SamplerKit
 from tests.agents.simulator_kit import SimulatorKit
 

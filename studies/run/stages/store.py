@@ -17,7 +17,7 @@ from studies.run.drawing import Drawing, Picture, StageRecord, TableLine
 from studies.run.stage import Stage, without_amounts
 from studies.run.stages.houses import HousesStage
 from studies.spec.config import MachineConfig
-from studies.spec.run import Sensing
+from studies.spec.frames import Sensing
 
 REDUCED_FRAMES = 16  # of each role for every step, and the largest batch, of a reduced stage
 _ROLES: tuple[Role, ...] = ("pretrain", "transfer", "eval")
