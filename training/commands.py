@@ -119,10 +119,10 @@ class RetrieveCommand(Config):
     """The store with the evaluation frames."""
     model: Path
     """Folder of a finished pre-training (mm)."""
-    tokenizers: dict[str, Path]
-    """Folder of the tokenizer of each of its modalities."""
     out: Path
     """Folder of the scores."""
+    tokenizers: dict[str, Path] = {}
+    """Folder of the tokenizer of each of its modalities."""
     retrieve: RetrieveConfig = RetrieveConfig()
     """The retrieval."""
 

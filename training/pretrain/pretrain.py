@@ -128,13 +128,8 @@ def pretrain(
     }
     weights = whole_state(objective)  # where it is shared out, every worker has a part in it
     if world.rank == 0:
-        facts = {
-            "pretrain": config.model_dump(mode="json"),
-            "image": frames.frame_shape("rgb")[0],
-            "tokens": objective.token_arrays(),
-            "grids": objective.token_grids(),
-            **outside,
-        }
+        facts = {"pretrain": config.model_dump(mode="json"), "image": frames.frame_shape("rgb")[0], **outside}
+        facts |= {"tokens": objective.token_arrays(), "grids": objective.token_grids()}
         save_tensors(out / WEIGHTS, weights)
         write_json(out / CONFIG, facts)
         write_json(out / METRICS, metrics)
