@@ -33,6 +33,7 @@ from training.fourm.codebooks import EmaCodebook
 from training.fourm.images import import_4m
 from training.models.blocks import Block
 from training.models.encoder import SIZES, Size
+from training.models.modality_transforms import IMAGE_OUTPUTS
 from training.pretrain.dino.dino import DinoConfig
 from training.pretrain.multimodal.multimodal import weigh
 from training.pretrain.objectives import OBJECTIVES
@@ -230,7 +231,12 @@ STAGES: dict[str, Case] = {
         )
         for q, m in (("vq", "rgb"), ("fsq", "depth"), ("fsq", "normals"), ("vq", "edges"))
     },
-    **{f"tokenize {kind}": Case(lambda at, k=kind: _tokenize(at, k)) for kind in TOKENIZERS},
+    **{
+        f"tokenize {kind}": Case(lambda at, k=kind: _tokenize(at, k))
+        for kind in TOKENIZERS
+        # Of a network's images the model is that of `tokenizer`; boxes are tokens by arithmetic alone.
+        if kind not in (*IMAGE_OUTPUTS, "boxes")
+    },
     **{
         f"transfer {task} {protocol}": Case(lambda at, t=task, p=protocol: _transfer(at, t, p))
         for task, config in TASKS.items()
