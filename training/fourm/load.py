@@ -113,6 +113,8 @@ def assumed(source: str | Path, settings: Settings) -> str:
 
 
 def _from_hub(repository: str, name: str) -> Path:
+    if repository.startswith((".", "/")) or repository.count("/") > 1:
+        raise ValueError(f"{repository} is no file and no folder here, nor the id of a repository of the hub")
     try:
         hub = importlib.import_module("huggingface_hub")
     except ImportError as missing:
