@@ -26,7 +26,7 @@ from tests.studies.looking_stage import BlindStage, Looker, LookingStage
 from training.pretrain import launch
 
 CLAIMS = {"houses": 0, "store": 0, "tokenizer": 0.5, "tokens": 0.5, "pretrain": 0.5, "transfer": 0.5,
-          "propagate": 0.5, "evaluate": 0.5}  # fmt: skip
+          "propagate": 0.5, "evaluate": 0.5, "retrieve": 0.5}  # fmt: skip
 """Of each kind at preset gpu, where actors render."""
 
 
@@ -44,10 +44,11 @@ def stages_of(study: StudyConfig) -> list[Stage]:
     ],
 )
 def test_what_each_kind_of_stage_claims(fields: dict[str, Any], changed: dict[str, float]):
-    study = load_study(STUDIES / "self-training.yaml", "gpu", fields=fields)
     found: dict[str, set[float]] = {}
-    for stage in stages_of(study):
-        found.setdefault(stage.kind, set()).add(stage.gpus(study.machine))
+    for name in ("self-training", "retrieval"):  # together they have stages of every kind
+        study = load_study(STUDIES / f"{name}.yaml", "gpu", fields=fields)
+        for stage in stages_of(study):
+            found.setdefault(stage.kind, set()).add(stage.gpus(study.machine))
     assert found == {kind: {claim} for kind, claim in (CLAIMS | changed).items()}
     assert found.keys() == KINDS.keys()
 
@@ -129,7 +130,8 @@ class TestOnRay:
         for log in (tmp_path / STAGES).glob(f"*/{LOG}"):
             (gpu,) = re.findall(r"process \d+, GPU (\w+)", log.read_text())
             shown.setdefault(log.parent.name.split("-")[0], set()).add("none" if gpu == "none" else "one")
-        assert shown == {kind: {"one" if CLAIMS[kind] else "none"} for kind in KINDS if kind != "propagate"}
+        kinds = {stage.kind for stage in stages_of(study)}
+        assert shown == {kind: {"one" if CLAIMS[kind] else "none"} for kind in kinds}
 
     @pytest.mark.parametrize(
         ("claims", "need_gpu", "seen"),
