@@ -11,7 +11,16 @@ from pathlib import Path
 from engine.store.manifest import write_atomically
 from studies.report.analysis.claims import Claim, at_point, claims, columns, scope
 from studies.report.analysis.curve_fits import CurveFits, fit_curves, fit_text, worth_text
-from studies.report.analysis.metrics_text import OF_CLASS, class_metric, gain, label, mean_sd, signed, span
+from studies.report.analysis.metrics_text import (
+    OF_CLASS,
+    chance_of,
+    class_metric,
+    gain,
+    label,
+    mean_sd,
+    signed,
+    span,
+)
 from studies.report.analysis.rows import Row, Table
 from studies.report.analysis.ways import Way, ways
 from studies.report.deployment import break_even_section
@@ -24,6 +33,7 @@ from studies.report.figures.stage_sections import stage_drawings, stage_sections
 from studies.report.files import findings_json, rows_csv, scalars
 from studies.report.knowledge import access_words, knowledge_section
 from studies.report.page import bullets, folded, heading, image, paragraph, table, write_page
+from studies.report.retrieval_scores import retrieval_scores
 from studies.report.runs import configuration, cost
 from studies.spec.report import ReportConfig
 
@@ -64,6 +74,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         _points(data),
         knowledge_section(data),
         _classes(data),
+        retrieval_scores(data),
         *stage_sections(data, drawings, with_curves=True),
         predictions(out, data),
         detections(out, data),
@@ -99,6 +110,10 @@ def _result(data: Table, found: CurveFits) -> str:
     caption = _CAPTIONS[data.report.form]
     if found.fits:
         caption += " Dashed, in the curve's colour: the fitted function, over the measured levels only."
+    if data.report.form == "bars" and any(
+        data.values(p, chance_of(m) or "") for p in data.points for m in wanted
+    ):
+        caption += " Dotted: chance."
     if data.report.form != "heatmap":
         caption += " Arms are compared by the paired differences below, not by whether intervals overlap."
     return (

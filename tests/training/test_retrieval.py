@@ -186,6 +186,10 @@ def test_scores_of_all_ways_and_pictures_are_kept(world: World, trained: Path, t
     with np.load(tmp_path / "retrieved.npz") as pictures:
         assert pictures["rgb_to_depth/found"].shape == (2, 3, 96, 96, 3)
         np.testing.assert_array_equal(pictures["depth_to_rgb/right"], pictures["rgb_to_depth/query"])
+        for direction in directions:
+            is_right, rank = pictures[f"{direction}/found_right"], pictures[f"{direction}/rank"]
+            assert is_right.shape == (2, 3)
+            np.testing.assert_array_equal(is_right.any(1), rank <= 3)
 
 
 def test_a_pretrained_model_finds_depth_of_images_it_has_not_seen(rooms: Rooms, tmp_path):

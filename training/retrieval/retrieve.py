@@ -238,8 +238,8 @@ def _save_pictures(
     out: Path,
 ) -> None:
     """PICTURES: by direction, of some queries by the first number of steps' tokens: `DIRECTION/query` and
-    `/right`, uint8 [n, TILE, TILE, 3], `/found` [n, FOUND, TILE, TILE, 3], the best candidates, and `/rank`
-    [n]."""
+    `/right`, uint8 [n, TILE, TILE, 3], `/found` [n, FOUND, TILE, TILE, 3], the best candidates,
+    `/found_right`, bool [n, FOUND], which of them is the right one, and `/rank` [n]."""
     count = min(config.pictures, len(ids))
     if not count:
         return
@@ -258,6 +258,7 @@ def _save_pictures(
         arrays[f"{name}/query"] = drawn[query][np.searchsorted(used, shown)]
         arrays[f"{name}/right"] = drawn[other][np.searchsorted(used, shown)]
         arrays[f"{name}/found"] = drawn[other][np.searchsorted(used, best[name])]
+        arrays[f"{name}/found_right"] = best[name] == shown[:, None]
         arrays[f"{name}/rank"] = ranks[f"{name}/tokens{after}"].rank[shown]
     save_arrays(out / PICTURES, arrays)
 

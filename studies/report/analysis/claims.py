@@ -10,6 +10,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from studies.report.analysis.metrics_text import is_chance
 from studies.report.analysis.rows import Point, Table, number
 from studies.report.analysis.statistics import Summary, difference, holm, summarise
 
@@ -59,11 +60,13 @@ class Claim:
 
 
 def claims(table: Table) -> list[Claim]:
-    """Every comparison of the page, metric by metric."""
+    """Every comparison of the page, metric by metric; none of what is chance for others."""
     found: list[tuple[str, str, str, Summary]] = []
     if table.report.form == "heatmap":
         found += _diagonals(table)
     for metric in columns(table):
+        if is_chance(metric):
+            continue
         for a, b in _pairs(table):
             summary = compared(table, a, b, metric)
             if summary is not None:

@@ -45,6 +45,24 @@ def class_metric(metric: str) -> tuple[str, str, str] | None:
     return None
 
 
+def chance_of(metric: str) -> str | None:
+    """The metric that is chance for this one, in the same row: `test/retrieval/rgb_to_depth/tokens/r1` ->
+    `test/retrieval/chance/r1`; None where rows have none, and for chance itself."""
+    place, _, name = metric.rpartition("/")
+    if name == "cider":
+        return f"{place}/cider_of_another".lstrip("/")
+    parts = place.split("/")
+    return f"{'/'.join(parts[:-2])}/chance/{name}" if parts[-3:-2] == ["retrieval"] else None
+
+
+def is_chance(metric: str) -> bool:
+    """Whether the metric is chance for others."""
+    return metric.rpartition("/")[2] == "cider_of_another" or metric.split("/")[-3:-1] == [
+        "retrieval",
+        "chance",
+    ]
+
+
 def scale(metric: str) -> tuple[float, str]:
     """What to multiply by to show it, and the unit then: shares in per cent, CIDEr a
     hundredfold, all else as it is."""

@@ -5,6 +5,7 @@ evaluation houses. paths: all metrics of an arm over one axis. Whiskers and band
 mean, Student's t over repeats.
 """
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from studies.report.analysis.claims import at_point, columns
-from studies.report.analysis.metrics_text import label, scale
+from studies.report.analysis.metrics_text import chance_of, label, scale
 from studies.report.analysis.rows import Table, number
 from studies.report.analysis.statistics import Summary
 from studies.report.figures.figures import COLORS, figure_png
@@ -74,6 +75,10 @@ def _bars(table: Table) -> bytes:
             _whisker(axis, i, summary, factor, color)
             dots = np.linspace(-0.14, 0.14, summary.n) if summary.n > 1 else np.zeros(1)
             axis.plot(i + dots, factor * np.asarray(summary.values), "o", color=color, mec="white", ms=5)
+        chance = chance_of(metric) or ""
+        levels = [s.mean for p, _ in found if (s := at_point(table, p, chance)) is not None]
+        if levels:
+            axis.axhline(factor * float(np.mean(levels)), color=_GREY, ls=":", lw=1.4)
         axis.set_xticks(
             range(len(found)),
             [p.label.replace(", ", "\n") for p, _ in found],
@@ -81,7 +86,7 @@ def _bars(table: Table) -> bytes:
             rotation=30 if crowded else 0,
             ha="right" if crowded else "center",
         )
-        axis.set_ylabel(label(metric))
+        axis.set_ylabel(textwrap.fill(label(metric), 34))
         axis.grid(axis="y", alpha=0.3)
         axis.set_axisbelow(True)
     figure.tight_layout()

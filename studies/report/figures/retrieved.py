@@ -1,10 +1,11 @@
 """Retrieved pairs of a study's models, from the folders of evaluations that are still there."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
+from jaxtyping import Shaped
+from matplotlib import pyplot as plt
 
 from studies.report.analysis.rows import Table
 from studies.report.figures import figures
@@ -12,7 +13,9 @@ from studies.report.figures.pictures import evaluations_with, some_points
 from studies.report.page import heading, image, paragraph
 from training.retrieval.retrieve import PICTURES
 
-_GAP = 4  # pixels
+_SIDE = 1.15  # of a tile on the page [inches]
+_RIGHT = "#D55E00"
+_BOX = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.8}
 
 
 def retrieved(out: Path, data: Table) -> str:
@@ -23,45 +26,36 @@ def retrieved(out: Path, data: Table) -> str:
         return ""
     repeat, name, folders = found
     note = (
-        f"Evaluated in {name}, repeat {repeat}. A row a query: the query, the right candidate, then those "
-        "that the model puts first; the right one is framed where it is among them."
+        f"Evaluated in {name}, repeat {repeat}, by tokens. A row a query: the query, the right candidate and "
+        "its rank, then those that the model puts first; the right one is framed where it is among them."
     )
-    chosen = some_points(data, list(folders))
-    sheets = [_of_model(p.label, figures.read_npz(folders[p] / PICTURES)) for p in chosen]
-    return heading("Retrieved pairs") + paragraph(note, "note") + "".join(sheets)
-
-
-def _of_model(label: str, arrays: dict[str, np.ndarray]) -> str:
-    parts = []
-    for direction in dict.fromkeys(name.partition("/")[0] for name in arrays):
-        query, right, found, rank = (
-            arrays[f"{direction}/{name}"] for name in ("query", "right", "found", "rank")
-        )
-        ranks = ", ".join(f"{value:g}" for value in rank)
-        title = f"{label}, {direction.replace('_', ' ')}: ranks {ranks}"
-        parts += [
-            heading(title, 3),
-            image(figures.png(Image.fromarray(_sheet(query, right, found))), alt=title),
-        ]
+    parts = [heading("Retrieved pairs"), paragraph(note, "note")]
+    for point in some_points(data, list(folders)):
+        arrays = figures.read_npz(folders[point] / PICTURES)
+        for direction in dict.fromkeys(name.partition("/")[0] for name in arrays):
+            own = {k.rpartition("/")[2]: v for k, v in arrays.items() if k.startswith(f"{direction}/")}
+            title = f"{point.label}, {direction.replace('_', ' ')}"
+            parts += [heading(title, 3), image(_sheet(own), alt=title)]
     return "".join(parts)
 
 
-def _sheet(
-    query: UInt8[np.ndarray, "n h w 3"],
-    right: UInt8[np.ndarray, "n h w 3"],
-    found: UInt8[np.ndarray, "n k h w 3"],
-) -> UInt8[np.ndarray, "height width 3"]:
-    """A row a query."""
-    columns = 2 + found.shape[1]
-    tile_side = query.shape[1]
-    side = tile_side + _GAP
-    sheet = np.full((len(query) * side, columns * side, 3), 255, dtype=np.uint8)
-    for r in range(len(query)):
-        tiles = [query[r], right[r], *found[r]]
-        for c, tile in enumerate(tiles):
-            top, left = r * side, c * side
-            if c > 1 and np.array_equal(tile, right[r]):
-                sheet[top : top + side, left : left + side] = (0, 158, 115)
-            low, start = top + _GAP // 2, left + _GAP // 2
-            sheet[low : low + tile_side, start : start + tile_side] = tile
-    return sheet
+def _sheet(arrays: Mapping[str, Shaped[np.ndarray, "n ..."]]) -> bytes:
+    """PNG with columns query, right candidate, and those put first; a row a query."""
+    found = arrays["found"]
+    rows, first = found.shape[:2]
+    figure, axes = plt.subplots(rows, 2 + first, figsize=(_SIDE * (2 + first), _SIDE * rows), squeeze=False)
+    titles = ["query", "right, its rank", *(str(k + 1) for k in range(first))]
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=8)
+    for r in range(rows):
+        for axis, tile in zip(axes[r], [arrays["query"][r], arrays["right"][r], *found[r]], strict=True):
+            axis.imshow(tile)
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set_visible(False)
+        rank = f"{arrays['rank'][r]:g}"
+        axes[r, 1].text(0.05, 0.95, rank, transform=axes[r, 1].transAxes, va="top", bbox=_BOX, fontsize=8)
+        for k in np.flatnonzero(arrays["found_right"][r]):
+            axes[r, 2 + k].spines[:].set(visible=True, color=_RIGHT, linewidth=4)
+    figure.subplots_adjust(wspace=0.08, hspace=0.08)
+    return figures.figure_png(figure)
