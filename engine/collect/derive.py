@@ -112,29 +112,29 @@ def derive(config: DeriveConfig) -> None:
         for name in config.names:
             _pass(store, config, name, DERIVATIONS[name].inputs, DeriveRecipe(store.place, name), {})
         return
-    network = network_config(config)
+    network = network_config(config.network, config.weights, config.seed, config.options, config.device)
     name = config.modality or modality_of(config.network, network)
     recipe = network_recipe(store, config.network, name, network, config.batch, config.roles)
     claims = {} if config.device == "cpu" else {"num_gpus": config.gpus_per_actor}
     _pass(store, config, name, ("rgb",), recipe, claims)
 
 
-def network_config(config: DeriveConfig) -> NetworkConfig:
-    """The network that is asked for. Raises ValueError, naming the field that it does not take."""
-    assert config.network is not None
-    kind = find_network(config.network)
+def network_config(
+    name: str, weights: str, seed: int, options: Mapping[str, int | float | str], device: str
+) -> NetworkConfig:
+    """The network `name` by its fields; `options`: those that not every network has. Raises ValueError,
+    naming the field that it does not take."""
+    kind = find_network(name)
     # Actors may have another working directory.
-    weights = str(Path(config.weights).absolute()) if Path(config.weights).exists() else config.weights
-    given = {"weights": weights, "seed": config.seed, "device": config.device}
+    weights = str(Path(weights).absolute()) if Path(weights).exists() else weights
+    given = {"weights": weights, "seed": seed, "device": device}
     try:
-        return kind.model_validate({**config.options, **given})
+        return kind.model_validate({**options, **given})
     except ValidationError as error:
         first = error.errors()[0]
         own = ", ".join(sorted(set(kind.model_fields) - set(given))) or "no options of its own"
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(
-            f"network {config.network!r}, option {where}: {first['msg']}; it takes {own}"
-        ) from None
+        raise ValueError(f"network {name!r}, option {where}: {first['msg']}; it takes {own}") from None
 
 
 def _pass(

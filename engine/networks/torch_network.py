@@ -63,7 +63,8 @@ class TorchNetwork(Network):
             raise ValueError("device: cuda, but torch finds no CUDA device; say auto or cpu")
         self.output, self.origin, self._prepare = output, origin, prepare
         self._device = "cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"
-        self._module = module.eval().requires_grad_(False).to(self._device)
+        module.eval().requires_grad_(False)
+        self._module = module if _without_values(module) else module.to(self._device)
         # Kernels of other batch sizes differ in the last bits: all frames run in batches of one size.
         self._at_once = 1 if self._device == "cpu" else _AT_ONCE
 
@@ -106,6 +107,20 @@ def build_network(
     return TorchNetwork(module, output, origin, prepare, config.device)
 
 
+def output_of(config: NetworkConfig, size: int) -> Output:
+    """What a network yields for frames of `size` pixels a side, without its weights, which need not be there:
+    of weights that are given by folder or id, those of the published shape.
+
+    Raises ValueError where it cannot be given such frames."""
+    with torch.device("meta"):
+        return config.model_copy(update={"weights": "untrained"}).load(size).output
+
+
+def _without_values(module: nn.Module) -> bool:
+    """Whether it was built on PyTorch's device `meta`, for its shape alone."""
+    return any(value.is_meta for value in module.parameters())
+
+
 def untrained_source(config: NetworkConfig) -> str:
     """The line that names random weights."""
     return f"untrained, seed {config.seed}"
@@ -116,6 +131,8 @@ def digest_of(module: nn.Module, settings: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, value in sorted(module.state_dict().items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        if value.is_meta:
+            continue  # of the shape alone: `output_of`
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
 

@@ -19,18 +19,20 @@ from functools import cached_property
 from itertools import product
 
 from studies.run.equal_compute import with_equal_compute
-from studies.run.phases import distinct, pretrain_stages, store_of
+from studies.run.networks import check_one_network_a_name, derive_stages
+from studies.run.phases import pretrain_stages
+from studies.run.sources import distinct, guarded_stores, store_of
 from studies.run.stage import Stage, changed
+from studies.run.stages.derive import DeriveStage
 from studies.run.stages.evaluate import EvaluateStage
-from studies.run.stages.houses import HousesStage
 from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.propagate import PropagateStage
 from studies.run.stages.retrieve import RetrieveStage
 from studies.run.stages.store import StoreStage
 from studies.run.stages.transfer import TransferStage
+from studies.run.transfers import transfer_config
 from studies.spec.config import Run, StudyConfig
 from studies.spec.run import RunConfig
-from studies.spec.yaml import merge, parse
 from training.transfer.config import TransferConfig
 from training.transfer.task import TrainingProtocol
 from training.transfer.tasks.registry import TASKS
@@ -52,6 +54,11 @@ class RunPlan:
         return distinct(stage for last in self.evaluations.values() for stage in last.closure())
 
     @property
+    def derived(self) -> list[DeriveStage]:
+        """What networks make of its frames."""
+        return [stage for stage in self.stages if isinstance(stage, DeriveStage)]
+
+    @property
     def key(self) -> str:
         """Hash of the keys of all evaluations, and so of all stages."""
         content = {name: stage.key for name, stage in self.evaluations.items()}
@@ -59,8 +66,11 @@ class RunPlan:
 
 
 def plan(study: StudyConfig) -> list[RunPlan]:
-    """All runs of a study as stages. Raises ValueError for an invalid run."""
-    return [plan_run(run) for run in with_equal_compute(study.runs())]
+    """All runs of a study as stages. Raises ValueError for an invalid run, and for runs that have different
+    networks under one name."""
+    plans = [plan_run(run) for run in with_equal_compute(study.runs())]
+    check_one_network_a_name({p.run.label: p.derived for p in plans})
+    return plans
 
 
 def plan_run(run: Run) -> RunPlan:
@@ -70,16 +80,13 @@ def plan_run(run: Run) -> RunPlan:
     learned = [store for phase in phases for store in phase.stores]
     evaluated = {name: store_of(config, name, "eval", n) for name, n in config.evaluate.items()}
     unlabelled = [store_of(config, name, "pretrain", n) for name, n in config.propagate.items()]
-    # Pre-training may use unlabelled frames of the labelled houses; labels of all other houses are refused.
-    labelled = [HousesStage.of(name, config.houses[name]) for name in config.labels]
-    guarded = [store for store in learned if store.houses not in labelled]
-    guarded = distinct((*evaluated.values(), *guarded, *unlabelled))
+    guarded = guarded_stores(config)
     seen = distinct((*learned, *unlabelled))
     evaluations: dict[str, Stage] = {}
     for task, protocol in product(config.tasks, config.protocols):
         if protocol not in TASKS[task].protocols:
             continue
-        model = _tuned(config, _transfer(config, task, protocol), phases, unlabelled, guarded)
+        model = _tuned(config, transfer_config(config, task, protocol), phases, unlabelled, guarded)
         for name, store in evaluated.items():
             label = evaluation_name(name, task, protocol)
             evaluations[label] = EvaluateStage(
@@ -90,15 +97,20 @@ def plan_run(run: Run) -> RunPlan:
                 model=model,
                 seen=seen,
                 labelled=model.labelled if config.upper_bound else None,
+                derived=tuple(derive_stages(config, store, model.transfer.inputs).values()),
             )
     if config.retrieves is not None:
+        asked = config.retrieves
         for name, store in evaluated.items():
             evaluations[f"{name}/retrieval"] = RetrieveStage(
                 name=f"{name}/retrieval",
-                retrieve=config.retrieves,
+                retrieve=asked,
                 store=store,
                 model=phases[-1],
                 seen=distinct(learned),
+                derived=tuple(
+                    derive_stages(config, store, (*asked.modalities, asked.through or "")).values()
+                ),
             )
     return RunPlan(run, evaluations, phases)
 
@@ -110,19 +122,6 @@ def evaluation_name(houses: str, task: str, protocol: TrainingProtocol) -> str:
     return "/".join(part for part in named if part)
 
 
-def _transfer(config: RunConfig, task: str, protocol: TrainingProtocol) -> TransferConfig:
-    """How a task is learned by a protocol. It has no fields of other tasks but segmentation: a model does not
-    depend on them."""
-    fields = config.transfer.model_dump()
-    fields |= fields.pop("others")
-    fields = merge(fields, config.transfer_by_task.get(task, {}))
-    fields = merge(fields, config.transfer_by_protocol.get(protocol, {}))
-    others = TASKS.keys() - TransferConfig.model_fields.keys() - {task}
-    own = {name: value for name, value in fields.items() if name not in others}
-    where = f"transfer_by_task.{task}, transfer_by_protocol.{protocol}"
-    return parse(TransferConfig, own | {"task": task, "protocol": protocol}, where)
-
-
 def _tuned(
     config: RunConfig,
     transfer: TransferConfig,
@@ -132,12 +131,15 @@ def _tuned(
 ) -> TransferStage:
     """The model that is evaluated: a student if there are `unlabelled` frames for pseudo-labels."""
     ((name, count),) = config.labels.items()
+    labelled = store_of(config, name, "transfer", count)
+    derived = [derive_stages(config, store, transfer.inputs) for store in (labelled, *unlabelled)]
     model = TransferStage(
         transfer=transfer,
         upper_bound=config.upper_bound,
-        labelled=store_of(config, name, "transfer", count),
+        labelled=labelled,
         start=phases[-1] if phases else None,
         guarded=guarded,
+        derived=tuple(stage for of_store in derived for stage in of_store.values()),
     )
     for store in unlabelled:
         teacher = PropagateStage(propagate=config.propagation, store=store, teacher=model)

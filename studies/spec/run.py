@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from scenes.config import Config
 from studies.spec.frames import MixIn, Phase, Sensing, named, without_nulls
 from studies.spec.houses import Houses
+from studies.spec.networks import NetworkSpec, check_modalities, named_networks
 from training.common.config import RuntimeConfig
 from training.models.encoder import EncoderConfig
 from training.pretrain.config import PretrainConfig
@@ -42,7 +43,12 @@ class RunConfig(Config):
     objective: ObjectiveName = "mm"
     """Objective of pre-training."""
     modalities: tuple[str, ...] = ("rgb", "depth", "normals", "edges")
-    """Modalities that mm sees and predicts, rgb first."""
+    """Modalities that mm sees and predicts, rgb first: sensed ones, and those that `networks` make."""
+    networks: Annotated[dict[str, NetworkSpec], BeforeValidator(named_networks)] = Field(
+        default={}, exclude_if=lambda networks: not networks
+    )
+    """Networks by the modality that each makes of RGB (docs/networks.md). One that no modality names is not
+    run."""
     phases: Annotated[dict[str, Annotated[Phase, BeforeValidator(named)]], BeforeValidator(without_nulls)]
     """Phases of pre-training, in order; none: the encoder has random weights (scratch)."""
     mix_in: MixIn = MixIn()
@@ -126,6 +132,7 @@ class RunConfig(Config):
                     raise ValueError(
                         f"{where} names the houses {name!r}; sets there are: {', '.join(self.houses)}"
                     )
+        check_modalities(self.modalities, self.networks, "modalities")
         for name, phase in self.phases.items():
             self.frames_of(name, phase)
             self._senses(name, phase)

@@ -25,7 +25,7 @@ from studies.spec.config import StudyConfig, load_study
 from tests.studies.looking_stage import BlindStage, Looker, LookingStage
 from training.pretrain import launch
 
-CLAIMS = {"houses": 0, "store": 0, "tokenizer": 0.5, "tokens": 0.5, "pretrain": 0.5, "transfer": 0.5,
+CLAIMS = {"houses": 0, "store": 0, "derive": 0.5, "tokenizer": 0.5, "tokens": 0.5, "pretrain": 0.5, "transfer": 0.5,
           "propagate": 0.5, "evaluate": 0.5, "retrieve": 0.5}  # fmt: skip
 """Of each kind at preset gpu, where actors render."""
 
@@ -45,7 +45,7 @@ def stages_of(study: StudyConfig) -> list[Stage]:
 )
 def test_what_each_kind_of_stage_claims(fields: dict[str, Any], changed: dict[str, float]):
     found: dict[str, set[float]] = {}
-    for name in ("self-training", "retrieval"):  # together they have stages of every kind
+    for name in ("self-training", "retrieval", "untrained"):  # together they have stages of every kind
         study = load_study(STUDIES / f"{name}.yaml", "gpu", fields=fields)
         for stage in stages_of(study):
             found.setdefault(stage.kind, set()).add(stage.gpus(study.machine))

@@ -15,7 +15,7 @@ import yaml
 from engine.store.schema import Role
 from scenes.generate.family import load_family
 from studies.commands import STUDIES, StudyRunConfig, run
-from studies.run import phases
+from studies.run import phases, sources
 from studies.run.pipeline import RunPlan, plan, plan_run
 from studies.run.runner import saved_by_sharing
 from studies.run.stage import Stage
@@ -186,7 +186,7 @@ def test_furniture_of_the_test_house_is_found():
     ("role", "words"), [("eval", "frames of evaluation"), ("transfer", "frames of a house of evaluation")]
 )
 def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, role: Role, words: str):
-    right = phases.store_of
+    right = sources.store_of
 
     def wrong(config: RunConfig, name: str, asked: Role, *rest: Any) -> StoreStage:
         return right(config, name, role if asked == "pretrain" else asked, *rest)
@@ -194,7 +194,7 @@ def test_a_wrong_store_in_pretraining_is_found(monkeypatch: pytest.MonkeyPatch, 
     study = load_study(STUDIES / "demo.yaml", "smoke")
     good = next(r for r in study.runs() if r.arm == "tst-mm")
     assert not leaks(plan_run(good))
-    monkeypatch.setattr(phases, "store_of", wrong)
+    monkeypatch.setattr(sources, "store_of", wrong)
     found = leaks(plan_run(good))
     for kind in ("tokenizer rgb", "tokens depth", "pre-training mm"):
         assert any(leak.startswith(kind) and words in leak for leak in found), found
@@ -209,12 +209,12 @@ def test_a_retrieval_that_is_not_held_against_all_that_was_learned_is_found():
 
 
 def test_more_than_rgb_of_the_transfer_houses_is_found(monkeypatch: pytest.MonkeyPatch):
-    right = phases._mixed_in
+    right = phases.mixed_in
 
     def with_all_sensors(config: RunConfig) -> Any:
         return replace(right(config), shown=None)
 
-    monkeypatch.setattr(phases, "_mixed_in", with_all_sensors)
+    monkeypatch.setattr(phases, "mixed_in", with_all_sensors)
     found = leaks(plan_run(smoke_run("demo", "tst-mm")))
     assert any("more than RGB" in leak for leak in found), found
 

@@ -30,6 +30,16 @@ class BoxSequence(nn.Module):
         super().__init__()
         self.modality, self.classes, self.bins, self.most = modality, classes, bins, most
 
+    @classmethod
+    def of(cls, modality: str, classes: int, side: int, rows: int) -> "BoxSequence":
+        """For `rows` boxes of frames of `side` pixels."""
+        return cls(modality, classes, min(BINS, side), min(MOST, rows))
+
+    @property
+    def length(self) -> int:
+        """Tokens of a frame, padding too."""
+        return self.most * BOX_TOKENS
+
     @property
     def codes(self) -> int:
         """Tokens are below this."""

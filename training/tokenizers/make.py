@@ -19,7 +19,7 @@ from engine.stream.mixture import MixedFrames
 from training.common.checkpoint import METRICS, write_json
 from training.common.external_access import as_facts, sources_of_frames
 from training.models.modality_transforms import IMAGE_OUTPUTS
-from training.tokenizers.box_sequence import BINS, MOST, BoxSequence
+from training.tokenizers.box_sequence import BoxSequence
 from training.tokenizers.feature_codebook import FeatureConfig, fit_features
 from training.tokenizers.image_tokenizer import save_tokenizer
 from training.tokenizers.label_map import make_label_map
@@ -67,10 +67,10 @@ def _boxes(
 ) -> dict[str, Any]:
     started = time.monotonic()
     side = frames.frame_shape("rgb")[0]
-    most = min(MOST, frames.frame_shape(modality)[0])
-    fields = {"classes": len(origin.classes), "bins": min(BINS, side), "most": most}
+    model = BoxSequence.of(modality, len(origin.classes), side, frames.frame_shape(modality)[0])
+    fields = {"classes": model.classes, "bins": model.bins, "most": model.most}
     save_tokenizer(out, "boxes", modality, fields, {}, sources_of_frames(frames, [modality]))
-    return _measured(BoxSequence(modality, **fields), frames, config, out, started)
+    return _measured(model, frames, config, out, started)
 
 
 def _measured(

@@ -14,6 +14,7 @@ from engine.store.access import EvalFrames, Frames, UpperBoundFrames, unlabelled
 from engine.store.held_out import check_held_out
 from engine.store.store import Store
 from studies.run.stage import Stage, changed
+from studies.run.stages.derive import DeriveStage
 from studies.run.stages.store import StoreStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import MachineConfig
@@ -42,6 +43,8 @@ class EvaluateStage(Stage):
     """Stores that the model was pre-trained on or took pseudo-labels of: their poses must differ."""
     labelled: StoreStage | None = None
     """Labelled frames of the same houses (upper bound): their poses must differ too."""
+    derived: tuple[DeriveStage, ...] = Field(default=(), exclude_if=lambda stages: not stages)
+    """What makes inputs beside the held-out frames, where networks do."""
 
     @property
     def label(self) -> str:

@@ -72,10 +72,12 @@ class PretrainStage(Stage):
 
     @property
     def gflop_per_sample(self) -> float:
-        """Forward and backward, counted before there is any data."""
+        """Forward and backward of the model, counted before there is any data; what networks that made its
+        modalities compute is not counted."""
         tokenizers = {modality: stage.tokenizer for modality, stage in self.tokenizers.items()}
         image = self.stores[0].sensing.size
-        return gflop_per_sample(self.pretrain, image, tokenizers, self.shown, self.shares)
+        outputs = {m: s.derived[0].output for m, s in self.tokenizers.items() if s.derived}
+        return gflop_per_sample(self.pretrain, image, tokenizers, self.shown, self.shares, outputs)
 
     @property
     def tokens_seen(self) -> int:

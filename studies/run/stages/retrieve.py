@@ -11,6 +11,7 @@ from engine.store.access import EvalFrames, unlabelled
 from engine.store.held_out import check_held_out
 from engine.store.store import Store
 from studies.run.stage import Stage, changed
+from studies.run.stages.derive import DeriveStage
 from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.store import StoreStage
 from studies.spec.config import MachineConfig
@@ -35,6 +36,8 @@ class RetrieveStage(Stage):
     """The last phase of pre-training."""
     seen: tuple[StoreStage, ...]
     """Stores that the model was pre-trained on: their poses must differ."""
+    derived: tuple[DeriveStage, ...] = Field(default=(), exclude_if=lambda stages: not stages)
+    """What makes inputs beside the held-out frames, where networks do."""
 
     @property
     def label(self) -> str:

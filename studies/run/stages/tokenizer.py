@@ -4,13 +4,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from engine.store.access import Unlabelled, unlabelled
 from engine.stream.mixture import MixedFrames
 from studies.run.drawing import Drawing, StageRecord, TableLine
 from studies.run.stage import Stage, changed
+from studies.run.stages.derive import DeriveStage
 from studies.run.stages.store import REDUCED_FRAMES, StoreStage
 from studies.spec.config import MachineConfig
-from training.tokenizers.tokenizer import TokenizerConfig, train_tokenizer
+from training.tokenizers.make import make_tokenizer
+from training.tokenizers.tokenizer import TokenizerConfig
 
 
 class TokenizerStage(Stage):
@@ -28,6 +32,8 @@ class TokenizerStage(Stage):
     """Where its frames are from."""
     shares: tuple[float, ...]
     """Share of each store."""
+    derived: tuple[DeriveStage, ...] = Field(default=(), exclude_if=lambda stages: not stages)
+    """What makes the modality beside the frames of each store, where a network does."""
 
     @property
     def label(self) -> str:
@@ -35,7 +41,7 @@ class TokenizerStage(Stage):
 
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         frames = _view(self.stores, self.shares, root)
-        return train_tokenizer(frames, self.modality, self.tokenizer, self.folder(root))
+        return make_tokenizer(frames, self.modality, self.tokenizer, self.folder(root))
 
     @property
     def units(self) -> int:
@@ -46,8 +52,11 @@ class TokenizerStage(Stage):
         return super().cost_settings | {"shares": None}
 
     def reduced(self, steps: int) -> dict[str, Any]:
+        """A codebook of features has no more codes than a few frames have places."""
         few: dict[str, Any] = {"steps": steps, "batch": REDUCED_FRAMES, "check_frames": REDUCED_FRAMES}
         few["runtime"] = changed(self.tokenizer.runtime, threads=1)
+        if self.derived and self.derived[0].output.kind in ("features", "vector"):
+            few["codes"] = min(self.tokenizer.codes, REDUCED_FRAMES)
         return {"tokenizer": changed(self.tokenizer, **few), "shares": (1.0,) * len(self.shares)}
 
     @classmethod

@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from engine.store.store import Store
 from studies.run.stage import Stage
+from studies.run.stages.derive import DeriveStage
 from studies.run.stages.store import StoreStage
 from studies.run.stages.tokenizer import TokenizerStage
 from studies.spec.config import MachineConfig
@@ -28,6 +31,8 @@ class TokensStage(Stage):
     """The tokenizer."""
     crops: TokenCropConfig
     """Random crops that are tokenized beside the whole frame."""
+    derived: DeriveStage | None = Field(default=None, exclude_if=lambda stage: stage is None)
+    """What makes the modality beside these frames, where a network does."""
 
     @property
     def label(self) -> str:

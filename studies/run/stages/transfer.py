@@ -40,6 +40,8 @@ class TransferStage(Stage):
     """Pseudo-labels of the unlabelled frames (label propagation): a stage with a teacher."""
     unlabelled: StoreStage | None = None
     """The frames that the pseudo-labels are of."""
+    derived: tuple[Stage, ...] = Field(default=(), exclude_if=lambda stages: not stages)
+    """What makes inputs beside the frames (`DeriveStage`), where networks do."""
     guarded: tuple[StoreStage, ...] = Field(default=(), exclude=True)
     """Stores of the houses whose labels are refused."""
 

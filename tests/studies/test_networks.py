@@ -1,0 +1,141 @@
+"""Networks in studies: what is derived of which frames, once, and that no row loses what they knew."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.store.store import Store
+from studies.report.report import write_report
+from studies.run.pipeline import RunPlan, plan
+from studies.run.runner import STAGES, read_rows, run_study
+from studies.run.stage import Stage
+from studies.run.stages.derive import DeriveStage
+from studies.run.stages.transfer import TransferStage
+from studies.spec.config import StudyConfig, load_study
+from studies.spec.networks import NetworkSpec
+from tests.studies.test_study_files import leaks, upstream
+
+CLIP = {"network": "clip", "weights": "untrained", "shape": "tiny"}
+OWN = {"weights": "labels"}
+HEAD = """
+extends: {base}
+base:
+  modalities: [rgb, depth]
+  mix_in: {{share: 0.5}}
+  protocols: [knn]
+  networks: {{clip: {clip}, other: {other}, segmenter: {own}}}
+  transfer: {{samples: 32}}
+arms: {{mm: {{}}, clip: {{modalities: [rgb, clip]}}, both: {{modalities: [rgb, clip, segmenter]}}}}
+report: {{form: bars, metrics: [test/knn/miou]}}
+presets: {{smoke: {{}}}}
+"""
+
+
+def study(tmp_path: Path, **fields: Any) -> StudyConfig:
+    base = Path("studies/library/base.yaml").absolute()
+    other = json.dumps(CLIP | {"seed": 1})
+    path = tmp_path / "study.yaml"
+    path.write_text(HEAD.format(base=base, clip=json.dumps(CLIP), other=other, own=json.dumps(OWN)))
+    return load_study(path, "smoke", fields=fields)
+
+
+def arm(plans: list[RunPlan], name: str) -> RunPlan:
+    return next(p for p in plans if p.run.arm == name)
+
+
+def kinds(stages: tuple[Stage, ...], kind: str) -> dict[str, Stage]:
+    return {s.key: s for s in stages if s.kind == kind}
+
+
+def test_frames_are_sensed_once_and_a_network_runs_once_over_them(tmp_path: Path):
+    plans = plan(study(tmp_path))
+    pretrained = [s for p in plans for s in p.phases[0].stores if s.role == "pretrain"]
+    assert len({s.key for s in pretrained}) == 1
+    derived = {s.key: s for p in plans for s in p.derived}
+    assert sorted(s.modality for s in derived.values()) == ["clip", "segmenter"]
+    assert {s.store.role for s in derived.values()} == {"pretrain"}, "the task's input is RGB alone"
+    assert not arm(plans, "mm").derived
+
+
+def test_a_study_without_networks_has_the_stages_that_it_had(tmp_path: Path):
+    without = plan(study(tmp_path, **{"base.networks": {"clip": None, "other": None, "segmenter": None},
+                                      "arms.clip": None, "arms.both": None}))  # fmt: skip
+    (run,) = without
+    assert run.evaluations == arm(plan(study(tmp_path)), "mm").evaluations
+    assert not any("derived" in s.settings for s in run.stages)
+
+
+def test_the_labeller_is_of_the_transfer_set_and_guarded(tmp_path: Path):
+    plans = plan(study(tmp_path, seeds=[0, 1]))
+    both = arm(plans, "both")
+    (own,) = [s for s in both.derived if s.modality == "segmenter"]
+    assert isinstance(own.labeller, TransferStage)
+    assert own.labeller.labelled.houses.name == "transfer"
+    assert own.labeller.transfer.task == "segmentation"
+    assert own.labeller.start is None
+    assert {s.role for s in own.labeller.guarded} == {"pretrain", "eval"}
+    assert len({s.key for p in plans for s in p.derived if s.modality == "segmenter"}) == 1, "in all repeats"
+    assert not leaks(both)
+
+
+def test_what_a_network_makes_is_in_the_key_of_what_reads_it(tmp_path: Path):
+    trained = plan(study(tmp_path))
+    other = plan(study(tmp_path, **{"base.networks.clip.seed": 5}))
+    for name, same in (("mm", True), ("clip", False), ("both", False)):
+        assert (arm(trained, name).key == arm(other, name).key) is same
+    tokens = [s for s in arm(trained, "clip").stages if s.kind in ("tokens", "tokenizer")]
+    made = [s for s in tokens if any(isinstance(n, DeriveStage) for n in upstream(s).values())]
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"arms.clip.modalities": ["rgb", "sonar"]}, "names 'sonar': bodies sense .* say under `networks`"),
+        ({"base.networks.depth": CLIP}, "networks.depth: that is sensed"),
+        ({"base.networks.clip": {"network": "clop"}}, "unknown network 'clop'"),
+        ({"base.networks.clip.shapes": "tiny"}, "option shapes.*it takes image, shape"),
+        ({"base.networks.clip.weights": "labels"}, "weights 'labels' are of segmenter"),
+        ({"arms.both.networks": {"clip": {"seed": 3}}}, "one network in the run clip r0, another in both r0"),
+    ],
+)
+def test_what_cannot_be_made_is_one_error(tmp_path: Path, fields: dict[str, Any], words: str):
+    with pytest.raises(ValueError, match=words):
+        plan(study(tmp_path, **fields))
+
+
+def test_the_short_form_is_of_the_network_of_that_name(tmp_path: Path):
+    found = study(tmp_path, **{"base.networks.hed": {}}).runs()[0].config.networks["hed"]
+    assert found == NetworkSpec(network="hed")
+
+
+def test_weights_that_are_not_here_are_missed_before_anything_is_done(tmp_path: Path):
+    lacking = study(tmp_path, **{"base.networks.clip": {"weights": "trained", "shape": "published"}})
+    with pytest.raises(ValueError, match="hf download openai/clip-vit-base-patch16"):
+        run_study(lacking, tmp_path / "out")
+    assert not list((tmp_path / "out" / STAGES).glob("*/done.json"))
+
+
+@pytest.mark.slow
+def test_rows_and_page_say_what_networks_knew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """From the store's array to the page; then a network of the same shape that says it is trained."""
+    small = study(tmp_path, **{"machine.slots": 0, "base.frames": 32})
+    out = tmp_path / "out"
+    assert len(run_study(small, out)) == 3
+    rows = {r["arm"]: r for r in read_rows(out)}
+    assert {r["external_access"] for r in rows.values()} == {"none"}
+    assert [k["name"] for k in rows["both"]["knowledge"]] == ["clip", "segmenter"]
+    assert rows["both"]["knowledge"][1]["labelled_houses"]
+    for name in ("mm", "clip", "both"):
+        (planned,) = [p for p in plan(small) if p.run.arm == name]
+        counted = planned.phases[0].gflop_per_sample
+        measured = planned.phases[0].done(out / STAGES)
+        assert measured is not None
+        assert measured["metrics"]["gflop_per_sample"] == pytest.approx(counted, rel=1e-6), name
+    store = planned.phases[0].stores[0].path(out / STAGES)
+    assert {"clip", "segmenter"} <= {m.name for m in Store.open(store).modalities}
+    text = write_report(out, read_rows(out)).read_text()
+    assert "What networks made of RGB" in text
+    assert "of labels of" in text
