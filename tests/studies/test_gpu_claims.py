@@ -25,8 +25,8 @@ from studies.spec.config import StudyConfig, load_study
 from tests.studies.looking_stage import BlindStage, Looker, LookingStage
 from training.pretrain import launch
 
-CLAIMS = {"houses": 0, "store": 0, "derive": 0.5, "tokenizer": 0.5, "tokens": 0.5, "pretrain": 0.5, "transfer": 0.5,
-          "propagate": 0.5, "evaluate": 0.5, "retrieve": 0.5}  # fmt: skip
+CLAIMS = {"houses": 0, "store": 0, "derive": 0.5, "tokenizer": 0.5, "tokens": 0.5, "pretrain": 0.5,
+          "transfer": 0.5, "propagate": 0.5, "evaluate": 0.5, "retrieve": 0.5}  # fmt: skip
 """Of each kind at preset gpu, where actors render."""
 
 

@@ -26,7 +26,8 @@ from training.transfer.tasks.detection.detection import DetectionConfig
 PRESETS = Path(__file__).parents[2] / "training" / "presets"
 SIZE = {"paper": "base", "paper-small": "small"}
 # Figures and tables that the paper drew with ViT-S (stated_numbers.csv; of Tab. 4 its README says so).
-OF_VIT_S = ("modalities-or-spaces", "modalities", "spaces-worth", "specialization-generalization", "mix-in")
+OF_VIT_S = ("modalities-or-spaces", "modalities", "spaces-worth", "specialization-generalization", "mix-in",
+            "untrained")  # fmt: skip
 
 
 def rows(name: str) -> list[dict[str, str]]:
