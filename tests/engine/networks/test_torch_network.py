@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from engine.networks.efficientnet_lite import EfficientNetLite0Config
-from engine.networks.torch_network import Preparation, seeded
+from engine.networks.registry import NETWORKS
+from engine.networks.torch_network import Preparation, output_of, seeded
 
 
 @pytest.mark.parametrize("resize", ["bilinear", "bicubic"])
@@ -51,3 +52,13 @@ def test_a_gpu_that_is_not_there_is_said():
         pytest.skip("there is one")
     with pytest.raises(ValueError, match="finds no CUDA device"):
         EfficientNetLite0Config(weights="untrained", device="cuda").load(64)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_an_output_is_known_without_weights(name: str):
+    tiny = {"shape": "tiny"} if "shape" in NETWORKS[name].model_fields else {}
+    config = NETWORKS[name].model_validate({"weights": "untrained", **tiny})
+    assert output_of(config, 64) == config.load(64).output
+    if not tiny:
+        lacking = config.model_copy(update={"weights": "no/such/folder"})
+        assert output_of(lacking, 64) == config.load(64).output
