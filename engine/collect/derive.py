@@ -59,7 +59,7 @@ class DeriveConfig(Config):
     """The network that makes the modality of rgb (docs/store.md)."""
     weights: str = "trained"
     """Of the network: trained, untrained, a folder or file of weights, or the id of others on a hub."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Of untrained weights."""
     options: dict[str, int | float | str] = {}
     """Other fields of the network, by name: --options KEY VALUE ..."""
@@ -67,13 +67,13 @@ class DeriveConfig(Config):
     """What the array is called; empty: as the network, with _untrained behind it where it is that."""
     roles: tuple[Role, ...] = ROLES
     """Frames of which roles are derived."""
-    batch: int = Field(16, ge=1)
+    batch: int = Field(default=16, ge=1)
     """Frames that the network is given at a time."""
-    actors: int = Field(2, ge=0)
+    actors: int = Field(default=2, ge=0)
     """Ray actors, of one thread each; 0 works in this process."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs; auto: CUDA where Ray has a GPU to give."""
-    gpus_per_actor: float = Field(0.25, gt=0)
+    gpus_per_actor: float = Field(default=0.25, gt=0)
     """Share of a GPU that an actor claims; no matter on cpu, and without a network."""
 
 

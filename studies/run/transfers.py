@@ -6,10 +6,11 @@ from studies.run.stages.transfer import TransferStage
 from studies.spec.run import RunConfig
 from studies.spec.yaml import merge, parse
 from training.transfer.config import TransferConfig
-from training.transfer.tasks.registry import TASKS
+from training.transfer.task import TrainingProtocol
+from training.transfer.tasks.registry import TASKS, TaskName
 
 
-def transfer_config(config: RunConfig, task: str, protocol: str) -> TransferConfig:
+def transfer_config(config: RunConfig, task: TaskName, protocol: TrainingProtocol) -> TransferConfig:
     """How a task is learned by a protocol. It has no fields of other tasks but segmentation: a model does not
     depend on them."""
     fields = config.transfer.model_dump()
