@@ -57,10 +57,11 @@ def run_plans(study: StudyConfig, runs: list[RunPlan], out: Path, stages: Path |
     with _only_one(root.resolve()):
         todo = [r for r in runs if not row_path(out, r).exists()]
         needed: dict[str, Stage] = {}
-        for stage in (s for r in todo for s in r.stages):
-            needed.setdefault(
-                stage.key, stage
-            )  # the first stage of a key: what its guard reads comes before it
+        repeats: dict[str, int] = {}  # the first that needs a stage
+        for run, stage in ((r.run, s) for r in todo for s in r.stages):
+            # the first stage of a key: what its guard reads comes before it
+            needed.setdefault(stage.key, stage)
+            repeats.setdefault(stage.key, run.repeat)
         to_do = [s for s in needed.values() if s.done(root) is None]
         for stage in to_do:
             stage.check_installed()
@@ -79,7 +80,7 @@ def run_plans(study: StudyConfig, runs: list[RunPlan], out: Path, stages: Path |
                 if finished and not row_path(out, run).exists():
                     write_json(row_path(out, run), _row(run, root))
 
-        run_stages(study, list(needed.values()), root, finished=write_rows)
+        run_stages(study, list(needed.values()), root, finished=write_rows, repeats=repeats)
         write_rows()
     return [row_path(out, run) for run in runs]
 
@@ -206,13 +207,22 @@ def code_version() -> str:
 
 
 def _place_stages(out: Path, stages: Path | None) -> None:
-    """Make `<out>/stages`: a folder, or a link to one that other studies use too."""
+    """Make `<out>/stages`: a folder, or a link to one that other studies use too. A link to a folder that is
+    no longer there, because it was moved, leads to `stages` from now on."""
     out.mkdir(parents=True, exist_ok=True)
     own = out / STAGES
+    lost = own.is_symlink() and not own.exists()
     if stages is None:
+        if lost:
+            raise ValueError(
+                f"{own} leads to {own.readlink()}, which is not there: say with --stages where it was moved "
+                "to; if it is gone, remove the link, and what has a row is not done again"
+            )
         own.mkdir(exist_ok=True)
         return
     stages.mkdir(parents=True, exist_ok=True)
+    if lost:
+        own.unlink()
     if not own.exists():
         own.symlink_to(stages.resolve(), target_is_directory=True)
     if own.resolve() != stages.resolve():

@@ -9,8 +9,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 import ray
@@ -38,8 +39,17 @@ class StageFailedError(ValueError):
     """A stage failed; the message names the stage, the cause and the log."""
 
 
-def run_stages(study: StudyConfig, stages: list[Stage], root: Path, finished: Callable[[], None]) -> None:
+def run_stages(
+    study: StudyConfig,
+    stages: list[Stage],
+    root: Path,
+    finished: Callable[[], None],
+    repeats: Mapping[str, int] = MappingProxyType({}),
+) -> None:
     """Run all `stages` that are not done in the folder `root`; `finished` is called after each.
+
+    `repeats`: of a stage's key, the number of the first repeat that needs it; of stages that are ready, those
+    of earlier repeats are started first, so that a long study has rows of all arms early.
 
     With 0 slots they run one after another in this process, and an exception of a stage is raised. On Ray, a
     stage whose process or machine died is started again, at most `TRIES` times in all. If a stage raises, the
@@ -62,11 +72,16 @@ def run_stages(study: StudyConfig, stages: list[Stage], root: Path, finished: Ca
     with ray_session(2 * slots + machine.workers * slots * machine.ray_train + machine.actors):
         if any(stage.gpus(machine) for stage in waiting.values()):
             check_gpu(f"machine.gpus {machine.gpus}", "set machine.gpus to 0, or take another preset")
-        _run_on_ray(study, waiting, root, finished, slots)
+        _run_on_ray(study, waiting, root, finished, slots, repeats)
 
 
 def _run_on_ray(
-    study: StudyConfig, waiting: dict[str, Stage], root: Path, finished: Callable[[], None], slots: int
+    study: StudyConfig,
+    waiting: dict[str, Stage],
+    root: Path,
+    finished: Callable[[], None],
+    slots: int,
+    repeats: Mapping[str, int],
 ) -> None:
     total, done = len(waiting), 0
     running: dict[Any, tuple[Stage, float]] = {}
@@ -78,7 +93,7 @@ def _run_on_ray(
     try:
         while waiting or running:
             ready = [s for s in waiting.values() if all(n.done(root) is not None for n in s.waits_for)]
-            ready.sort(key=lambda s: (s.rank, -len(s.needs)))
+            ready.sort(key=lambda s: (repeats.get(s.key, 0), s.rank, -len(s.needs)))
             for stage in ready[: slots - len(running)]:
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")

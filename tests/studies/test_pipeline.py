@@ -114,6 +114,45 @@ def test_run_again_does_nothing(study: StudyConfig, finished: Path):
     assert times() == before
 
 
+def test_rows_alone_are_enough_not_to_make_them_again(
+    study: StudyConfig, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Stages are gone, and a row: it is made again, equal, and nothing is done that it does not need."""
+    out = tmp_path / "copy"
+    shutil.copytree(finished / "rows", out / "rows")
+    lost, *kept = sorted((out / "rows").glob("*.json"), key=lambda p: "scratch" not in p.name)
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in kept}
+    lost.unlink()
+    did: list[str] = []
+    run = Stage.run
+
+    def noted(self: Stage, root: Path, machine: MachineConfig) -> Any:
+        did.append(self.kind)
+        return run(self, root, machine)
+
+    monkeypatch.setattr(Stage, "run", noted)
+    run_study(study, out)
+    assert "scratch" in lost.name
+    assert sorted(did) == ["evaluate", "houses", "houses", "store", "store", "transfer"]
+    assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in kept} == before
+    assert results(out) == results(finished)
+    assert write_report(out, read_rows(out)).exists()
+
+
+def test_stages_that_were_moved_are_found_where_they_are(study: StudyConfig, finished: Path, tmp_path: Path):
+    out, stages = tmp_path / "run", tmp_path / "stages"
+    shutil.copytree(finished / "rows", out / "rows")
+    stages.mkdir()
+    run_study(study, out, stages)
+    elsewhere = stages.rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="say with --stages where it was moved to"):
+        run_study(study, out)
+    run_study(study, out, elsewhere)
+    assert (out / STAGES).resolve() == elsewhere
+    with pytest.raises(ValueError, match="leave --stages out"):
+        run_study(study, out, tmp_path / "a-third")
+
+
 def test_stages_that_were_lost_come_back_the_same(study: StudyConfig, finished: Path, tmp_path: Path):
     out = tmp_path / "copy"
     shutil.copytree(finished, out)

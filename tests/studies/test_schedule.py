@@ -40,3 +40,18 @@ def test_a_stage_whose_process_dies_is_begun_again(study: StudyConfig, tmp_path:
         run_stages(study, [once, always], tmp_path, finished=lambda: None)
     assert once.done(tmp_path) is not None
     assert (always.folder(tmp_path) / "count.txt").read_text() == "x" * TRIES
+
+
+def test_an_earlier_repeat_comes_first(study: StudyConfig, tmp_path: Path):
+    first = CountingStage(name="of both")
+    late = CountingStage(name="of the second", times=2)
+    last = CountingStage(name="of the first", needs_first=(first,))
+    one = study.model_copy(update={"machine": study.machine.model_copy(update={"slots": 1})})
+    ended: list[set[str]] = []
+
+    def note() -> None:
+        ended.append({s.label for s in (first, late, last) if s.done(tmp_path)})
+
+    run_stages(one, [late, first, last], tmp_path, note, repeats={first.key: 0, last.key: 0, late.key: 1})
+    assert [len(e) for e in ended] == [1, 2, 3]
+    assert ended[1] == {"of both", "of the first"}

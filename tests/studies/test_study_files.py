@@ -32,11 +32,11 @@ from studies.spec.run import RunConfig
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(p for p in STUDIES.glob("*.yaml") if p.name != "base.yaml")
-SCALES = ("smoke", "laptop", "gpu", "paper")
+SCALES = ("smoke", "laptop", "overnight", "gpu", "paper")
 
 
 def presets(path: Path) -> list[str]:
-    """The four scales of every study, and those that one has besides."""
+    """The scales of every study, and those that one has besides."""
     own = yaml.safe_load(path.read_text()).get("presets", {})
     return list(dict.fromkeys((*SCALES, *(name for name in own if not name.startswith("_")))))
 
@@ -136,6 +136,21 @@ def test_what_is_compared_is_of_one_distribution(path: Path, preset: str):
         labelled = {h for s in stores(every, "transfer") for h in [houses(s).family]}
         learned = {houses(s).family for s in (*stores(every, "pretrain"), *stores(every, "eval"))}
         assert len(learned - labelled) <= 1, f"{planned.run.label}: {sorted(learned)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_overnight_is_longer_than_laptop_and_of_other_houses_in_every_repeat(path: Path):
+    if path.stem == "demo":
+        return  # its scales are its own
+
+    def samples(preset: str) -> set[tuple[str, int]]:
+        plans = plan(load_study(path, preset))
+        return {(s.pretrain.objective, s.units) for p in plans for s in p.phases}
+
+    laptop, overnight = dict(sorted(samples("laptop"))), dict(sorted(samples("overnight")))
+    assert {name: round(overnight[name] / n) for name, n in laptop.items()} == dict.fromkeys(laptop, 12)
+    seeds = load_study(path, "overnight").seeds
+    assert len({s.houses for s in seeds}) == len(seeds) >= 4
 
 
 def smoke_run(name: str, arm: str) -> Any:

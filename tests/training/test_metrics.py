@@ -47,3 +47,11 @@ def test_a_class_with_too_few_pixels_is_left_out_of_one_mean():
     assert confusion.too_small().tolist() == [False, False, True]
     assert scores["miou_supported"] == pytest.approx((1000 / 1001 + 1) / 2)
     assert scores["miou_truth"] == pytest.approx((1000 / 1001 + 1) / 3)
+
+
+def test_without_a_part_it_is_that_of_the_rest():
+    part, rest = Confusion(2), Confusion(2)
+    part.add(np.array([0, 1]), np.array([1, 1]))
+    rest.add(np.array([0, 0, 1]), np.array([0, 0, 1]))
+    left = Confusion.sum([part, rest]).without(part)
+    assert dict(left.scores(["a", "b"])) == dict(rest.scores(["a", "b"]))

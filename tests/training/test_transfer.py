@@ -39,6 +39,8 @@ def test_learns_the_boxes_and_says_how_well(world: World, tmp_path):
     saved = json.loads((tmp_path / "eval" / "confusion.json").read_text())
     assert saved["spaces"] == {"home": saved["matrix"]}
     assert metrics["space_miou"] == {"home": metrics["miou_truth"]}
+    assert len(metrics["jackknife_miou"]) == 20
+    assert np.mean(metrics["jackknife_miou"]) == pytest.approx(metrics["miou"], abs=0.01)
     truth = class_table(world.eval.labels)[1][world.eval.read(np.arange(32), ["semantic"])["semantic"]]
     np.testing.assert_array_equal(matrix.sum(1), np.bincount(truth[truth != VOID], minlength=4))
     with np.load(tmp_path / "eval" / "predictions.npz") as kept:

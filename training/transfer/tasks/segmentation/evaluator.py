@@ -13,11 +13,15 @@ from training.transfer.tasks.segmentation.metrics import VOID, Confusion
 
 PREDICTIONS = "predictions.npz"
 CONFUSION = "confusion.json"
+GROUPS = 20
+"""Groups of frames for `jackknife_miou`."""
 
 
 class SegmentationEvaluator(Evaluator):
     """Scores of `Confusion.scores` over all frames; `left_out`, the classes that `miou_supported` leaves out;
     and `space_miou`: for each space the mean IoU over the classes in its truth, none for one of void alone.
+    `jackknife_miou`: `miou` without each of GROUPS groups of frames, the i-th of every GROUPS frames; what it
+    varies by tells how far another draw of frames would move it. None where a group is all that has labels.
 
     `save` writes CONFUSION, the matrices with rows truth and columns prediction: `matrix` of all frames and
     `spaces` by space id; and of the pictured frames PREDICTIONS: rgb uint8 [n, h, w, 3], truth and prediction
@@ -26,6 +30,7 @@ class SegmentationEvaluator(Evaluator):
     def __init__(self, classes: list[str], pictured: frozenset[int]):
         self.classes, self.pictured = classes, pictured
         self.of_space: dict[str, Confusion] = {}
+        self.of_group: dict[int, Confusion] = {}
         self._pictures: list[tuple[UInt8[np.ndarray, "h w *c"], ...]] = []
 
     def add(self, batch: EvaluatedBatch) -> None:
@@ -34,6 +39,9 @@ class SegmentationEvaluator(Evaluator):
         for space in np.unique(spaces).tolist():
             confusion = self.of_space.setdefault(space, Confusion(len(self.classes)))
             confusion.add(truth[spaces == space], prediction[spaces == space])
+        for group in np.unique(batch.ids % GROUPS).tolist():
+            confusion = self.of_group.setdefault(group, Confusion(len(self.classes)))
+            confusion.add(truth[batch.ids % GROUPS == group], prediction[batch.ids % GROUPS == group])
         for i, frame in enumerate(batch.ids.tolist()):
             if frame in self.pictured:
                 # Void is a fact of the truth, so the picture shows it in the truth alone.
@@ -45,6 +53,9 @@ class SegmentationEvaluator(Evaluator):
         scores: dict[str, Any] = dict(whole.scores(self.classes))
         scores["left_out"] = [self.classes[i] for i in np.flatnonzero(whole.too_small())]
         of_space = {s: c.miou_of_present() for s, c in self.of_space.items() if c.matrix.any()}
+        left = [whole.without(self.of_group[g]) for g in sorted(self.of_group)]
+        if all(c.matrix.any() for c in left):
+            scores["jackknife_miou"] = [dict(c.scores([]))["miou"] for c in left]
         return {**scores, "space_miou": of_space, "classes": self.classes}
 
     def save(self, out: Path) -> None:

@@ -33,6 +33,12 @@ class Confusion:
         whole.matrix = np.sum(matrices, axis=0)
         return whole
 
+    def without(self, part: "Confusion") -> "Confusion":
+        """That of the data set less one of its parts."""
+        rest = Confusion(len(self.matrix))
+        rest.matrix = self.matrix - part.matrix
+        return rest
+
     def miou_of_present(self) -> float:
         """Mean IoU over the classes in the truth, in [0, 1]: `miou_truth` of `scores`."""
         return dict(self.scores([]))["miou_truth"]
