@@ -97,13 +97,7 @@ def _run_on_ray(
             for stage in ready[: slots - len(running)]:
                 del waiting[stage.key]
                 status.say(f"start  {stage.label}")
-                gpus = stage.gpus(study.machine)
-                # A small claim of CPU keeps stages off a head node that has none.
-                on_ray = task.options(
-                    num_cpus=0.01, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
-                )
-                handle = on_ray.remote(stage, root.absolute(), study.machine)
-                running[handle] = (stage, time.monotonic())
+                running[_start(task, stage, root, study.machine)] = (stage, time.monotonic())
             if not running:
                 break  # the stages that are left wait for failed ones
             ended, _ = ray.wait(list(running), timeout=1.0)
@@ -140,6 +134,13 @@ def _run_on_ray(
             + f"\n{len(waiting)} stages that need them were not begun; mend the cause and run the same "
             "command again: what is done stays done"
         )
+
+
+def _start(task: Any, stage: Stage, root: Path, machine: MachineConfig) -> Any:
+    """Begin a stage on Ray; returns Ray's handle of it."""
+    # A small claim of CPU keeps stages off a head node that has none.
+    claims = {"num_cpus": 0.01, "num_gpus": stage.gpus(machine), "scheduling_strategy": "SPREAD"}
+    return task.options(**claims, max_retries=0).remote(stage, root.absolute(), machine)
 
 
 def _first_line(error: BaseException) -> str:

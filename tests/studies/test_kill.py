@@ -50,7 +50,7 @@ def results(out: Path) -> list[dict]:
 
 
 def worker(stages: Path, kind: str) -> int | None:
-    """The process at work on a stage of this kind that is not done, and that has a checkpoint if it trains."""
+    """The process at work on a stage of this kind that is not done, with a checkpoint if it trains."""
     for log in stages.glob(f"{kind}-*/{LOG}"):
         begun = re.findall(r", process (\d+),", log.read_text())
         ready = kind not in ("pretrain", "transfer") or log.with_name(STATE).exists()
