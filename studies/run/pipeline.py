@@ -19,6 +19,7 @@ from functools import cached_property
 from itertools import product
 
 from studies.run.equal_compute import with_equal_compute
+from studies.run.generalization import generalize_stages
 from studies.run.networks import check_one_network_a_name, derive_stages
 from studies.run.phases import pretrain_stages
 from studies.run.sources import distinct, guarded_stores, store_of
@@ -44,7 +45,8 @@ class RunPlan:
 
     run: Run
     evaluations: Mapping[str, Stage]
-    """By set of houses, task and protocol, as `evaluation_name` joins them; of retrieval `set/retrieval`."""
+    """By set of houses, task and protocol, as `evaluation_name` joins them; of retrieval and modality
+    generalization `set/retrieval`, `set/generalization`."""
     phases: tuple[PretrainStage, ...]
     """The pre-trainings, in order."""
 
@@ -112,6 +114,7 @@ def plan_run(run: Run) -> RunPlan:
                     derive_stages(config, store, (*asked.modalities, asked.through or "")).values()
                 ),
             )
+    evaluations |= generalize_stages(config, phases, evaluated, guarded)
     return RunPlan(run, evaluations, phases)
 
 

@@ -13,6 +13,7 @@ from studies.spec.frames import MixIn, Phase, Sensing, named, without_nulls
 from studies.spec.houses import Houses
 from studies.spec.networks import NetworkSpec, check_modalities, named_networks
 from training.common.config import RuntimeConfig
+from training.generalization.sweep import GeneralizeConfig
 from training.models.encoder import EncoderConfig
 from training.pretrain.config import PretrainConfig
 from training.pretrain.objectives import OBJECTIVES, ObjectiveName
@@ -26,7 +27,10 @@ from training.transfer.tasks.registry import TASKS, TaskName
 
 _SHARED: dict[str, tuple[type[Config], tuple[str, ...]]] = {
     "encoder": (EncoderConfig, ("pretrain", "transfer")),
-    "runtime": (RuntimeConfig, ("tokenizer", "pretrain", "transfer", "propagation", "scoring", "retrieve")),
+    "runtime": (
+        RuntimeConfig,
+        ("tokenizer", "pretrain", "transfer", "propagation", "scoring", "retrieve", "generalize"),
+    ),
 }
 """Fields of a run that its stages have too: of which class, and of which stages."""
 
@@ -93,6 +97,10 @@ class RunConfig(Config):
     retrieve: RetrieveConfig | None = None
     """Retrieval across modalities by the pre-trained model itself in the sets of `evaluate`: `set/retrieval`.
     A run whose objective is not mm, or that has no phases, has none. None: it is not asked for."""
+    generalize: GeneralizeConfig | None = None
+    """Modality generalization: a frame is classified in a modality whose labels were not learned from, in the
+    sets of `evaluate`: `set/generalization`. A run that has not the pre-trained model that is its perceptor
+    has none. None: it is not asked for."""
     disjoint_assets: bool = True
     """Whether the labelled houses must have no furniture or material in common with the houses of
     pre-training and evaluation."""
@@ -111,7 +119,7 @@ class RunConfig(Config):
                 continue
             under = shared.model_validate(data[name]).model_dump()
             for stage in stages:
-                if stage == "retrieve" and data.get(stage) is None:
+                if stage in ("retrieve", "generalize") and data.get(stage) is None:
                     continue  # it is not asked for
                 said = dict(data.get(stage) or {})
                 own = said.get(name, {})

@@ -20,6 +20,8 @@ from studies.run.pipeline import RunPlan, plan, plan_run
 from studies.run.runner import saved_by_sharing
 from studies.run.stage import Stage
 from studies.run.stages.evaluate import EvaluateStage
+from studies.run.stages.generalize import GeneralizeStage
+from studies.run.stages.perceive import PerceiveStage
 from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.retrieve import RetrieveStage
 from studies.run.stages.store import StoreStage
@@ -71,7 +73,7 @@ def leaks(planned: RunPlan) -> list[str]:
     upper, apart = planned.run.config.upper_bound, planned.run.config.disjoint_assets
     found = []
     for stage in every.values():
-        if isinstance(stage, EvaluateStage | RetrieveStage):
+        if isinstance(stage, EvaluateStage | RetrieveStage | PerceiveStage | GeneralizeStage):
             continue
         known = upstream(stage)
         if not isinstance(stage, StoreStage) and stores(known, "eval"):
@@ -87,7 +89,9 @@ def leaks(planned: RunPlan) -> list[str]:
                     found.append(f"{stage.label}: more than RGB of {store.label}")
     tuned = [s for s in every.values() if isinstance(s, TransferStage)]
     scored = [s for s in planned.evaluations.values() if isinstance(s, EvaluateStage)]
+    searched = [s for s in planned.evaluations.values() if isinstance(s, GeneralizeStage)]
     labelled = [s for stage in tuned for s in stores(upstream(stage), "transfer")]
+    labelled += [stage.features.learned for stage in searched]
     same = {s.houses.key for s in labelled}  # these very houses, sensed anew without labels
     others = [s for s in stores(every, "pretrain") if s.houses.key not in same] + stores(every, "eval")
     for label in labelled:
@@ -99,7 +103,7 @@ def leaks(planned: RunPlan) -> list[str]:
     for stage in (*tuned, *scored):
         if stage.upper_bound != upper:
             found.append(f"{stage.label}: is not marked as the upper bound that it is")
-    for stage in tuned:
+    for stage in (*tuned, *searched):
         if set(others) - set(stage.waits_for) and not upper:
             found.append(f"{stage.label}: its guard does not know all spaces of evaluation and pre-training")
     for stage in scored:
@@ -112,6 +116,14 @@ def leaks(planned: RunPlan) -> list[str]:
             found.append(f"{stage.label}: its model has learned from labels")
         if {s for s in known.values() if isinstance(s, StoreStage)} - {*stage.seen, stage.store}:
             found.append(f"{stage.label}: its poses are not held against all that were learned")
+    for stage in searched:
+        learned = stores(upstream(stage.features.model), "pretrain") if stage.features.model else []
+        if set(learned) - set(stage.seen):
+            found.append(f"{stage.label}: its poses are not held against all that were learned")
+        if stage.features.learned.role != "transfer" or stores(upstream(stage), "eval") != [
+            stage.features.shown
+        ]:
+            found.append(f"{stage.label}: learns from frames of evaluation")
     return list(dict.fromkeys(found))
 
 
@@ -221,6 +233,21 @@ def test_a_retrieval_that_is_not_held_against_all_that_was_learned_is_found():
     stage = good.evaluations["test/retrieval"]
     blind = {**good.evaluations, "test/retrieval": stage.model_copy(update={"seen": ()})}
     assert any("not held against" in leak for leak in leaks(replace(good, evaluations=blind)))
+
+
+def test_a_search_that_learns_from_held_out_frames_or_has_no_guard_is_found():
+    good = plan_run(smoke_run("modality-generalization", "erm"))
+    assert not leaks(good)
+    stage = good.evaluations["test/generalization"]
+    assert isinstance(stage, GeneralizeStage)
+    held_out = stage.features.model_copy(update={"learned": stage.features.shown})
+    for fields, words in (
+        ({"features": held_out}, "learns from frames of evaluation"),
+        ({"seen": ()}, "not held against"),
+        ({"guarded": (), "seen": ()}, "guard does not know"),
+    ):
+        wrong = {**good.evaluations, "test/generalization": stage.model_copy(update=fields)}
+        assert any(words in leak for leak in leaks(replace(good, evaluations=wrong))), words
 
 
 def test_more_than_rgb_of_the_transfer_houses_is_found(monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,7 @@ To add one, write a class in `training/generalization/algorithms` and add it to 
 there; `tests/training/algorithm_kit.py` holds by test what each must fulfil."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -22,8 +22,8 @@ from training.generalization.networks import Featurizer, Network, draw_weights
 
 Draws = dict[str, Shaped[Tensor, "..."]]
 """Random choices of one step by name."""
-Losses = dict[str, Float[Tensor, ""]]
-"""What a pass gives by name: losses, and other numbers to report."""
+Losses = dict[str, Float[Tensor, "*k"]]
+"""What a pass gives by name: losses, and other numbers to report; of each of k stacked algorithms."""
 
 
 class Batch(NamedTuple):
@@ -114,6 +114,16 @@ class Algorithm(nn.Module, ABC):
         self._optimisers: dict[str, torch.optim.Optimizer] = {}
         self.optimise()
 
+    def stack(self, others: Sequence["Algorithm"]) -> None:
+        """Become this algorithm and `others` at once, before the first step of any: parameters with one more
+        dimension, in front, and an optimiser for all. `stacked.py` runs such a one."""
+        modules, apart = dict(self.named_modules()), [dict(a.named_parameters()) for a in (self, *others)]
+        for name, first in apart[0].items():
+            module, _, leaf = name.rpartition(".")
+            together = torch.stack([parameters[name].detach() for parameters in apart])
+            setattr(modules[module], leaf, nn.Parameter(together, requires_grad=first.requires_grad))
+        self.optimise()
+
     @abstractmethod
     def build(self) -> None:
         """Make the networks beside `featurizer`."""
@@ -176,21 +186,26 @@ class Algorithm(nn.Module, ABC):
             raise ValueError(f"a batch of {len(labels)} modalities, where {self.title} has {modalities}")
         if self.paired and not torch.equal(labels, labels[:1].expand_as(labels)):
             raise ValueError(f"{self.title} needs the same items in all modalities: labels of a batch differ")
+        reported = self.advance(lambda name: self(name, batch, draws), epoch)
+        return {name: float(value) for name, value in reported.items()}
+
+    def advance(self, losses_of: Callable[[str], Losses], epoch: float) -> Losses:
+        """One step on the losses that a pass gives by its name; returns all that passes report."""
         self.epoch = epoch
         self.before_step()
-        reported: dict[str, float] = {}
+        reported: Losses = {}
         for name, minimises in self.passes():
-            losses = self(name, batch, draws)
+            losses = losses_of(name)
             # All gradients before any step: groups of one pass are minimised at the same point.
             gradients = {
-                group: torch.autograd.grad(losses[loss], self.groups[group], retain_graph=True)
+                group: torch.autograd.grad(losses[loss].sum(), self.groups[group], retain_graph=True)
                 for group, loss in minimises.items()
             }
             for group, found in gradients.items():
                 for parameter, gradient in zip(self.groups[group], found, strict=True):
                     parameter.grad = gradient
                 self._optimisers[group].step()
-            reported |= {key: float(value.detach()) for key, value in losses.items()}
+            reported |= {key: value.detach() for key, value in losses.items()}
         self.after_step()
         self.steps += 1
         return reported

@@ -1,8 +1,9 @@
 """One run of a search: an algorithm learns from features of its training modalities, and all modalities are
 judged every so many steps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +11,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from scenes.seeding import rng
-from training.generalization.algorithm import Algorithm, Batch, Setting
+from training.generalization.algorithm import Algorithm, Batch, Draws, Setting
 from training.generalization.algorithms.registry import ALGORITHMS, build_algorithm, known_algorithm
 from training.generalization.hyperparameters import values, with_high_learning_rate
 from training.generalization.selection import Checkpoint
+from training.generalization.stacked import Stacked
 
 
 @dataclass(frozen=True)
@@ -77,58 +79,106 @@ class Trial:
     high_rate: bool = False
     """Learning rates of ModalBed's strong setting on NYUDv2."""
     as_published: bool = False
+    batch: int | None = None
+    """Items of each training modality in a step, so that runs of all numbers in a search may take their steps
+    together; none: as drawn."""
 
     def run(self, items: Items) -> list[Checkpoint]:
         """The checkpoints. Raises ValueError where the algorithm, its hyperparameters and the items do not
         fit together."""
-        table = ALGORITHMS[known_algorithm(self.algorithm)].hyperparameters
-        table = with_high_learning_rate(table) if self.high_rate else table
-        hyper = values(table, self.search, self.repeat)
-        seen = [m for i, m in enumerate(items.modalities) if i not in self.held_out]
-        setting = Setting(items.modalities[0].joint.shape[1], items.classes, len(seen), self.seed)
-        algorithm = build_algorithm(self.algorithm, setting, hyper, self.as_published)
-        algorithm.to(items.labels.device)
-        train = items.trains.nonzero()[:, 0].cpu().numpy()
-        if hyper["batch_size"] > len(train):
-            raise ValueError(f"steps of {hyper['batch_size']} items, where {len(train)} are trained on")
-        draws = rng(self.seed, "modality-generalization", "draws")
-        batches = self._batches(train, len(seen), hyper["batch_size"], algorithm.paired)
-        found = []
-        for step, ids in zip(range(self.steps), batches, strict=False):
-            index = torch.from_numpy(ids).to(items.labels.device)
-            features = torch.stack([m.joint[i] for m, i in zip(seen, index, strict=True)])
-            batch = Batch(features, items.labels[index])
-            epoch = step * hyper["batch_size"] / len(train)
-            algorithm.update(batch, algorithm.draw(hyper["batch_size"], draws), epoch)
-            if step % self.every == 0 or step == self.steps - 1:
-                found.append(self._judged(algorithm, items, step))
-        return found
+        return run_together([self], [items])[0]
 
-    def _batches(
-        self, train: Int64[np.ndarray, " t"], modalities: int, size: int, paired: bool
-    ) -> Iterator[Int64[np.ndarray, "m b"]]:
-        """Items of each training modality, the same in all where they are `paired`; over and over, each time
-        in another order, without those of the last batch that is not full."""
+    @property
+    def hyper(self) -> dict[str, Any]:
+        """Its hyperparameters."""
+        table = ALGORITHMS[known_algorithm(self.algorithm)].hyperparameters
+        drawn = values(with_high_learning_rate(table) if self.high_rate else table, self.search, self.repeat)
+        return drawn if self.batch is None else drawn | {"batch_size": self.batch}
+
+    def seen(self, items: Items) -> list[ModalityFeatures]:
+        """The modalities that are trained on."""
+        return [m for i, m in enumerate(items.modalities) if i not in self.held_out]
+
+    def build(self, items: Items) -> Algorithm:
+        """The algorithm, before its first step."""
+        width = items.modalities[0].joint.shape[1]
+        setting = Setting(width, items.classes, len(self.seen(items)), self.seed)
+        algorithm = build_algorithm(self.algorithm, setting, self.hyper, self.as_published)
+        return algorithm.to(items.labels.device)
+
+    def batches(self, items: Items) -> Iterator[tuple[Batch, Draws]]:
+        """What is seen in each step, without end: items of each training modality, the same in all where the
+        algorithm wants pairs; over and over, each time in another order, without those of the last batch
+        that is not full. Raises ValueError where no batch is full."""
+        train, size = items.trains.nonzero()[:, 0].cpu().numpy(), self.hyper["batch_size"]
+        if size > len(train):
+            raise ValueError(f"steps of {size} items, where {len(train)} are trained on")
+        seen, draws = self.seen(items), rng(self.seed, "modality-generalization", "draws")
+        paired, draw = ALGORITHMS[self.algorithm].paired, self.build(items).draw
         random = rng(self.seed, "modality-generalization", "batches")
         while True:
-            orders = [random.permutation(train) for _ in range(1 if paired else modalities)]
-            order = np.stack(orders * (modalities if paired else 1))
+            orders = [random.permutation(train) for _ in range(1 if paired else len(seen))]
+            order = np.stack(orders * (len(seen) if paired else 1))
             for first in range(0, len(train) - size + 1, size):
-                yield order[:, first : first + size]
+                index = torch.from_numpy(order[:, first : first + size]).to(items.labels.device)
+                features = torch.stack([m.joint[i] for m, i in zip(seen, index, strict=True)])
+                yield Batch(features, items.labels[index]), draw(size, draws)
 
-    @torch.no_grad()
-    def _judged(self, algorithm: Algorithm, items: Items, step: int) -> Checkpoint:
-        right = []
-        for number, modality in enumerate(items.modalities):
-            own = number in self.held_out or self.as_published
-            features = modality.own if own and modality.own is not None else modality.joint
-            right.append(algorithm.predict(features).argmax(1) == items.labels)
+    def shown(self, items: Items, modality: int) -> Float[Tensor, "n d"]:
+        """The features that a modality is judged by: its own perceptor's where it is held out."""
+        features = items.modalities[modality]
+        own = modality in self.held_out or self.as_published
+        return features.own if own and features.own is not None else features.joint
 
-        def accuracy(part: Bool[Tensor, " n"]) -> tuple[float, ...]:
-            return tuple(float(each[part].double().mean()) for each in right)
+    @property
+    def stacks_with(self) -> Hashable:
+        """Equal for runs on items of one kind that may take their steps together."""
+        same = (self.algorithm, len(self.held_out), self.steps, self.every, self.as_published)
+        return (*same, *sorted(self.hyper.items()))
 
-        parts = (accuracy(part) for part in (items.trains, items.validates, items.tests))
-        return Checkpoint(self.search, self.held_out, step, *parts)
+
+def run_together(trials: Sequence[Trial], items: Sequence[Items]) -> list[list[Checkpoint]]:
+    """The checkpoints of runs whose `stacks_with` are equal, each on items of its own, equally many. Raises
+    ValueError where the algorithm, its hyperparameters and the items do not fit together."""
+    first, many = trials[0], len(trials) > 1
+    given = list(zip(trials, items, strict=True))
+    streams = [trial.batches(its) for trial, its in given]
+    algorithms = [trial.build(its) for trial, its in given]
+    learner: Algorithm | Stacked = Stacked(algorithms) if many else algorithms[0]
+    share = first.hyper["batch_size"] / int(items[0].trains.sum())
+    found: list[list[Checkpoint]] = [[] for _ in trials]
+    for step, seen in zip(range(first.steps), zip(*streams, strict=True), strict=False):
+        batches, draws = zip(*seen, strict=True)
+        if isinstance(learner, Stacked):
+            learner.update(batches, draws, step * share)
+        else:
+            learner.update(batches[0], draws[0], step * share)
+        if step % first.every == 0 or step == first.steps - 1:
+            for checkpoints, judged in zip(found, _judged(learner, given, step), strict=True):
+                checkpoints.append(judged)
+    return found
+
+
+@torch.no_grad()
+def _judged(
+    learner: Algorithm | Stacked, given: Sequence[tuple[Trial, Items]], step: int
+) -> Iterator[Checkpoint]:
+    """A checkpoint of each run."""
+    right = []
+    for modality in range(len(given[0][1].modalities)):
+        shown = [trial.shown(items, modality) for trial, items in given]
+        if isinstance(learner, Stacked):
+            same = all(features is shown[0] for features in shown)
+            logits = learner.predict(shown[0] if same else torch.stack(shown))
+        else:
+            logits = learner.predict(shown[0])[None]
+        right.append(logits.argmax(2) == torch.stack([items.labels for _, items in given]))
+    for (trial, items), answers in zip(given, torch.stack(right, dim=1), strict=True):
+        parts = (
+            tuple(answers[:, part].double().mean(1).tolist())
+            for part in (items.trains, items.validates, items.tests)
+        )
+        yield Checkpoint(trial.search, trial.held_out, step, *parts)
 
 
 def held_out_sets(modalities: int, unseen: int, pairs: bool) -> Sequence[tuple[int, ...]]:

@@ -158,7 +158,7 @@ def _scores(
     for batch in tqdm(batches, desc="retrieve", unit="batch", mininterval=1.0):
         arrays = frames.read(batch, config.modalities)
         for query, other in (config.modalities, config.modalities[::-1]):
-            seen = _seen(loaded, query, arrays, device)
+            seen = seen_of(loaded, query, arrays, device)
             with precision(device, config.bf16):
                 features = encode(loaded, seen)
             pooled.setdefault(("encoder", query), []).append(features.mean(1))
@@ -216,7 +216,7 @@ def encode(loaded: Pretrained, seen: Seen) -> Float[Tensor, "b n d"]:
     return model.encoder.run(model.input_content(batch) + model.input_places(batch)).float()
 
 
-def _seen(loaded: Pretrained, modality: str, arrays: Arrays, device: torch.device) -> Seen:
+def seen_of(loaded: Pretrained, modality: str, arrays: Arrays, device: torch.device) -> Seen:
     """A modality of some frames as the model sees it."""
     if modality == "rgb":
         patch = loaded.model.encoder.config.patch

@@ -22,6 +22,7 @@ _NAMES = {
     "tuple_f1": "F1 of tuples",
     "true_claims": "claims that are true",
     "spice": "SPICE",
+    "accuracy": "accuracy",
     "r1": "R@1",
     "r5": "R@5",
     "r10": "R@10",

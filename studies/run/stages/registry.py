@@ -6,7 +6,9 @@ A new kind is a file in this folder and its class here.
 from studies.run.stage import Stage
 from studies.run.stages.derive import DeriveStage
 from studies.run.stages.evaluate import EvaluateStage
+from studies.run.stages.generalize import GeneralizeStage
 from studies.run.stages.houses import HousesStage
+from studies.run.stages.perceive import PerceiveStage
 from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.propagate import PropagateStage
 from studies.run.stages.retrieve import RetrieveStage
@@ -26,5 +28,7 @@ _ALL: tuple[type[Stage], ...] = (
     PropagateStage,
     EvaluateStage,
     RetrieveStage,
+    PerceiveStage,
+    GeneralizeStage,
 )
 KINDS: dict[str, type[Stage]] = {stage.kind: stage for stage in _ALL}

@@ -71,11 +71,11 @@ class Cdann(Algorithm):
         if "dropout" in draws:
             kept = dropout_factors(draws["dropout"], self.hyper["mlp_dropout"]).to(features)
         seen = features + self.class_embeddings(labels)
-        each = F.cross_entropy(self.discriminator(seen, kept), batch.sources, reduction="none")
+        each = self._told_apart(seen, kept, batch)
         # As in the public code: classes are counted up to the batch's highest, in single precision.
-        counts = torch.bincount(labels)
-        weights = 1.0 / (counts[labels] * len(counts)).float()
-        (slope,) = torch.autograd.grad(each.sum(), seen, create_graph=True)
+        counts = (labels[:, None] == labels).sum(1)
+        weights = 1.0 / (counts * (labels.max() + 1)).float()
+        slope = torch.func.grad(lambda x: self._told_apart(x, kept, batch).sum())(seen)
         loss = (weights * each).sum() + self.hyper["grad_penalty"] * slope.square().sum(1).mean()
         if name == "judge":
             return {"disc_loss": loss}
@@ -84,3 +84,9 @@ class Cdann(Algorithm):
 
     def predict(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
         return self.classifier(self.featurizer(features))
+
+    def _told_apart(
+        self, seen: Float[Tensor, "n d"], kept: Float[Tensor, "l n w"] | None, batch: Batch
+    ) -> Float[Tensor, " n"]:
+        """The discriminator's loss for each item."""
+        return F.cross_entropy(self.discriminator(seen, kept), batch.sources, reduction="none")

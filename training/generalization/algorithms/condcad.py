@@ -43,10 +43,11 @@ def bottleneck_loss(
     alike: Bool[Tensor, "n n"] = (labels[:, None] == labels) & ~itself
     elsewhere = alike & (sources[:, None] != sources)
     counted = elsewhere.any(1)
-    if not counted.any():
-        return features.new_zeros(())
-    logits = (features @ features.T / temperature)[counted]
+    logits = features @ features.T / temperature
     logits = logits - logits.detach().amax(1, keepdim=True)
-    among = logits.masked_fill(~alike[counted], -torch.inf).logsumexp(1)
-    other = logits.masked_fill(~elsewhere[counted], -torch.inf).logsumexp(1)
-    return temperature / BASE_TEMPERATURE * (among - other).mean()
+    # Rows that do not count hold whatever is finite, so that their gradient is 0 and not undefined.
+    among, other = (
+        logits.masked_fill(~kept & counted[:, None], -torch.inf).logsumexp(1) for kept in (alike, elsewhere)
+    )
+    total = torch.where(counted, among - other, 0.0).sum()
+    return temperature / BASE_TEMPERATURE * total / counted.sum().clamp_min(1)
