@@ -35,6 +35,7 @@ from studies.report.knowledge import access_words, knowledge_section
 from studies.report.page import bullets, folded, heading, image, paragraph, table, write_page
 from studies.report.retrieval_scores import retrieval_scores
 from studies.report.runs import configuration, cost
+from studies.report.telling_apart import telling_apart
 from studies.spec.report import ReportConfig
 
 _OVER = "95 % interval of the mean, Student's t over repeats."
@@ -67,6 +68,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         _head(data),
         _result(data, found),
         _claims(answers),
+        telling_apart(data, answers),
         _fits(data, found),
         _ways(data, gone),
         break_even_section(data),

@@ -15,6 +15,7 @@ from studies.run.external_access import row_facts
 from studies.run.pipeline import RunPlan, plan
 from studies.run.schedule import run_stages
 from studies.run.stage import Stage, write_json
+from studies.run.stages.pretrain import PretrainStage
 from studies.spec.config import StudyConfig, slug
 from studies.spec.renamed import run_with_new_names
 
@@ -165,15 +166,29 @@ def _row(plan: RunPlan, root: Path) -> dict[str, Any]:
         },
         "evaluations": {name: str(s.folder(Path(STAGES))) for name, s in plan.evaluations.items()},
         "cost": {
-            "seconds": {f"{r['label']} [{key[:6]}]": r["seconds"] for key, r in records.items()},
+            "seconds": {_name(s): records[s.key]["seconds"] for s in plan.stages},
+            "evaluations": {name: _what_it_takes(stage) for name, stage in plan.evaluations.items()},
             "seconds_total": round(sum(r["seconds"] for r in records.values()), 1),
-            "measured": {f"{r['label']} [{k[:6]}]": _measurements(r["metrics"]) for k, r in records.items()},
+            "measured": {_name(s): _measurements(records[s.key]["metrics"]) for s in plan.stages},
             "machine": f"{platform.machine()}, {platform.system()}",
             "torch": metadata.version("torch"),
         },
         "code_version": code_version(),
         "config": run.config.resolved(),
     }
+
+
+def _name(stage: Stage) -> str:
+    """A stage in the costs of a row."""
+    return f"{stage.label} [{stage.key[:6]}]"
+
+
+def _what_it_takes(evaluation: Stage) -> dict[str, list[str]]:
+    """Stages that a repeat of an evaluation does anew: of tuning and scoring, and of pre-training."""
+    closure = list(evaluation.closure())
+    pretraining = [s for s in closure if s.kind == PretrainStage.kind]
+    tuning = [s for s in closure if s.rank > PretrainStage.rank]
+    return {"tuning": [_name(s) for s in tuning], "pretraining": [_name(s) for s in pretraining]}
 
 
 def _results(metrics: dict[str, Any]) -> dict[str, Any]:

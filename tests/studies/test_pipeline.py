@@ -98,6 +98,10 @@ def test_every_arm_has_a_row_with_a_score(study: StudyConfig, finished: Path):
         assert row["metrics"]["test/frames"] == run.config.evaluate["test"]
         assert row["config"] == run.config.resolved()
         assert row["cost"]["seconds_total"] > 0
+        assert row["cost"]["evaluations"].keys() == row["evaluations"].keys()
+        again = row["cost"]["evaluations"]["test"]
+        assert {row["cost"]["seconds"][stage] > 0 for of in again.values() for stage in of} == {True}
+        assert [len(again[kind]) for kind in ("tuning", "pretraining")] == [2, len(run.config.phases)]
     mae, mm = (run.config.pretrain.samples for run in runs[1:])
     assert [row["metrics"]["samples_seen"] for row in rows] == [0, mae, mm]
     spent = [row["metrics"]["pretrain_gflop"] for row in rows]

@@ -20,7 +20,7 @@ from training.pretrain.pretrain import pretrain
 from training.retrieval.generate import cosine_schedule, generate, pack_seen, predict, spec_of
 from training.retrieval.pretrained import Pretrained, load_pretrained
 from training.retrieval.ranks import chance, ranks_of, recall, scores_of
-from training.retrieval.retrieve import RetrieveConfig, log_likelihood, retrieve
+from training.retrieval.retrieve import RetrieveConfig, encode, log_likelihood, retrieve
 from training.tokenizers.feature_codebook import FeatureCodebook
 
 ASKED = RetrieveConfig(runtime=ONE_THREAD, steps=(1, 3), pictures=2)
@@ -242,6 +242,22 @@ def test_no_label_is_read_and_only_of_evaluation_frames(world: World, trained: P
     for wrong in (world.pretrain, world.transfer):
         with pytest.raises(AssertionError, match="evaluation frames only"):
             retrieve(ASKED, wrong, trained, world.tokenizers, tmp_path)
+
+
+@pytest.mark.parametrize("of", ["label", "frames of another kind"])
+def test_a_planted_leak_is_found(of: str, world: World, trained: Path, tmp_path, monkeypatch):
+    """The test before this one fails where retrieval reads a label, or frames that a model may learn from."""
+
+    def looking(*arguments: Any) -> Any:
+        if of == "label":
+            world.eval.read(np.arange(2), ["semantic"])
+        else:
+            world.pretrain.read(np.arange(2), ["rgb"])
+        return encode(*arguments)
+
+    monkeypatch.setattr("training.retrieval.retrieve.encode", looking)
+    with pytest.raises(AssertionError, match="semantic" if of == "label" else "PretrainFrames"):
+        test_no_label_is_read_and_only_of_evaluation_frames(world, trained, tmp_path, monkeypatch)
 
 
 def test_features_of_codes_are_pooled_where_codes_stand_for_features(world: World, trained: Path):
