@@ -1,5 +1,6 @@
-"""Parts of a detector against their definitions, box by box and point by point."""
+"""Parts of a detector against their definitions, box by box and point by point, and against ONNX Runtime."""
 
+import json
 import math
 
 import numpy as np
@@ -7,6 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.training.detection_parts_by_onnxruntime import (
+    GOLDEN,
+    SAMPLES,
+    SIZE,
+    STRIDE,
+    THRESHOLDS,
+    draw,
+)
 from training.transfer.tasks.detection.boxes import box_iou, moved, offsets_of, suppress
 from training.transfer.tasks.detection.roi_align import roi_align
 
@@ -118,3 +127,14 @@ def test_features_of_no_box_and_gradients():
     roi_align([features], [4.0], torch.tensor([[[4.0, 4.0, 16.0, 16.0]]]), 2).sum().backward()
     assert features.grad is not None
     torch.testing.assert_close(features.grad.sum(), torch.tensor(12.0))
+
+
+def test_features_and_suppression_are_those_of_onnxruntime():
+    golden, drawn = json.loads(GOLDEN.read_text()), draw()
+    boxes, scores = (torch.from_numpy(drawn[name])[None] for name in ("boxes", "scores"))
+    found = roi_align([torch.from_numpy(drawn["features"])], [STRIDE], boxes, SIZE, SAMPLES)[0]
+    np.testing.assert_allclose(found.numpy(), np.array(golden["features"]), atol=2e-6)
+    for threshold in THRESHOLDS:
+        kept = suppress(boxes, scores, threshold)[0].nonzero()[:, 0].tolist()
+        assert kept == golden["kept"][str(threshold)]
+        assert 5 < len(kept) < 40
