@@ -15,7 +15,8 @@ td,th{border:1px solid #ddd;padding:.25em .6em;text-align:right;vertical-align:t
 td:first-child,th:first-child{text-align:left}th{background:#f6f6f6}.q{color:#444;font-size:1.15em}
 pre{background:#f6f6f6;padding:1em;overflow:auto;font-size:12px}.note{color:#666}
 .paper{border-left:4px solid #b9a26a;padding-left:1em;background:#fbf8f0}
-.claim td:last-child{font-weight:600}.text td{text-align:left}summary{cursor:pointer;margin:.5em 0}
+.claim td:last-child{font-weight:600}.text td,.text th{text-align:left}
+.together{white-space:nowrap}summary{cursor:pointer;margin:.5em 0}
 .key{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 .9em;vertical-align:-.1em}
 """
 

@@ -65,7 +65,8 @@ def some_points(data: Table, points: list[Point]) -> list[Point]:
 def class_key(classes: list[str]) -> str:
     """HTML: the colour of each class."""
     colors = figures.class_colors(np.arange(1, len(classes) + 1))
-    return "".join(
-        f'<span class="key" style="background:rgb{tuple(int(v) for v in color)}"></span>{html.escape(name)}'
+    return " ".join(
+        f'<span class="together"><span class="key" style="background:rgb{tuple(int(v) for v in color)}">'
+        f"</span>{html.escape(name)}</span>"
         for color, name in zip(colors, classes, strict=True)
     )
