@@ -52,6 +52,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "study run": ("studies.commands:run", "a study, resumable, then its report (STUDY.yaml)"),
     "study report": ("studies.commands:report", "the page of a study from its rows"),
+    "study power": (
+        "studies.commands:power",
+        "how many repeats show a difference, from the spread in rows, as a table",
+    ),
     "study compare": ("studies.commands:compare", "two runs of a study side by side"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),

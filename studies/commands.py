@@ -1,12 +1,15 @@
-"""`tst study run`, `tst study report`, `tst study compare` and `tst demo`."""
+"""`tst study run`, `tst study report`, `tst study compare`, `tst study power` and `tst demo`."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 import yaml
+from pydantic import Field
 
 from scenes.config import Config
+from studies.report.analysis.power import as_table, spreads
+from studies.report.analysis.rows import Table
 from studies.report.compare import compare_runs
 from studies.report.report import write_report
 from studies.run.runner import read_rows, run_study
@@ -64,6 +67,15 @@ class StudyCompareConfig(Config):
     """Folder for the page; none: only what is printed."""
 
 
+class StudyPowerConfig(Config):
+    """What `tst study power` takes."""
+
+    runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="DIR")]
+    """Folders of runs, with rows."""
+    effect: float = Field(default=0.01, gt=0)
+    """Difference that is to be seen, in the unit of the metric: 0.01 of mIoU is a point."""
+
+
 def demo(config: DemoConfig) -> None:
     """The whole loop, small, on this machine."""
     run(StudyRunConfig(study=DEMO, out=config.out, preset=config.preset, seeds=config.seeds))
@@ -111,3 +123,16 @@ def report(config: StudyReportConfig) -> None:
 def compare(config: StudyCompareConfig) -> None:
     """Two runs side by side: what differs in what was asked, and in what came out."""
     print(compare_runs(config.a, config.b, config.out))
+
+
+def power(config: StudyPowerConfig) -> None:
+    """Print what differences vary by in the rows of runs, and how many repeats show one of a given size."""
+    names, found = [], []
+    for folder in config.runs:
+        rows = read_rows(folder)
+        if not rows:
+            raise ValueError(f"{folder}: no rows yet; run the study first (tst study run)")
+        for spread in spreads(Table(rows)):
+            names.append(folder.name)
+            found.append(spread)
+    print(as_table(names, found, config.effect))

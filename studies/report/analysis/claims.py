@@ -67,7 +67,7 @@ def claims(table: Table) -> list[Claim]:
     for metric in columns(table):
         if is_chance(metric):
             continue
-        for a, b in _pairs(table):
+        for a, b in pairs(table):
             summary = compared(table, a, b, metric)
             if summary is not None:
                 found.append((a.label, b.label, metric, summary))
@@ -142,7 +142,7 @@ def _diagonals(table: Table) -> Iterator[tuple[str, str, str, Summary]]:
             yield f"{series.label}: where it was learned", "elsewhere", template, found[0]
 
 
-def _pairs(table: Table) -> Iterator[tuple[Point, Point]]:
+def pairs(table: Table) -> Iterator[tuple[Point, Point]]:
     """Pairs of points to compare, in the order of the page."""
     report = table.report
     for first, second in report.claims:
