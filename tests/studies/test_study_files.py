@@ -152,8 +152,8 @@ def test_what_is_compared_is_of_one_distribution(path: Path, preset: str):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_overnight_is_longer_than_laptop_and_of_other_houses_in_every_repeat(path: Path):
-    if path.stem == "demo":
-        return  # its scales are its own
+    if path.stem in ("demo", "budget"):
+        return  # the one has scales of its own, the other samples for an axis
 
     def samples(preset: str) -> set[tuple[str, int]]:
         plans = plan(load_study(path, preset))
@@ -162,7 +162,7 @@ def test_overnight_is_longer_than_laptop_and_of_other_houses_in_every_repeat(pat
     laptop, overnight = dict(sorted(samples("laptop"))), dict(sorted(samples("overnight")))
     assert {name: round(overnight[name] / n) for name, n in laptop.items()} == dict.fromkeys(laptop, 12)
     seeds = load_study(path, "overnight").seeds
-    assert len({s.houses for s in seeds}) == len(seeds) >= 4
+    assert len({s.houses for s in seeds}) == len(seeds) >= 3
 
 
 def smoke_run(name: str, arm: str) -> Any:
