@@ -54,7 +54,7 @@ class Spread:
         interval (chi-square)."""
         ends = stats.chi2.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], self.freedom)
         low, high = (self.paired * (self.freedom / ends) ** 0.5).tolist()
-        return tuple(needed(sd, effect) for sd in (self.paired, low, high))
+        return needed(self.paired, effect), needed(low, effect), needed(high, effect)
 
 
 def power_of(n: int, sd: float, effect: float) -> float:
