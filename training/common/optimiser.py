@@ -87,9 +87,10 @@ _KEPT = (1 << 31) - 1  # bytes
 
 
 def keep_memory() -> bool:
-    """Let glibc keep freed blocks of up to 32 MB, 2 GB of them, for later; says whether it does. By default
-    it gives the activations of every step back to the system, which hands them out again page by page, zeroed.
-    Elsewhere than on Linux with glibc it changes nothing."""
+    """Let glibc keep freed blocks of up to 32 MB, 2 GB of them, for later; says whether it does.
+
+    By default it gives the activations of every step back to the system, which hands them out again page by
+    page, zeroed. Elsewhere than on Linux with glibc it changes nothing."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         return False
