@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
+from studies.run.adaptation import with_adaptation
 from studies.run.equal_compute import with_equal_compute
 from studies.run.generalization import generalize_stages
 from studies.run.networks import check_one_network_a_name, derive_stages
@@ -91,7 +92,7 @@ def plan_run(run: Run) -> RunPlan:
         model = _tuned(config, transfer_config(config, task, protocol), phases, unlabelled, guarded)
         for name, store in evaluated.items():
             label = evaluation_name(name, task, protocol)
-            evaluations[label] = EvaluateStage(
+            stage = EvaluateStage(
                 name=label,
                 evaluate=config.scoring,
                 upper_bound=config.upper_bound,
@@ -101,6 +102,7 @@ def plan_run(run: Run) -> RunPlan:
                 labelled=model.labelled if config.upper_bound else None,
                 derived=tuple(derive_stages(config, store, model.transfer.inputs).values()),
             )
+            evaluations[label] = with_adaptation(config, stage)
     if config.retrieves is not None:
         asked = config.retrieves
         for name, store in evaluated.items():

@@ -27,6 +27,8 @@ _MEASURED = (
     "samples_per_second",
     "seconds_per_image",
     "seconds_per_image_in_batch",
+    "adapt_seconds_per_image",
+    "adapt_seconds_per_image_alone",
     "tokens_per_second",
     "data_wait_seconds",
     "data_wait_share",

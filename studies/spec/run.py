@@ -12,6 +12,7 @@ from scenes.config import Config
 from studies.spec.frames import MixIn, Phase, Sensing, named, without_nulls
 from studies.spec.houses import Houses
 from studies.spec.networks import NetworkSpec, check_modalities, named_networks
+from training.adaptation.adapted import AdaptConfig
 from training.common.config import RuntimeConfig
 from training.generalization.sweep import GeneralizeConfig
 from training.models.encoder import EncoderConfig
@@ -94,6 +95,8 @@ class RunConfig(Config):
     """Sets of houses that the model is evaluated in: number of held-out frames per house."""
     scoring: EvaluateConfig = EvaluateConfig()
     """Settings of the evaluation."""
+    adapt: AdaptConfig | None = None
+    """Test-time training: a linear probe of a masked autoencoder adapts to each image. None: it stays."""
     retrieve: RetrieveConfig | None = None
     """Retrieval across modalities by the pre-trained model itself in the sets of `evaluate`: `set/retrieval`.
     A run whose objective is not mm, or that has no phases, has none. None: it is not asked for."""

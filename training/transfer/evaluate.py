@@ -11,7 +11,7 @@ as `labelled_spaces`. `pseudo_labelled_spaces` are no bar: of those the model ha
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -52,13 +52,37 @@ class EvaluateConfig(StageConfig):
     """Frames, spread evenly over the view, whose predictions are kept for the report."""
 
 
+class Outputs(Protocol):
+    """What was read of every frame, once and in order, and the head's output for it, see `outputs`."""
+
+    def __call__(
+        self,
+        model: TaskModel,
+        frames: Frames,
+        reads: list[str],
+        at_once: int,
+        device: torch.device,
+        bf16: bool,
+        desc: str,
+    ) -> Iterator[tuple[Batch, Any]]:
+        """`reads`: the model's inputs and whatever else is wanted; so many frames `at_once`."""
+        ...
+
+
 def evaluate(
-    config: EvaluateConfig, frames: EvalFrames, model_dir: Path, out: Path, *, upper_bound: bool = False
+    config: EvaluateConfig,
+    frames: EvalFrames,
+    model_dir: Path,
+    out: Path,
+    *,
+    upper_bound: bool = False,
+    outputs_of: Outputs | None = None,
 ) -> dict[str, Any]:
     """Score the finished transfer in `model_dir` on `frames`; writes into `out`, and returns, the metrics of
     its task, and writes what the task's evaluator saves.
 
-    `upper_bound`: the model was tuned on labels of the evaluated space and is wanted as such.
+    `upper_bound`: the model was tuned on labels of the evaluated space and is wanted as such. `outputs_of`:
+    how the model comes to its outputs, for one that adapts before it predicts; none: as it is.
 
     Raises LeakError for a model that has seen labels of the space, or is an upper bound and not asked for as
     one; ValueError when the store's label table or image size are not those the model was tuned on, or a
@@ -81,7 +105,9 @@ def evaluate(
     labelled = LabelledFrames(frames, settings.own.label_reader(frames.labels))
     reads = labelled.reads(model.inputs)
     cost: dict[str, float] = {}
-    batches = outputs(model, frames, reads, config.batch, device, config.bf16, desc="evaluate")
+    batches = (outputs_of or outputs)(
+        model, frames, reads, config.batch, device, config.bf16, desc="evaluate"
+    )
     for batch, output in batches:
         images, labels = labelled.split(batch, model.inputs)
         spaces = tuple(frames.space_of(batch["id"]))

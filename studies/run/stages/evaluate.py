@@ -18,7 +18,7 @@ from studies.run.stages.derive import DeriveStage
 from studies.run.stages.store import StoreStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import MachineConfig
-from training.transfer.evaluate import EvaluateConfig, evaluate
+from training.transfer.evaluate import EvaluateConfig, Outputs, evaluate
 
 
 class EvaluateStage(Stage):
@@ -54,12 +54,18 @@ class EvaluateStage(Stage):
         self.model.check_installed()
 
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
+        return self.scored(root)
+
+    def scored(self, root: Path, outputs_of: Outputs | None = None) -> dict[str, Any]:
+        """The metrics. `outputs_of`: how the model comes to its outputs; none: as it is."""
         frames = EvalFrames(Store.open(self.store.path(root)))
         seen: list[Frames] = [unlabelled(store.path(root), store.unlabelled_role) for store in self.seen]
         seen += [UpperBoundFrames(self.labelled.path(root))] if self.labelled else []
         least = min((check_held_out(view, frames) for view in seen), default=math.inf)
         model, out = self.model.folder(root), self.folder(root)
-        metrics = evaluate(self.evaluate, frames, model, out, upper_bound=self.upper_bound)
+        metrics = evaluate(
+            self.evaluate, frames, model, out, upper_bound=self.upper_bound, outputs_of=outputs_of
+        )
         return metrics | ({} if least == math.inf else {"least_distance_to_learned_m": least})
 
     @property

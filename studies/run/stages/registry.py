@@ -4,6 +4,7 @@ A new kind is a file in this folder and its class here.
 """
 
 from studies.run.stage import Stage
+from studies.run.stages.adapt import AdaptStage
 from studies.run.stages.derive import DeriveStage
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.generalize import GeneralizeStage
@@ -27,6 +28,7 @@ _ALL: tuple[type[Stage], ...] = (
     TransferStage,
     PropagateStage,
     EvaluateStage,
+    AdaptStage,
     RetrieveStage,
     PerceiveStage,
     GeneralizeStage,
