@@ -72,7 +72,7 @@ def test_no_frame_of_a_house_is_in_two_splits(world: World, patches: Path):
         found, facts = of_world(world, patches, seed=seed)
         its = found["rgb"]
         transfer = len(its.labels) - facts["items"]["test"]
-        labels = sweep.LABELS["objects"](world.transfer).classes
+        labels = sweep.labels_of(config(), world.transfer).classes
         spaces = np.array(world.transfer.space_of(np.arange(len(world.transfer))))[labels >= 0]
         sides = [set(spaces[part[:transfer].numpy()]) for part in (its.trains, its.validates)]
         assert not sides[0] & sides[1]

@@ -23,13 +23,18 @@ from training.common.config import StageConfig
 from training.common.optimiser import pick_device, use_threads
 from training.generalization.algorithms.registry import ALGORITHMS
 from training.generalization.baselines import BASELINES
-from training.generalization.frames import NONE, dominant_objects, houses_of, room_types, validation_frames
+from training.generalization.frames import (
+    NONE,
+    FrameLabels,
+    dominant_objects,
+    houses_of,
+    room_types,
+    validation_frames,
+)
 from training.generalization.perceive import ANY, Features, PerceptorConfig, load_features
 from training.generalization.selection import SELECTORS, Checkpoint, SelectorName, ranked
 from training.generalization.trial import Items, ModalityFeatures, Trial, held_out_sets, run_together
 
-LABELS = {"rooms": room_types, "objects": dominant_objects}
-"""What is asked of a frame."""
 CHOICES = "choices.json"
 
 
@@ -48,6 +53,8 @@ class GeneralizeConfig(StageConfig):
     task: Literal["rooms", "objects"] = "rooms"
     """What is asked of a frame: the type of the room it is taken in, or the class of object that fills most
     of it."""
+    least_share: float = Field(default=0.1, gt=0, lt=1)
+    """Of `objects`: share of a frame that an object must fill for the frame to have a class."""
     algorithm: Annotated[str, AfterValidator(known_learner)] = "ERM"
     """Of the table of algorithms, or a baseline: majority, nearest-mean, zero-shot."""
     as_published: bool = False
@@ -125,6 +132,13 @@ def _scores(selector: SelectorName, accuracy: Mapping[str, float]) -> dict[str, 
     return {f"{place}/accuracy": float(np.mean(list(accuracy.values())))} | each
 
 
+def labels_of(config: GeneralizeConfig, view: TransferFrames | EvalFrames) -> FrameLabels:
+    """What is true of the frames of a view."""
+    if config.task == "rooms":
+        return room_types(view)
+    return dominant_objects(view, config.least_share)
+
+
 def items_of(
     config: GeneralizeConfig,
     labelled: TransferFrames,
@@ -134,7 +148,7 @@ def items_of(
 ) -> tuple[dict[str, Items], dict[str, Any]]:
     """Items by the modality that is unseen, and facts of them; frames without a class are left out."""
     views = {"transfer": labelled, "eval": tested}
-    found = {role: LABELS[config.task](view) for role, view in views.items()}
+    found = {role: labels_of(config, view) for role, view in views.items()}
     if found["transfer"].names != found["eval"].names:
         raise ValueError(
             f"{labelled.store_path} and {tested.store_path} have other classes: take one label table"
