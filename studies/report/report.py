@@ -35,6 +35,7 @@ from studies.report.knowledge import access_words, knowledge_section
 from studies.report.page import bullets, folded, heading, image, paragraph, table, write_page
 from studies.report.retrieval_scores import retrieval_scores
 from studies.report.runs import configuration, cost
+from studies.report.spread_section import spread_section
 from studies.report.telling_apart import telling_apart
 from studies.spec.report import ReportConfig
 
@@ -71,6 +72,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         telling_apart(data, answers),
         _fits(data, found),
         _ways(data, gone),
+        spread_section(data),
         break_even_section(data),
         _paper(data),
         _points(data),

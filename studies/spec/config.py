@@ -4,7 +4,8 @@ extends: base.yaml            # a file whose entries this one overrides
 name, question, figure        # what is asked, and the figure of the paper it follows
 base: {...}                   # fields of a run (studies/spec/run.py)
 arms: {NAME: {...}}           # what is compared: fields that override the base; `axes:` of an arm alone
-axes: {NAME: ...}             # crossed with every arm: {LEVEL: {...}}, or {set: [PLACE], to: [LEVEL]}
+axes: {NAME: ...}             # crossed with every arm: {LEVEL: {...}}, or {set: [PLACE], to: [LEVEL]}, or
+                              # {set: [PLACE], subsets: {of: [NAME]}} (studies/spec/subsets.py)
 seeds: [0, 1, 2]              # repeats; a number, or {houses, poses, init, draws}
 report: {...}                 # how it is drawn (studies/spec/report.py)
 machine: {...}                # cores and actors, which change no result
@@ -27,6 +28,7 @@ from scenes.machine import available_cores
 from studies.spec.renamed import place_with_new_names, with_new_names
 from studies.spec.report import Level, ReportConfig
 from studies.spec.run import RunConfig
+from studies.spec.subsets import Subsets
 from studies.spec.yaml import load_yaml, merge, parse, set_at
 
 
@@ -57,6 +59,8 @@ class Axis(Config):
     """Dotted places of the run's fields that get the level as their value, such as `houses.iid.count`."""
     to: tuple[Level, ...] = ()
     """The levels, for `set`."""
+    subsets: Subsets | None = None
+    """Or levels that are subsets of some names, for `set`."""
     levels: dict[Level, dict[str, Any] | None] = {}
     """Levels with the fields of the run that each overrides; null removes a level."""
 
@@ -64,16 +68,20 @@ class Axis(Config):
     def table(self) -> dict[Level, dict[str, Any]]:
         """The fields of the run that each level overrides."""
         out: dict[Level, dict[str, Any]] = {k: v for k, v in self.levels.items() if v is not None}
-        for level in self.to:
+        values: dict[Level, Any] = dict(zip(self.to, self.to, strict=True))
+        values |= {
+            level: list(names) for level, names in (self.subsets.table if self.subsets else {}).items()
+        }
+        for level, value in values.items():
             out[level] = {}
             for place in self.set:
-                set_at(out[level], place, level)
+                set_at(out[level], place, value)
         return out
 
 
 def _axis(value: Any) -> Any:
     """The short forms of an axis: levels without `levels`, one place without a list."""
-    if isinstance(value, dict) and not value.keys() & {"set", "to", "levels"}:
+    if isinstance(value, dict) and not value.keys() & {"set", "to", "levels", "subsets"}:
         return {"levels": value}
     if isinstance(value, dict) and isinstance(value.get("set"), str):
         return value | {"set": [value["set"]]}

@@ -60,6 +60,9 @@ class ReportConfig(Config):
     way: tuple[str, str] | None = None
     """Two arms [from, to], such as a lower and an upper bound: the page gives the share of the way from the
     one to the other that each other arm goes, (arm - from) / (to - from)."""
+    spread: Literal["modalities"] | None = Field(default=None, exclude_if=lambda name: name is None)
+    """modalities: of all runs with mm, the page gives how far the scores of equally many modalities lie
+    apart."""
     paper: Annotated[tuple[PaperTable, ...], BeforeValidator(_tables)] = ()
     """The paper's own numbers, a table each."""
     expect: str = ""

@@ -139,3 +139,37 @@ def test_rows_and_page_say_what_networks_knew(tmp_path: Path, monkeypatch: pytes
     text = write_report(out, read_rows(out)).read_text()
     assert "What networks made of RGB" in text
     assert "of labels of" in text
+
+
+CLASSES = ("clip", "dinov2", "dinov3", "imagebind", "vit", "mae", "sam_edges", "rtdetr_v2", "mask2former",
+           "depth_anything")  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_network_of_transformers_goes_all_the_way(tmp_path: Path):
+    """Frames, what each network makes of them, a tokenizer of its kind, one pre-training on all, a score."""
+    tiny: dict[str, Any] = {"weights": "untrained", "shape": "tiny"}
+    networks = {name: tiny | ({"points": 2} if name == "sam_edges" else {}) for name in CLASSES}
+    fields = {
+        "base.networks": networks,
+        "base.modalities": ["rgb", *CLASSES],
+        "base.frames": 16,
+        "base.tokenizer": {"patch": 8, "codes": 16, "steps": 4, "batch": 8, "check_frames": 16},
+        "base.pretrain.samples": 64,
+        "arms": {"all": {}},
+        "machine.slots": 0,
+    }
+    out, all_of_them = tmp_path / "out", study(tmp_path, **fields)
+    assert len(run_study(all_of_them, out)) == 1
+    (planned,) = plan(all_of_them)
+    done = planned.phases[0].done(out / STAGES)
+    assert done is not None
+    assert done["metrics"]["losses"].keys() == {"total", "rgb", *CLASSES}
+    assert done["metrics"]["gflop_per_sample"] == pytest.approx(planned.phases[0].gflop_per_sample, rel=1e-6)
+    made = {s.modality: (s.done(out / STAGES) or {})["metrics"] for s in planned.derived}
+    assert {m["output"] for m in made.values()} == {"features", "edges", "boxes", "labels", "depth"}
+    assert all(m["frames"] == 16 and m["bytes"] > 0 for m in made.values())
+    (row,) = read_rows(out)
+    assert row["external_access"] == "none"
+    assert {k["name"] for k in row["knowledge"]} == set(CLASSES)
+    assert row["metrics"]["test/knn/miou"] >= 0
