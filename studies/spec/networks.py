@@ -91,3 +91,15 @@ def check_modalities(names: tuple[str, ...], networks: dict[str, NetworkSpec], w
             )
     if both := [name for name in networks if name in SENSED]:
         raise ValueError(f"networks.{both[0]}: that is sensed; give what the network makes another name")
+
+
+def check_inputs(inputs: tuple[str, ...], networks: dict[str, NetworkSpec]) -> None:
+    """Raises ValueError for an input of the tasks that is no modality, or that knows the very labels that are
+    learned."""
+    check_modalities(inputs, networks, "transfer.inputs")
+    for name in inputs:
+        if name in networks and networks[name].weights == OWN_LABELS:
+            raise ValueError(
+                f"transfer.inputs names {name!r}, a network that learned the labels of these very frames: "
+                "it is never run on them, leave it out"
+            )

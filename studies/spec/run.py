@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from scenes.config import Config
 from studies.spec.frames import MixIn, Phase, Sensing, named, without_nulls
 from studies.spec.houses import Houses
-from studies.spec.networks import NetworkSpec, check_modalities, named_networks
+from studies.spec.networks import NetworkSpec, check_inputs, check_modalities, named_networks
 from training.adaptation.adapted import AdaptConfig
 from training.common.config import RuntimeConfig
 from training.generalization.sweep import GeneralizeConfig
@@ -144,6 +144,7 @@ class RunConfig(Config):
                         f"{where} names the houses {name!r}; sets there are: {', '.join(self.houses)}"
                     )
         check_modalities(self.modalities, self.networks, "modalities")
+        check_inputs(self.transfer.inputs, self.networks)
         for name, phase in self.phases.items():
             self.frames_of(name, phase)
             self._senses(name, phase)

@@ -1,6 +1,8 @@
 """The model of a transfer: built from a configuration, and loaded from the folder of a finished one."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +11,7 @@ from engine.store.access import Frames
 from training.common.checkpoint import CONFIG, WEIGHTS, load_tensors, read_json
 from training.models.blocks import initialise
 from training.models.encoder import build_encoder
+from training.models.network_input import NetworkInput, network_inputs
 from training.transfer.config import TransferConfig
 from training.transfer.model import TaskModel
 from training.transfer.task import FeatureShape, Task
@@ -31,11 +34,19 @@ class LoadedModel(NamedTuple):
         side = frames.frame_shape("rgb")[0]
         if side != self.image:
             raise ValueError(f"{where} was tuned on {self.image} px, the frames have {side} px")
+        for name, made in network_inputs(frames, self.model.inputs).items():
+            if made != self.model.made.get(name):
+                raise ValueError(
+                    f"{where} was tuned with {name!r} of another network than the one that made it of these "
+                    "frames: derive it of both with the same weights"
+                )
 
 
-def build_model(config: TransferConfig, task: Task, image: int) -> TaskModel:
+def build_model(
+    config: TransferConfig, task: Task, image: int, made: Mapping[str, NetworkInput] = MappingProxyType({})
+) -> TaskModel:
     """A fresh model as the protocol has it, for images of `image` pixels a side; one that starts from others'
-    weights is still without them."""
+    weights is still without them. `made`: of the inputs, those that networks make."""
     if config.start is None:
         encoder = build_encoder(config.encoder, image, config.seed)
     else:
@@ -43,7 +54,7 @@ def build_model(config: TransferConfig, task: Task, image: int) -> TaskModel:
     shape = FeatureShape(config.encoder.dim, encoder.grid, config.encoder.patch)
     head = task.build_head(config.protocol, shape)
     head.initialise(torch.Generator().manual_seed(config.seed + 2))
-    model = TaskModel(encoder, head, config.inputs)
+    model = TaskModel(encoder, head, config.inputs, made)
     initialise(model.further, torch.Generator().manual_seed(config.seed + 3))
     return model
 
@@ -62,6 +73,7 @@ def load_model(folder: Path) -> LoadedModel:
     facts = facts_of(folder)
     config = TransferConfig.model_validate(facts["transfer"])
     task = config.own.build(facts["facts"])
-    model = build_model(config, task, facts["image"])
+    made = {name: NetworkInput.model_validate(v) for name, v in facts.get("network_inputs", {}).items()}
+    model = build_model(config, task, facts["image"], made)
     model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
     return LoadedModel(model.eval(), task, config, facts["image"])

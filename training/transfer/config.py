@@ -38,7 +38,8 @@ class TransferConfig(LoopConfig):
     """A vision transformer of others that the encoder starts from, as knowledge of the internet; none: a
     pre-training of ours, or random weights."""
     inputs: tuple[str, ...] = ("rgb",)
-    """What the model sees, rgb first, then any of depth, normals and edges; evaluation reads them too. Each
+    """What the model sees, rgb first, then any of depth, normals and edges, and of what networks made of RGB
+    (docs/networks.md), vectors apart; evaluation reads them too. Each
     enters the encoder through a projection of its own, which starts from random weights (finetune)."""
     segmentation: SegmentationConfig = SegmentationConfig()
     """What the task segmentation has for itself."""
@@ -113,11 +114,10 @@ class TransferConfig(LoopConfig):
 
     @model_validator(mode="after")
     def _inputs_fit(self) -> "TransferConfig":
-        unknown = [name for name in self.inputs if name not in MODALITY_TRANSFORMS]
-        if self.inputs[:1] != ("rgb",) or unknown or len(set(self.inputs)) < len(self.inputs):
+        if self.inputs[:1] != ("rgb",) or len(set(self.inputs)) < len(self.inputs):
             raise ValueError(
                 f"inputs {list(self.inputs)}: rgb first, then any others, once each, of "
-                f"{', '.join(MODALITY_TRANSFORMS)}"
+                f"{', '.join(MODALITY_TRANSFORMS)} and of what networks made"
             )
         if len(self.inputs) > 1 and self.protocol != "finetune":
             raise ValueError(

@@ -13,14 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Shaped
+from jaxtyping import Int16, Int32, Shaped
 
 from engine.store.access import Frames, PretrainFrames
 from engine.stream.augment import crop_and_flip
 from engine.stream.stream import Batch, TicketReader
 from training.common.checkpoint import CONFIG, read_json
+from training.tokenizers.token_crops import crop as crop_of_tokens
 from training.transfer.task import Arrays, LabelReader
 
+_PIXELS = "pixels"  # numbers of pixels, cropped and mirrored beside images that hold fewer places
 _OF_LABELS = " (label)"  # behind the name of a label array where it stands beside images
 
 
@@ -122,16 +124,36 @@ def mirror_and_zoom(batch: LabelledBatch, crop: float, flip: bool, rng: np.rando
     Windows and mirrors are those of engine/stream/augment.py. A window is scaled back to the full size, since
     the encoder's positions are of one grid: RGB bilinearly, everything else to the nearest pixel (there is
     no mean of two classes, nor of a depth and of nothing hit)."""
-    flat: Batch = {**batch.images, **{f"{name}{_OF_LABELS}": v for name, v in batch.labels.items()}}
     side = batch.images["rgb"].shape[1]
+    coarse = {name: v for name, v in batch.images.items() if v.shape[1:3] != (side, side)}
+    flat: Batch = {name: v for name, v in batch.images.items() if name not in coarse}
+    flat |= {f"{name}{_OF_LABELS}": v for name, v in batch.labels.items()}
+    if coarse:
+        pixels = np.arange(side * side, dtype=np.int32).reshape(1, side, side)
+        flat[_PIXELS] = np.repeat(pixels, len(batch.images["rgb"]), axis=0)
     if crop < 1:
         flat = _windows(flat, side, crop, flip, rng)
     elif flip:
         flat = crop_and_flip(flat, side, rng, flip=True)
+    if coarse:
+        boxes = _boxes_of(flat[_PIXELS], side)
+        for name, values in coarse.items():
+            kind = "features" if values.ndim == 4 else "boxes"
+            flat[name] = crop_of_tokens(values, boxes, name, (side, side), kind)
     return LabelledBatch(
         {name: flat[name] for name in batch.images},
         {name: flat[f"{name}{_OF_LABELS}"] for name in batch.labels},
     )
+
+
+def _boxes_of(pixels: Int32[np.ndarray, "n side side"], side: int) -> Int16[np.ndarray, "n 5"]:
+    """The windows that images became, of the numbers of the pixels that they now show: top, left, height,
+    width [pixels], mirrored."""
+    rows, columns = pixels // side, pixels % side
+    top, left = rows.min((1, 2)), columns.min((1, 2))
+    height, width = rows.max((1, 2)) + 1 - top, columns.max((1, 2)) + 1 - left
+    mirrored = columns[:, 0, 0] > columns[:, 0, -1]
+    return np.stack([top, left, height, width, mirrored], axis=1).astype(np.int16)
 
 
 def _windows(batch: Batch, side: int, crop: float, flip: bool, rng: np.random.Generator) -> Batch:

@@ -19,7 +19,7 @@ ROUNDS = 3
 
 @torch.no_grad()
 def deployment_cost(
-    model: TaskModel, images: Mapping[str, Shaped[Tensor, "b h w ..."]], device: torch.device, bf16: bool
+    model: TaskModel, images: Mapping[str, Shaped[Tensor, "b ..."]], device: torch.device, bf16: bool
 ) -> dict[str, float]:
     """FLOPs and seconds of the model, as metrics of an evaluation.
 

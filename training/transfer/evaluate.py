@@ -157,7 +157,7 @@ def check_networks_unseen(frames: EvalFrames, sources: Sources, model_dir: Path)
 
 def images_of(
     batch: Batch, inputs: tuple[str, ...], device: torch.device
-) -> dict[str, Shaped[Tensor, "b h w ..."]]:
+) -> dict[str, Shaped[Tensor, "b ..."]]:
     """What a model sees of a batch, on its device."""
     return {name: torch.from_numpy(batch[name]).to(device) for name in inputs}
 

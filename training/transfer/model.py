@@ -1,6 +1,7 @@
 """A model of a task: the encoder that every method shares, inputs beside RGB, and the task's head."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from engine.store.schema import OutputKind
 from training.models.encoder import Encoder, patchify
-from training.models.modality_transforms import modality_transform
+from training.models.modality_transforms import IMAGE_OUTPUTS, modality_transform
+from training.models.network_input import NetworkInput, PlaceInput
 from training.transfer.task import FeatureShape, Targets, TaskHead
 
 
@@ -19,9 +22,10 @@ class ModalityInput(nn.Module):
     through a projection of its own, plus a vector that says which modality it is (MultiMAE,
     arXiv:2204.01678)."""
 
-    def __init__(self, modality: str, dim: int, patch: int):
+    def __init__(self, modality: str, dim: int, patch: int, output: OutputKind | None = None):
+        """`output`: of the network that made the modality, where one did."""
         super().__init__()
-        self.transform, self.patch = modality_transform(modality), patch
+        self.transform, self.patch = modality_transform(modality, output), patch
         self.patches = nn.Linear(self.transform.channels * patch**2, dim, bias=False)
         self.modality_embedding = nn.Parameter(torch.empty(dim))
 
@@ -32,17 +36,30 @@ class ModalityInput(nn.Module):
 
 
 class TaskModel(nn.Module):
-    """Encoder and head. `inputs`: the modalities it sees, rgb first.
+    """Encoder and head. `inputs`: the modalities it sees, rgb first; `made`: those that networks make.
 
     Tokens of all modalities attend to each other in the encoder. The head reads those of RGB alone: what the
     others know reaches it through attention, and the head is the same, at the same cost, whatever there is
     to see."""
 
-    def __init__(self, encoder: Encoder, head: TaskHead, inputs: tuple[str, ...] = ("rgb",)):
+    def __init__(
+        self,
+        encoder: Encoder,
+        head: TaskHead,
+        inputs: tuple[str, ...] = ("rgb",),
+        made: Mapping[str, NetworkInput] = MappingProxyType({}),
+    ):
         super().__init__()
         self.encoder, self.head, self.inputs = encoder, head, inputs
-        config = encoder.config
-        self.further = nn.ModuleDict({m: ModalityInput(m, config.dim, config.patch) for m in inputs[1:]})
+        self.made = dict(made)
+        self.further = nn.ModuleDict({m: self._input(m) for m in inputs[1:]})
+
+    def _input(self, modality: str) -> nn.Module:
+        config, made = self.encoder.config, self.made.get(modality)
+        if made is None or made.output in IMAGE_OUTPUTS:
+            output = None if made is None else made.output
+            return ModalityInput(modality, config.dim, config.patch, output)
+        return PlaceInput(made, config.dim, self.encoder.grid)
 
     @property
     def shape(self) -> FeatureShape:
@@ -51,7 +68,7 @@ class TaskModel(nn.Module):
 
     def features(
         self,
-        images: Mapping[str, Shaped[Tensor, "b h w ..."]],
+        images: Mapping[str, Shaped[Tensor, "b ..."]],
         drop_path_scale: Float[Tensor, "depth 2 b"] | None = None,
     ) -> Float[Tensor, "b n d"]:
         """Of the patches of RGB, row-major; `images`: each modality as stored, rgb uint8 [b, h, w, 3].
@@ -68,7 +85,7 @@ class TaskModel(nn.Module):
 
     def forward(
         self,
-        images: Mapping[str, Shaped[Tensor, "b h w ..."]],
+        images: Mapping[str, Shaped[Tensor, "b ..."]],
         drop_path_scale: Float[Tensor, "depth 2 b"] | None = None,
         targets: Targets | None = None,
     ) -> Any:

@@ -28,6 +28,7 @@ from training.common.external_access import Sources as Knowledge
 from training.common.external_access import as_facts, combined, sources_of_folder, sources_of_frames
 from training.common.optimiser import machine_facts, pick_device, use_threads
 from training.models.encoder import EncoderConfig
+from training.models.network_input import network_inputs
 from training.models.outside_encoder import OutsideEncoder
 from training.transfer.build import build_model
 from training.transfer.config import TransferConfig
@@ -74,7 +75,8 @@ def transfer(
     sources, labelled, guessed = _sources(config, source, facts, pseudo, pseudo_frames)
     started_from = [sources_of_folder(folder) for folder in (checkpoint, pseudo) if folder is not None]
     task = config.own.build(facts)
-    model = build_model(config, task, image)
+    made = network_inputs(frames, config.inputs)
+    model = build_model(config, task, image, made)
     started_from.append(_start(model, config, checkpoint))
     outside = as_facts(combined(sources_of_frames(frames, config.inputs), task.outside(), *started_from))
     model.to(device)
@@ -95,6 +97,8 @@ def transfer(
         "pseudo_frames": 0 if pseudo_frames is None else len(pseudo_frames),
     }
     about = {"transfer": config.model_dump(mode="json"), "image": image, "facts": facts}
+    if made:
+        about["network_inputs"] = {name: found.model_dump(mode="json") for name, found in made.items()}
     about |= {"labelled_spaces": labelled, "pseudo_labelled_spaces": guessed}
     save_model(out, model, {**about, **outside, "upper_bound": isinstance(frames, UpperBoundFrames)})
     write_json(out / METRICS, metrics)
