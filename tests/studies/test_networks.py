@@ -90,9 +90,25 @@ def test_what_a_network_makes_is_in_the_key_of_what_reads_it(tmp_path: Path):
     assert len(made) == 2
 
 
+SEEN = {
+    "phases": {"first": None},
+    "protocols": ["finetune"],
+    "transfer": {"inputs": ["rgb", "depth", "clip"]},
+}
+
+
+def test_an_input_of_the_task_is_made_of_the_frames_that_it_reads(tmp_path: Path):
+    run = arm(plan(study(tmp_path, **{"arms.seen": SEEN})), "seen")
+    assert {(s.modality, s.store.role) for s in run.derived} == {("clip", "transfer"), ("clip", "eval")}
+    assert all("derive" in {n.kind for n in stage.needs} for stage in run.stages if stage.kind in
+               ("transfer", "evaluate"))  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
+        ({"arms.seen": SEEN | {"transfer": {"inputs": ["rgb", "sonar"]}}}, "transfer.inputs names 'sonar'"),
+        ({"arms.seen": SEEN | {"transfer": {"inputs": ["rgb", "segmenter"]}}}, "never run on them"),
         ({"arms.clip.modalities": ["rgb", "sonar"]}, "names 'sonar': bodies sense .* say under `networks`"),
         ({"base.networks.depth": CLIP}, "networks.depth: that is sensed"),
         ({"base.networks.clip": {"network": "clop"}}, "unknown network 'clop'"),
@@ -119,15 +135,16 @@ def test_weights_that_are_not_here_are_missed_before_anything_is_done(tmp_path: 
 
 
 @pytest.mark.slow
-def test_rows_and_page_say_what_networks_knew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """From the store's array to the page; then a network of the same shape that says it is trained."""
-    small = study(tmp_path, **{"machine.slots": 0, "base.frames": 32})
+def test_rows_and_page_say_what_networks_knew(tmp_path: Path):
+    """From the store's array to the page."""
+    small = study(tmp_path, **{"machine.slots": 0, "base.frames": 32, "arms.seen": SEEN})
     out = tmp_path / "out"
-    assert len(run_study(small, out)) == 3
+    assert len(run_study(small, out)) == 4
     rows = {r["arm"]: r for r in read_rows(out)}
     assert {r["external_access"] for r in rows.values()} == {"none"}
     assert [k["name"] for k in rows["both"]["knowledge"]] == ["clip", "segmenter"]
     assert rows["both"]["knowledge"][1]["labelled_houses"]
+    assert [k["name"] for k in rows["seen"]["knowledge"]] == ["clip"]
     for name in ("mm", "clip", "both"):
         (planned,) = [p for p in plan(small) if p.run.arm == name]
         counted = planned.phases[0].gflop_per_sample
