@@ -54,6 +54,11 @@ class TaskModel(nn.Module):
         self.made = dict(made)
         self.further = nn.ModuleDict({m: self._input(m) for m in inputs[1:]})
 
+    def facts(self) -> dict[str, Any]:
+        """What it must be built with beside its configuration, JSON values."""
+        made = {name: found.model_dump(mode="json") for name, found in self.made.items()}
+        return {"network_inputs": made} if made else {}
+
     def _input(self, modality: str) -> nn.Module:
         config, made = self.encoder.config, self.made.get(modality)
         if made is None or made.output in IMAGE_OUTPUTS:

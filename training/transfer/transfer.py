@@ -75,8 +75,7 @@ def transfer(
     sources, labelled, guessed = _sources(config, source, facts, pseudo, pseudo_frames)
     started_from = [sources_of_folder(folder) for folder in (checkpoint, pseudo) if folder is not None]
     task = config.own.build(facts)
-    made = network_inputs(frames, config.inputs)
-    model = build_model(config, task, image, made)
+    model = build_model(config, task, image, network_inputs(frames, config.inputs))
     started_from.append(_start(model, config, checkpoint))
     outside = as_facts(combined(sources_of_frames(frames, config.inputs), task.outside(), *started_from))
     model.to(device)
@@ -97,9 +96,7 @@ def transfer(
         "pseudo_frames": 0 if pseudo_frames is None else len(pseudo_frames),
     }
     about = {"transfer": config.model_dump(mode="json"), "image": image, "facts": facts}
-    if made:
-        about["network_inputs"] = {name: found.model_dump(mode="json") for name, found in made.items()}
-    about |= {"labelled_spaces": labelled, "pseudo_labelled_spaces": guessed}
+    about |= {"labelled_spaces": labelled, "pseudo_labelled_spaces": guessed} | model.facts()
     save_model(out, model, {**about, **outside, "upper_bound": isinstance(frames, UpperBoundFrames)})
     write_json(out / METRICS, metrics)
     (out / STATE).unlink(missing_ok=True)
