@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.networks import efficientnet_lite
 from engine.store.store import Store
 from studies.report.report import write_report
 from studies.run.pipeline import RunPlan, plan
@@ -15,6 +16,7 @@ from studies.run.stages.derive import DeriveStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import StudyConfig, load_study
 from studies.spec.networks import NetworkSpec
+from tests.engine.networks.packages import needs
 from tests.studies.test_study_files import leaks, upstream
 
 CLIP = {"network": "clip", "weights": "untrained", "shape": "tiny"}
@@ -156,6 +158,28 @@ def test_rows_and_page_say_what_networks_knew(tmp_path: Path):
     text = write_report(out, read_rows(out)).read_text()
     assert "What networks made of RGB" in text
     assert "of labels of" in text
+    assert str(tmp_path) not in json.dumps([r["knowledge"] for r in rows.values()]), "rows are to be moved"
+
+
+@pytest.mark.slow
+@needs(efficientnet_lite.FILE)
+def test_what_was_learned_elsewhere_is_in_the_row_and_on_the_page(tmp_path: Path):
+    """Of a trained network, from its weights through derive, tokens, pre-training and evaluation; an arm
+    without it beside it has none."""
+    network = {"network": "efficientnet_lite0", "image": 64}
+    arms = {"mm": {}, "features": {"modalities": ["rgb", "features"]}, "clip": None, "both": None}
+    fields = {"base.networks": {"features": network}, "base.frames": 16, "arms": arms, "machine.slots": 0}
+    trained, out = study(tmp_path, **fields), tmp_path / "out"
+    assert len(run_study(trained, out)) == 2
+    rows = {r["arm"]: r for r in read_rows(out)}
+    assert rows["mm"]["external_access"] == "none"
+    assert rows["features"]["external_access"] == "pseudolabels"
+    ((known,), metrics) = rows["features"]["knowledge"], rows["features"]["metrics"]
+    assert (known["name"], known["external_access"]) == ("efficientnet_lite0", "pseudolabels")
+    assert metrics["test/knn/miou"] >= 0
+    write_report(out, read_rows(out))
+    points = json.loads((out / "report.json").read_text())["points"]
+    assert {p["arm"]: p["external_access"] for p in points} == {"mm": ["none"], "features": ["pseudolabels"]}
 
 
 CLASSES = ("clip", "dinov2", "dinov3", "imagebind", "vit", "mae", "sam_edges", "rtdetr_v2", "mask2former",

@@ -111,7 +111,7 @@ def _origin(folder: Path, labelled: list[dict[str, str]], digest: str) -> Origin
     houses |= {digest for source in sources for digest in source.labelled_houses}
     return Origin(
         external_access=as_facts(sources)["external_access"],
-        source=f"segmentation of {folder}, labels of {len(labelled)} houses",
+        source=f"segmentation of {folder.name}, labels of {len(labelled)} houses",
         licence=", ".join(sorted({s.licence for s in sources} - {""})),
         digest=digest,
         labelled_houses=tuple(sorted(houses)),
