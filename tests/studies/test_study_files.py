@@ -19,6 +19,7 @@ from studies.run import phases, sources
 from studies.run.pipeline import RunPlan, plan, plan_run
 from studies.run.runner import saved_by_sharing
 from studies.run.stage import Stage
+from studies.run.stages.derive import DeriveStage
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.generalize import GeneralizeStage
 from studies.run.stages.perceive import PerceiveStage
@@ -79,7 +80,8 @@ def leaks(planned: RunPlan) -> list[str]:
         if isinstance(stage, EvaluateStage | RetrieveStage | PerceiveStage | GeneralizeStage):
             continue
         known = upstream(stage)
-        if not isinstance(stage, StoreStage) and stores(known, "eval"):
+        # What a network makes of frames of evaluation is an input there; nothing that learns may need it.
+        if not isinstance(stage, StoreStage | DeriveStage) and stores(known, "eval"):
             found.append(f"{stage.label}: learns from frames of evaluation")
         if isinstance(stage, TokenizerStage | TokensStage | PretrainStage):
             for mixed in stores(known, "transfer"):
