@@ -116,7 +116,7 @@ def test_a_rectangle_is_sampled_densely(tmp_path: Path):
 
 
 def test_an_unknown_preset_or_key_is_named(tmp_path: Path):
-    with pytest.raises(ValueError, match="no preset 'smokey'; presets there are: smoke, laptop, gpu, paper"):
+    with pytest.raises(ValueError, match=r"no preset 'smokey'; presets there are: smoke, .*gpu, paper"):
         load_study(study(tmp_path), "smokey")
     with pytest.raises(ValueError, match="unknown key 'arm'; keys there are: extends"):
         load(tmp_path, arm={})
