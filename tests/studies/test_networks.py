@@ -8,6 +8,7 @@ import pytest
 
 from engine.networks import efficientnet_lite
 from engine.store.store import Store
+from studies.commands import STUDIES
 from studies.report.report import write_report
 from studies.run.pipeline import RunPlan, plan
 from studies.run.runner import STAGES, read_rows, run_study
@@ -180,6 +181,21 @@ def test_what_was_learned_elsewhere_is_in_the_row_and_on_the_page(tmp_path: Path
     write_report(out, read_rows(out))
     points = json.loads((out / "report.json").read_text())["points"]
     assert {p["arm"]: p["external_access"] for p in points} == {"mm": ["none"], "features": ["pseudolabels"]}
+
+
+@pytest.mark.parametrize(
+    "preset", ["laptop", *(pytest.param(p, marks=pytest.mark.slow) for p in ("smoke", "gpu", "paper"))]
+)
+def test_studies_that_share_stages_mean_the_same_network_by_a_name(preset: str):
+    """What a network makes is an array of the store, and studies of one `--stages` share stores."""
+    meant: dict[tuple[str, str], tuple[str, str]] = {}
+    for path in sorted(STUDIES.glob("*.yaml")):
+        if "networks:" not in path.read_text():
+            continue
+        for stage in (s for run in plan(load_study(path, preset)) for s in run.derived):
+            array = (stage.store.key, stage.modality)
+            assert meant.setdefault(array, (stage.key, path.stem))[0] == stage.key, (path.stem, meant[array])
+    assert meant
 
 
 CLASSES = ("clip", "dinov2", "dinov3", "imagebind", "vit", "mae", "sam_edges", "rtdetr_v2", "mask2former",
