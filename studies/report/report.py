@@ -97,7 +97,8 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
 
 
 def _head(data: Table) -> str:
-    after = f" After {data.figure} of the paper." if data.figure else ""
+    after = f" After {data.figure}." if data.figure else ""
+    after = after.replace("After beyond", "Beyond")
     bounds = list(dict.fromkeys(row["arm"] for row in data.rows if row.get("upper_bound")))
     told = f" As a bound, tuned on labels of where it is evaluated: {', '.join(bounds)}." if bounds else ""
     return (

@@ -13,6 +13,7 @@ from studies.report.analysis.rows import Level, Point, Table, number
 from studies.report.figures.figures import COLORS, figure_png
 
 MARKERS = "osD^vPX*"
+_CHARACTERS = 50  # of all names along an axis that stand level beside each other
 
 Fits = Mapping[tuple[Point, str], CurveFit]
 
@@ -153,6 +154,9 @@ def _dress(axis: Axes, table: Table, where: Mapping[Level, float]) -> None:
         axis.set_xscale("log")
         axis.minorticks_off()
     axis.set_xticks(list(where.values()), [number(v) for v in where])
+    if sum(len(str(v)) for v in where if isinstance(v, str)) > _CHARACTERS:
+        axis.tick_params("x", rotation=30, labelsize=9)
+        plt.setp(axis.get_xticklabels(), ha="right")
     axis.set_xlabel(table.x_words)
     axis.grid(alpha=0.3)
 

@@ -21,6 +21,7 @@ from studies.report.figures.figures import COLORS, figure_png
 from studies.report.figures.form_lines import Fits, curve, paths
 
 _GREY = "#555555"
+_WIDEST = 16.0  # inches
 
 
 def draw(table: Table, fits: Fits) -> bytes:
@@ -62,11 +63,12 @@ def differences(found: Sequence[tuple[str, str, Summary]]) -> bytes:
 def _bars(table: Table) -> bytes:
     metrics = table.report.metrics
     width = 1.6 + 0.75 * len(table.points)
-    figure, panels = plt.subplots(
-        1, len(metrics), figsize=(min(16, width * len(metrics)), 3.6), squeeze=False
-    )
+    across = min(len(metrics), max(1, int(1.2 * _WIDEST / width)))  # a little closer rather than a row more
+    down = -(-len(metrics) // across)
+    size = (min(_WIDEST, width * across), 3.6 * down)
+    figure, panels = plt.subplots(down, across, figsize=size, squeeze=False)
     crowded = max(len(line) for p in table.points for line in p.label.split(", ")) > 11
-    for axis, metric in zip(panels[0], metrics, strict=True):
+    for axis, metric in zip(panels.flat, metrics, strict=False):
         factor, _ = scale(metric)
         found = [(p, s) for p in table.points if (s := at_point(table, p, metric)) is not None]
         for i, (point, summary) in enumerate(found):
@@ -89,6 +91,8 @@ def _bars(table: Table) -> bytes:
         axis.set_ylabel(textwrap.fill(label(metric), 34))
         axis.grid(axis="y", alpha=0.3)
         axis.set_axisbelow(True)
+    for axis in panels.flat[len(metrics) :]:
+        axis.axis("off")
     figure.tight_layout()
     return figure_png(figure)
 
