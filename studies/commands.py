@@ -12,7 +12,8 @@ from studies.report.analysis.power import as_table, spreads
 from studies.report.analysis.rows import Table
 from studies.report.compare import compare_runs
 from studies.report.report import write_report
-from studies.run.runner import read_rows, run_study
+from studies.run.rows import read_rows
+from studies.run.runner import run_study
 from studies.spec.config import load_study
 
 STUDIES = Path(__file__).parent / "library"

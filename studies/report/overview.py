@@ -25,7 +25,7 @@ from scenes.house.schema import House
 from scenes.meshes.compile import compile_house
 from scenes.plan import draw_plan
 from studies.report.figures.figures import class_colors, read_npz
-from studies.run.runner import read_rows
+from studies.run.rows import read_rows
 
 MODALITIES = ("rgb", "depth", "normals", "edges", "semantic", "instance")
 _GAP, _CAPTION = 8, 22  # pixels

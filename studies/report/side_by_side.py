@@ -14,7 +14,7 @@ from studies.report.analysis.claims import SEED, Claim, at_point, better, column
 from studies.report.analysis.rows import Point, Row, Table
 from studies.report.analysis.statistics import Summary, difference, holm
 from studies.report.differing import differing
-from studies.run.runner import read_rows
+from studies.run.rows import read_rows
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from studies.run.pipeline import RunPlan, plan
-from studies.run.runner import STAGES, row_path, saved_by_sharing
+from studies.run.rows import STAGES
+from studies.run.runner import row_path, saved_by_sharing
 from studies.run.stage import Stage
 from studies.run.stages.registry import KINDS
 from studies.spec.config import MachineConfig, StudyConfig

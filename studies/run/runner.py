@@ -1,7 +1,6 @@
 """Runs a study: each stage once, one row per run; runs that have a row are skipped."""
 
 import fcntl
-import json
 import platform
 import subprocess
 import sys
@@ -13,14 +12,12 @@ from typing import Any
 
 from studies.run.external_access import row_facts
 from studies.run.pipeline import RunPlan, plan
+from studies.run.rows import HEAD, STAGES
 from studies.run.schedule import run_stages
 from studies.run.stage import Stage, write_json
 from studies.run.stages.pretrain import PretrainStage
 from studies.spec.config import StudyConfig, slug
-from studies.spec.renamed import run_with_new_names
 
-STAGES = "stages"
-HEAD = "study.json"
 _MEASURED = (
     "wall_seconds",
     "cpu_seconds",
@@ -91,20 +88,6 @@ def run_plans(study: StudyConfig, runs: list[RunPlan], out: Path, stages: Path |
 def saved_by_sharing(runs: list[RunPlan]) -> int:
     """Number of stages that sharing saves: stages of all runs, less distinct stages."""
     return sum(len(r.stages) for r in runs) - len({s.key for r in runs for s in r.stages})
-
-
-def read_rows(out: Path) -> list[dict[str, Any]]:
-    """The rows of the study that was last run into `out`, in its order. Each has the fields of the study
-    (question, arms, axes, report) and the name of its `file`.
-
-    Raises ValueError where no study was run.
-    """
-    if not (out / HEAD).exists():
-        raise ValueError(f"{out}: no study was run here (no {HEAD}); run one into it first (tst study run)")
-    head = json.loads((out / HEAD).read_text())
-    names = head.pop("rows")
-    rows = [json.loads(p.read_text()) | {"file": p.name} for n in names if (p := out / "rows" / n).exists()]
-    return [head | row | {"config": run_with_new_names(row["config"])} for row in rows]
 
 
 def _head(study: StudyConfig, rows: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from studies.report.compare import compare_runs
 from studies.report.side_by_side import compare
-from studies.run.runner import HEAD
+from studies.run.rows import HEAD
 from tests.studies.planted_rows import bars, curve
 
 

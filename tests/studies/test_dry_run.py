@@ -7,7 +7,7 @@ import pytest
 from studies.commands import DEMO, STUDIES, StudyRunConfig, run
 from studies.run.dry_run import Measurement, estimate_cost, rate_of
 from studies.run.pipeline import plan
-from studies.run.runner import STAGES
+from studies.run.rows import STAGES
 from studies.run.stage import Stage, write_json
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import StudyConfig, load_study

@@ -17,7 +17,8 @@ from engine.collect.run_tasks import run_tasks
 from studies.commands import DEMO, STUDIES
 from studies.run import schedule
 from studies.run.pipeline import plan
-from studies.run.runner import STAGES, run_study
+from studies.run.rows import STAGES
+from studies.run.runner import run_study
 from studies.run.schedule import LOG, run_stages
 from studies.run.stage import Stage
 from studies.run.stages.registry import KINDS

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from studies.commands import DEMO
-from studies.run.runner import read_rows, run_study
+from studies.run.rows import read_rows
+from studies.run.runner import run_study
 from studies.run.schedule import LOG
 from studies.spec.config import load_study
 from training.common.checkpoint import STATE

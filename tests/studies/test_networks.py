@@ -11,7 +11,8 @@ from engine.store.store import Store
 from studies.commands import STUDIES
 from studies.report.report import write_report
 from studies.run.pipeline import RunPlan, plan
-from studies.run.runner import STAGES, read_rows, run_study
+from studies.run.rows import STAGES, read_rows
+from studies.run.runner import run_study
 from studies.run.stage import Stage
 from studies.run.stages.derive import DeriveStage
 from studies.run.stages.transfer import TransferStage

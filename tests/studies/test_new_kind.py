@@ -12,7 +12,8 @@ from studies.report.report import write_report
 from studies.run.drawing import Drawing, StageRecord, TableLine
 from studies.run.dry_run import as_text, estimate_cost
 from studies.run.pipeline import RunPlan
-from studies.run.runner import read_rows, run_plans
+from studies.run.rows import read_rows
+from studies.run.runner import run_plans
 from studies.run.stage import Stage
 from studies.run.stages.houses import HousesStage
 from studies.run.stages.registry import KINDS

@@ -18,7 +18,8 @@ from studies.commands import DEMO
 from studies.report.overview import OverviewConfig, overview
 from studies.report.report import write_report
 from studies.run.pipeline import plan
-from studies.run.runner import HEAD, STAGES, read_rows, run_study
+from studies.run.rows import HEAD, STAGES, read_rows
+from studies.run.runner import run_study
 from studies.run.stage import Stage
 from studies.spec.config import MachineConfig, Seeds, StudyConfig, load_study
 from training.models.encoder import EncoderConfig

@@ -9,7 +9,7 @@ import yaml
 
 from studies.commands import STUDIES
 from studies.report.report import write_report
-from studies.run.runner import read_rows
+from studies.run.rows import read_rows
 from studies.spec.config import load_study
 from studies.spec.renamed import place_with_new_names, with_new_names
 

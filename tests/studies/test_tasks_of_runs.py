@@ -8,7 +8,8 @@ import pytest
 
 from studies.commands import STUDIES
 from studies.run.pipeline import RunPlan, plan, plan_run
-from studies.run.runner import STAGES, run_study
+from studies.run.rows import STAGES
+from studies.run.runner import run_study
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.transfer import TransferStage
 from studies.spec.config import load_study

@@ -8,7 +8,8 @@ import ray
 from ray.cluster_utils import Cluster
 
 from studies.commands import DEMO
-from studies.run.runner import STAGES, read_rows, run_study
+from studies.run.rows import STAGES, read_rows
+from studies.run.runner import run_study
 from studies.run.schedule import LOG
 from studies.spec.config import load_study
 
