@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from studies.run.stages.derive import DeriveStage
 from studies.run.stages.store import StoreStage
 from studies.run.transfers import labeller
+from studies.spec.networks import LABELLERS
 from studies.spec.run import RunConfig
 
 
@@ -14,7 +15,7 @@ def derive_stages(config: RunConfig, store: StoreStage, names: Iterable[str]) ->
     found = {}
     for name in names:
         if (network := config.networks.get(name)) is not None:
-            model = labeller(config) if network.labelled else None
+            model = labeller(config, LABELLERS[network.network]) if network.labelled else None
             found[name] = DeriveStage(modality=name, network=network, store=store, labeller=model)
     return found
 

@@ -1,4 +1,4 @@
-"""How a run's tasks are learned, and the model that labels frames for its networks."""
+"""How a run's tasks are learned, and the models that label frames for its networks."""
 
 from studies.run.sources import guarded_stores, store_of
 from studies.run.stage import changed
@@ -23,11 +23,11 @@ def transfer_config(config: RunConfig, task: TaskName, protocol: TrainingProtoco
     return parse(TransferConfig, own | {"task": task, "protocol": protocol}, where)
 
 
-def labeller(config: RunConfig) -> TransferStage:
-    """A segmenter from scratch, of RGB, on the labels of the run's transfer set. It is the same in all
-    repeats of a study: what it makes of the frames is data, as the frames are."""
+def labeller(config: RunConfig, task: TaskName) -> TransferStage:
+    """A model of the task from scratch, of RGB, on the labels of the run's transfer set. It is the same in
+    all repeats of a study: what it makes of the frames is data, as the frames are."""
     ((name, count),) = config.labels.items()
-    learned = transfer_config(config, "segmentation", "finetune")
+    learned = transfer_config(config, task, "finetune")
     return TransferStage(
         transfer=changed(learned, seed=0, draws=None, start=None, inputs=("rgb",)),
         upper_bound=False,

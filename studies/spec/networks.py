@@ -3,6 +3,7 @@
 networks: {hed: {}, features: {network: efficientnet_lite0, weights: untrained, seed: 1}}
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from engine.collect.derive import network_config
 from engine.networks.network import NetworkConfig
 from scenes.config import Config
 from training.common.external_access import SENSED
+from training.transfer.tasks.registry import TaskName
 
 OWN_LABELS = "labels"
 """`weights` of a network that learns from the labels of the run's own transfer set."""
-LABELLER = "segmenter"
-"""The network that may."""
+LABELLERS: Mapping[str, TaskName] = {"segmenter": "segmentation", "detector": "detection"}
+"""The networks that may, and the task that each learns."""
 _FIELDS = ("network", "weights", "seed", "options")
 
 
@@ -26,8 +28,8 @@ class NetworkSpec(Config):
     network: str
     """Its name in the table of networks; where a run does not say it, that of the modality."""
     weights: str = "trained"
-    """trained, untrained, a folder, or an id; of `segmenter` labels: it is tuned, from scratch, on labels of
-    the run's own transfer set."""
+    """trained, untrained, a folder, or an id; of `segmenter` and `detector` labels: it is tuned, from
+    scratch, on labels of the run's own transfer set."""
     seed: int = Field(default=0, ge=0)
     """Of untrained weights."""
     options: dict[str, int | float | str] = {}
@@ -44,9 +46,10 @@ class NetworkSpec(Config):
 
     @model_validator(mode="after")
     def _is_one(self) -> "NetworkSpec":
-        if self.weights == OWN_LABELS and self.network != LABELLER:
+        if self.weights == OWN_LABELS and self.network not in LABELLERS:
             raise ValueError(
-                f"weights {OWN_LABELS!r} are of {LABELLER}, and {self.network} learns from no labels of ours"
+                f"weights {OWN_LABELS!r} are of {' and '.join(LABELLERS)}, and {self.network} learns from no "
+                "labels of ours"
             )
         self.config()
         return self
@@ -55,7 +58,7 @@ class NetworkSpec(Config):
     def labelled(self) -> bool:
         """Whether it needs a model that is tuned on labels of the run's transfer set: its weights, or the
         shape that untrained ones have."""
-        return self.network == LABELLER and self.weights in (OWN_LABELS, "untrained")
+        return self.network in LABELLERS and self.weights in (OWN_LABELS, "untrained")
 
     def config(self, labeller: Path | None = None, device: str = "cpu") -> NetworkConfig:
         """The network's own fields. `labeller`: folder of the model that `labelled` speaks of. Raises

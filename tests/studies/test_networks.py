@@ -19,7 +19,15 @@ from studies.run.stages.transfer import TransferStage
 from studies.spec.config import StudyConfig, load_study
 from studies.spec.networks import NetworkSpec
 from tests.engine.networks.packages import needs
+from tests.own_networks import install
 from tests.studies.test_study_files import leaks, upstream
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch: pytest.MonkeyPatch):
+    """As if the project were installed with its entry points."""
+    install(monkeypatch)
+
 
 CLIP = {"network": "clip", "weights": "untrained", "shape": "tiny"}
 OWN = {"weights": "labels"}
@@ -29,9 +37,9 @@ base:
   modalities: [rgb, depth]
   mix_in: {{share: 0.5}}
   protocols: [knn]
-  networks: {{clip: {clip}, other: {other}, segmenter: {own}}}
+  networks: {{clip: {clip}, other: {other}, segmenter: {own}, detector: {own}}}
   transfer: {{samples: 32}}
-arms: {{mm: {{}}, clip: {{modalities: [rgb, clip]}}, both: {{modalities: [rgb, clip, segmenter]}}}}
+arms: {{mm: {{}}, clip: {{modalities: [rgb, clip]}}, both: {{modalities: [rgb, clip, segmenter, detector]}}}}
 report: {{form: bars, metrics: [test/knn/miou]}}
 presets: {{smoke: {{}}}}
 """
@@ -58,29 +66,32 @@ def test_frames_are_sensed_once_and_a_network_runs_once_over_them(tmp_path: Path
     pretrained = [s for p in plans for s in p.phases[0].stores if s.role == "pretrain"]
     assert len({s.key for s in pretrained}) == 1
     derived = {s.key: s for p in plans for s in p.derived}
-    assert sorted(s.modality for s in derived.values()) == ["clip", "segmenter"]
+    assert sorted(s.modality for s in derived.values()) == ["clip", "detector", "segmenter"]
     assert {s.store.role for s in derived.values()} == {"pretrain"}, "the task's input is RGB alone"
     assert not arm(plans, "mm").derived
 
 
 def test_a_study_without_networks_has_the_stages_that_it_had(tmp_path: Path):
-    without = plan(study(tmp_path, **{"base.networks": {"clip": None, "other": None, "segmenter": None},
-                                      "arms.clip": None, "arms.both": None}))  # fmt: skip
-    (run,) = without
+    unused = dict.fromkeys(["clip", "other", "segmenter", "detector"])
+    (run,) = plan(study(tmp_path, **{"base.networks": unused, "arms.clip": None, "arms.both": None}))
     assert run.evaluations == arm(plan(study(tmp_path)), "mm").evaluations
     assert not any("derived" in s.settings for s in run.stages)
 
 
-def test_the_labeller_is_of_the_transfer_set_and_guarded(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "task", "kind"), [("segmenter", "segmentation", "labels"), ("detector", "detection", "boxes")]
+)
+def test_the_labeller_is_of_the_transfer_set_and_guarded(tmp_path: Path, name: str, task: str, kind: str):
     plans = plan(study(tmp_path, seeds=[0, 1]))
     both = arm(plans, "both")
-    (own,) = [s for s in both.derived if s.modality == "segmenter"]
+    (own,) = [s for s in both.derived if s.modality == name]
+    assert own.output.kind == kind
     assert isinstance(own.labeller, TransferStage)
     assert own.labeller.labelled.houses.name == "transfer"
-    assert own.labeller.transfer.task == "segmentation"
+    assert own.labeller.transfer.task == task
     assert own.labeller.start is None
     assert {s.role for s in own.labeller.guarded} == {"pretrain", "eval"}
-    assert len({s.key for p in plans for s in p.derived if s.modality == "segmenter"}) == 1, "in all repeats"
+    assert len({s.key for p in plans for s in p.derived if s.modality == name}) == 1, "in all repeats"
     assert not leaks(both)
 
 
@@ -117,7 +128,7 @@ def test_an_input_of_the_task_is_made_of_the_frames_that_it_reads(tmp_path: Path
         ({"base.networks.depth": CLIP}, "networks.depth: that is sensed"),
         ({"base.networks.clip": {"network": "clop"}}, "unknown network 'clop'"),
         ({"base.networks.clip.shapes": "tiny"}, "option shapes.*it takes image, shape"),
-        ({"base.networks.clip.weights": "labels"}, "weights 'labels' are of segmenter"),
+        ({"base.networks.clip.weights": "labels"}, "weights 'labels' are of segmenter and detector"),
         ({"arms.both.networks": {"clip": {"seed": 3}}}, "one network in the run clip r0, another in both r0"),
     ],
 )
@@ -146,8 +157,8 @@ def test_rows_and_page_say_what_networks_knew(tmp_path: Path):
     assert len(run_study(small, out)) == 4
     rows = {r["arm"]: r for r in read_rows(out)}
     assert {r["external_access"] for r in rows.values()} == {"none"}
-    assert [k["name"] for k in rows["both"]["knowledge"]] == ["clip", "segmenter"]
-    assert rows["both"]["knowledge"][1]["labelled_houses"]
+    assert [k["name"] for k in rows["both"]["knowledge"]] == ["clip", "segmenter", "detector"]
+    assert all(k["labelled_houses"] for k in rows["both"]["knowledge"][1:])
     assert [k["name"] for k in rows["seen"]["knowledge"]] == ["clip"]
     for name in ("mm", "clip", "both"):
         (planned,) = [p for p in plan(small) if p.run.arm == name]
@@ -156,7 +167,9 @@ def test_rows_and_page_say_what_networks_knew(tmp_path: Path):
         assert measured is not None
         assert measured["metrics"]["gflop_per_sample"] == pytest.approx(counted, rel=1e-6), name
     store = planned.phases[0].stores[0].path(out / STAGES)
-    assert {"clip", "segmenter"} <= {m.name for m in Store.open(store).modalities}
+    made = {m.name: (m.origin.output, m.origin.classes) for m in Store.open(store).modalities if m.origin}
+    foreseen = {s.modality: (s.output.kind, s.output.classes) for s in arm(plan(small), "both").derived}
+    assert made == foreseen
     text = write_report(out, read_rows(out)).read_text()
     assert "What networks made of RGB" in text
     assert "of labels of" in text

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from training.transfer.instances import Instances
+from training.transfer.objects.instances import Instances
 from training.transfer.tasks.detection.average_precision import Found, Frame
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "detection" / "planted.json"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.planted_detections import CLASSES, GOLDEN, draw, planted
-from training.transfer.instances import Instances
+from training.transfer.objects.instances import Instances
 from training.transfer.task import EvaluatedBatch
 from training.transfer.tasks.detection.average_precision import Found, Frame, average_precision
 from training.transfer.tasks.detection.evaluator import DETECTIONS, LEAST_SHOWN, DetectionEvaluator

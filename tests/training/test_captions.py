@@ -8,7 +8,7 @@ import pytest
 
 from engine.store.store import LabelRow
 from scenes.house.labels import label_table
-from training.transfer.instances import object_classes
+from training.transfer.objects.instances import object_classes
 from training.transfer.tasks.captioning.grammar import Claims, captions_of, parse
 from training.transfer.tasks.captioning.nouns import counted, noun, parse_counted, plural
 from training.transfer.tasks.captioning.scene import SceneReader

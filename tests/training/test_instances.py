@@ -10,8 +10,15 @@ from engine.store.access import PretrainFrames, TransferFrames
 from engine.store.errors import LeakError, MissingModalityError
 from engine.store.store import FrameRange, LabelRow, ModalitySpec, Space, Store
 from tests.training.tiny_world import LABELS
-from training.transfer.coco import CocoConfig, coco_of, decode_mask, encode_mask, read_coco, write_coco
-from training.transfer.instances import instances_of, object_classes
+from training.transfer.objects.coco import (
+    CocoConfig,
+    coco_of,
+    decode_mask,
+    encode_mask,
+    read_coco,
+    write_coco,
+)
+from training.transfer.objects.instances import instances_of, object_classes
 
 
 def scattered(rng: np.random.Generator, size: int = 24) -> tuple[np.ndarray, np.ndarray]:

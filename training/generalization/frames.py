@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64, Shaped
 from engine.store.access import EvalFrames, TransferFrames
 from training.generalization.rooms import READS, ROOM_TYPES, Rooms
 from training.generalization.splits import split
-from training.transfer.instances import STUFF, object_classes
+from training.transfer.objects.instances import STUFF, object_classes
 
 Labelled = TransferFrames | EvalFrames
 AT_ONCE = 128

@@ -17,7 +17,8 @@ from studies.run.stage import Stage
 from studies.run.stages.store import StoreStage
 from studies.spec.config import MachineConfig
 from studies.spec.networks import NetworkSpec
-from training.transfer.tasks.segmentation.labels import class_table
+from training.transfer.labeller import LabellerConfig
+from training.transfer.task import LabelTable
 
 
 class DeriveStage(Stage):
@@ -46,9 +47,10 @@ class DeriveStage(Stage):
         """What it yields for a frame, known before there is any."""
         if self.labeller is None:
             return _output(self.network.model_dump_json(), self.store.sensing.size)
-        side = self.store.sensing.size
-        names, _ = class_table([{"id": x.id, "name": x.name, "group": x.group} for x in label_table()])
-        return Output("labels", (side, side), "uint8", tuple(names))
+        config = self.network.config()
+        assert isinstance(config, LabellerConfig)
+        table: LabelTable = [{"id": x.id, "name": x.name, "group": x.group} for x in label_table()]
+        return config.output(self.store.sensing.size, config.classes_of(table))
 
     def check_installed(self) -> None:
         """Also raises ValueError where the weights are not on this machine."""

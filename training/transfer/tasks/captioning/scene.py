@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8, UInt16
 
-from training.transfer.instances import STUFF, instances_of, object_classes
+from training.transfer.objects.instances import STUFF, instances_of, object_classes
 from training.transfer.task import LabelTable
 from training.transfer.tasks.captioning.nouns import noun
 

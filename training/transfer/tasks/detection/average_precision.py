@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64
 
-from training.transfer.instances import Instances
+from training.transfer.objects.instances import Instances
 
 MOST = 100
 """Detections of a frame and class that count, the likeliest first."""

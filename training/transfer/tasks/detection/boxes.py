@@ -1,8 +1,8 @@
 """Boxes of a detector, in pure torch: overlap, offsets to regress, and suppression of doubles.
 
-Boxes are [x0, y0, x1, y1] in pixels along the edges of pixels, as in training/transfer/instances.py. Frames
-of a batch have equally many, so that shapes depend on no value: those that are not there have a score of
--inf or a weight of 0."""
+Boxes are [x0, y0, x1, y1] in pixels along the edges of pixels, as in training/transfer/objects/instances.py.
+Frames of a batch have equally many, so that shapes depend on no value: those that are not there have a score
+of -inf or a weight of 0."""
 
 import math
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from training.transfer.instances import object_classes
+from training.transfer.objects.instances import object_classes
 from training.transfer.task import (
     Arrays,
     Facts,

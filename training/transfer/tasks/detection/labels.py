@@ -1,7 +1,7 @@
 """Labels of detection: which pixel is of which object, and of which class that is.
 
 They are maps, so that windows and mirrors of the image apply to them; boxes and classes are read off what is
-left (training/transfer/instances.py), as they are in evaluation, where nothing is cut."""
+left (training/transfer/objects/instances.py), as they are in evaluation, where nothing is cut."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
-from training.transfer.instances import Instances, instances_of, object_classes
+from training.transfer.objects.instances import Instances, instances_of, object_classes
 from training.transfer.task import Arrays, LabelReader, LabelTable
 
 CLASSES = "classes"

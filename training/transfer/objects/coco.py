@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int64, UInt16
 from engine.store.access import Frames
 from engine.store.manifest import write_atomically
 from scenes.config import Config
-from training.transfer.instances import Instances, instances_of, object_classes
+from training.transfer.objects.instances import Instances, instances_of, object_classes
 
 AT_ONCE = 64  # frames read together
 
