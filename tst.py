@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "how many repeats show a difference, from the spread in rows, as a table",
     ),
     "study compare": ("studies.commands:compare", "two runs of a study side by side"),
+    "view": ("viewer.commands:view", "a local page over houses, stores, trainings and runs of studies"),
     "demo": ("studies.commands:demo", "houses -> store -> specialist -> report, small, on this machine"),
     "bench render": ("agents.commands:bench", "frames per second of the renderer, as JSON"),
     "bench load": (

@@ -26,16 +26,20 @@ MARGIN_M = 0.5
 Hole = tuple[float, float, float, float]  # as `Opening.hole_on` gives it
 
 
+def plan_extent(house: House) -> tuple[float, float, float, float]:
+    """What a plan shows: least x and z, greatest x and z, in the house's coordinates [m]."""
+    points = [p for room in house.rooms for p in room.polygon]
+    (x0, z0), (x1, z1) = map(min, zip(*points, strict=True)), map(max, zip(*points, strict=True))
+    return x0 - MARGIN_M, z0 - MARGIN_M, x1 + MARGIN_M, z1 + MARGIN_M
+
+
 class _Sheet:
     """Draws in metres."""
 
     def __init__(self, house: House, size_px: int) -> None:
-        points = [p for room in house.rooms for p in room.polygon]
-        self.x0, self.z1 = min(p[0] for p in points) - MARGIN_M, max(p[1] for p in points) + MARGIN_M
-        span_x = max(p[0] for p in points) + MARGIN_M - self.x0
-        span_z = self.z1 - min(p[1] for p in points) + MARGIN_M
-        self.scale = size_px / max(span_x, span_z)
-        size = (max(1, round(span_x * self.scale)), max(1, round(span_z * self.scale)))
+        self.x0, z0, x1, self.z1 = plan_extent(house)
+        self.scale = size_px / max(x1 - self.x0, self.z1 - z0)
+        size = (max(1, round((x1 - self.x0) * self.scale)), max(1, round((self.z1 - z0) * self.scale)))
         self.image = Image.new("RGB", size, "white")
         self.draw = ImageDraw.Draw(self.image)
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import AbstractArray, jaxtyped
 
-ROOMS = ("scenes", "agents", "engine", "training", "studies")
+ROOMS = ("scenes", "agents", "engine", "training", "studies", "viewer")
 KERNELS = "agents.raycast.kernel"
 """How the names of modules of Warp kernels begin."""
 

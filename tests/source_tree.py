@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("scenes", "agents", "engine", "training", "studies")
+ROOMS = ("scenes", "agents", "engine", "training", "studies", "viewer")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -17,7 +17,7 @@ from studies.spec.config import load_study
 from tests.written_commands import Written, commands, mentions, readable
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("scenes", "agents", "engine", "training", "studies")
+ROOMS = ("scenes", "agents", "engine", "training", "studies", "viewer")
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
 TEXTS = {
     path: readable(ROOT / path)

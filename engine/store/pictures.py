@@ -34,6 +34,11 @@ def tiles(
     return [Image.fromarray(pixels).resize(size, resampling) for pixels in drawn]
 
 
+def is_drawn(spec: ModalitySpec) -> bool:
+    """Whether an array has a picture: cameras, tokens and one vector of a whole image have none."""
+    return spec.kind not in ("camera", "token") and not (spec.origin and spec.origin.output == "vector")
+
+
 def is_class_map(spec: ModalitySpec) -> bool:
     """Whether the array's numbers are classes or instances, which are drawn by `palette`."""
     return spec.kind == "label" or (spec.origin is not None and spec.origin.output == "labels")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from engine.store.pictures import is_class_map, is_on_rgb, palette, tiles
+from engine.store.pictures import is_class_map, is_drawn, is_on_rgb, palette, tiles
 from engine.store.schema import FrameRange, ModalitySpec, Role
 from engine.store.store import Store
 
@@ -45,7 +45,7 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
             f"{store.path} has no frames of role {role!r} to show" if runs == [] else "count is 0"
         )
     picks = _evenly(runs, count)
-    specs = [m for m in store.modalities if _is_drawn(m)]
+    specs = [m for m in store.modalities if is_drawn(m)]
     height, width = next(m for m in store.facts.modalities if m.kind != "camera").shape[:2]
     across = round(_TILE * width / height)
     rows = [row for spec in specs if (row := _row(store, picks, spec, (across, _TILE)))]
@@ -66,10 +66,6 @@ def contact_sheet(store: Store, count: int, role: Role | None = None) -> Image.I
         for c, frame in enumerate(band):
             draw.text((margin + c * (across + _GAP), top), picks[frame][0].space[-18:], fill="black")
     return _with_legends(sheet, store, rows)
-
-
-def _is_drawn(spec: ModalitySpec) -> bool:
-    return spec.kind not in ("camera", "token") and not (spec.origin and spec.origin.output == "vector")
 
 
 def _row(
