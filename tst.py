@@ -74,6 +74,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "engine.bench.commands:stream",
         "frames per second out of a store, peers beside it, as JSON",
     ),
+    "bench view": ("viewer.bench:bench_view", "how soon the viewer answers about a large store, as JSON"),
     "bench train": (
         "training.bench.train:bench_train",
         "training steps per second beside torch.matmul, as JSON",

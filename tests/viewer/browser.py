@@ -24,7 +24,7 @@ _FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 )
-_PATIENCE = 60.0  # seconds for what a page is to show
+_PATIENCE = 120.0  # seconds for what a page is to show
 
 
 class Browser:

@@ -12,9 +12,9 @@ from tensorboardX import SummaryWriter
 
 import viewer.curves
 from engine.store.pictures import palette
-from tests.studies.planted_rows import row
 from tests.viewer.conftest import Serve
-from training.common.checkpoint import save_arrays, save_training
+from tests.viewer.planted_run import REPORT, plant_run
+from training.common.checkpoint import save_training
 from training.pretrain.tensorboard import FOLDER
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
 from training.tokenizers.image_tokenizer import save_tokenizer
@@ -59,23 +59,7 @@ def test_a_resumed_training_has_one_curve(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_predictions_of_arms_stand_beside_the_truth(serve: Serve, tmp_path: Path):
-    rng = np.random.default_rng(0)
-    rows = {}
-    metrics = {"test/classes": ["a", "b"], "test/frames_digest": "d", "test/miou": 0.5}
-    for arm in ("scratch", "mm"):
-        rows[arm] = row(arm, 0, metrics, arms=[])
-        folder = tmp_path / rows[arm]["evaluations"]["test"]
-        folder.mkdir(parents=True)
-        maps = {n: rng.integers(0, 3, (2, 8, 8)).astype(np.uint8) for n in ("truth", "prediction")}
-        rows[arm]["kept"] = maps
-        save_arrays(folder / "predictions.npz", {"rgb": np.zeros((2, 8, 8, 3), np.uint8), **maps})
-    (tmp_path / "rows").mkdir()
-    for arm, one in rows.items():
-        written = {k: v for k, v in one.items() if k != "kept"}
-        (tmp_path / "rows" / f"{arm}.json").write_text(json.dumps(written))
-    (tmp_path / "rows" / "other.json").write_text("{}")  # of another study that was run into the folder
-    head = {"study": "planted", "question": "Why?", "preset": "smoke", "rows": ["scratch.json", "mm.json"]}
-    (tmp_path / "study.json").write_text(json.dumps(head))
+    maps = plant_run(tmp_path)
     served = serve(tmp_path)
     (study,) = served.server.opened.found.studies
     facts = json.loads(served.get("api/study", study=study)[2])
@@ -85,14 +69,13 @@ def test_predictions_of_arms_stand_beside_the_truth(serve: Serve, tmp_path: Path
     asked = {"study": study, "row": "mm.json", "evaluation": "test", "index": 1, "size": 16}
     for what in ("truth", "prediction"):
         shown = Image.open(io.BytesIO(served.get("api/prediction", what=what, **asked)[2]))
-        truth = palette()[rows["mm"]["kept"][what][1]].repeat(2, axis=0).repeat(2, axis=1)
+        truth = palette()[maps["mm"][what][1]].repeat(2, axis=0).repeat(2, axis=1)
         assert np.array_equal(np.asarray(shown), truth)
     for wrong in ({"row": "other.json"}, {"evaluation": "../test"}, {"what": "secret"}):
         assert served.get("api/prediction", **{"what": "truth"} | asked | wrong)[0] == 404
     assert served.get("api/prediction", what="truth", **asked | {"index": 2})[0] == 400
-    (tmp_path / "report.html").write_text("<script>alert(1)</script>")
     status, headers, body = served.get("api/report", study=study)
-    assert (status, body) == (200, b"<script>alert(1)</script>")
+    assert (status, body) == (200, REPORT.encode())
     policy = headers["content-security-policy"]
     assert "script-src" not in policy
     assert policy.startswith("default-src 'none'")
