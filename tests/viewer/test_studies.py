@@ -49,11 +49,11 @@ def test_the_curve_of_a_running_training_is_the_longer_of_its_files(tmp_path: Pa
 
 
 def test_a_resumed_training_has_one_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for number, steps in enumerate(((1, 2, 3, 4), (3, 4, 5))):
+    for number, steps in enumerate(((1, 2, 3, 4), (3, 5))):
         with SummaryWriter(str(tmp_path / FOLDER), filename_suffix=f".{number}") as writer:
             for step in steps:
                 writer.add_scalar("loss/total", 10 * number + step, step)
-    assert _facts(tmp_path)["points"] == [[1, 1.0], [2, 2.0], [3, 13.0], [4, 14.0], [5, 15.0]]
+    assert _facts(tmp_path)["points"] == [[1, 1.0], [2, 2.0], [3, 13.0], [5, 15.0]]
     monkeypatch.setattr(viewer.curves, "_MOST", 2)
     assert thinned([[s, 0.0] for s in range(1, 6)]) == [[2, 0.0], [5, 0.0]]
 
