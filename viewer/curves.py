@@ -9,8 +9,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from tensorboardX.proto.event_pb2 import Event
-
 from viewer.answers import Answer, Query, json_answer
 from viewer.opened import Opened, Place, read_json_within, within
 
@@ -25,8 +23,9 @@ def curves(opened: Opened, query: Query) -> Answer:
     """Every training that was opened: its label, whether it is done, [step, loss] of its curve, and the last
     line of its log."""
     opened.look()
-    found = (training_facts(id, place) for id, place in opened.found.stages.items())
-    return json_answer([facts for facts in found if facts is not None])
+    every = (training_facts(id, place) for id, place in opened.found.stages.items())
+    found = [facts for facts in every if facts is not None]
+    return json_answer(sorted(found, key=lambda facts: facts["done"]))  # those that run come first
 
 
 def training_facts(id: str, place: Place) -> dict[str, Any] | None:
@@ -79,6 +78,8 @@ def _from_events(folder: Path) -> Points:
 
 def _scalars(data: bytes, tag: str) -> list[tuple[int, float]]:
     """(step, value) of one tag; a record that is still being written ends the list."""
+    from tensorboardX.proto.event_pb2 import Event  # its package imports torch, which takes seconds
+
     found, at = [], 0
     while at + 12 <= len(data):
         (length,) = struct.unpack_from("<Q", data, at)

@@ -35,8 +35,9 @@ export async function housePage(root, now, opened) {
   let cameras = null;
   if (list?.total && list.facts.posed) {
     cameras = await camerasOf(shown.store, shown.space, now.role);
-    if (now.cameras !== 'off') scene.cameras(cameras);
-    words.push(`${cameras.count} of ${list.total.toLocaleString('en')} cameras`);
+    scene.take(cameras);
+    const drawn = now.cameras === 'off' ? 0 : scene.cameras();
+    words.push(`${drawn} of ${list.total.toLocaleString('en')} cameras`);
   }
   if (now.coverage && cameras) {
     const seen = await floats('coverage', { store: shown.store, space: shown.space, role: now.role ?? '', cube: CUBE });

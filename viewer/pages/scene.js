@@ -4,7 +4,8 @@ import * as THREE from 'three';
 import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
 import { GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
 
-const LONG = 0.3; // metres, of a frustum that is drawn
+const LONG = 0.25; // metres, of a frustum that is drawn
+const MOST = 150; // frusta at once: more hide the house
 const FOV = 50; // degrees, of the view from outside
 const NEAR = 12; // pixels between a click and the camera that it means
 const VIRIDIS = ['#440154', '#3b528b', '#21918c', '#5ec962', '#fde725'].map((c) => new THREE.Color(c));
@@ -89,16 +90,23 @@ export class Scene3D {
   /** Nothing above so many metres is drawn. */
   cut(height) { this.plane.constant = height; this.draw(); }
 
-  /** Frusta of cameras, as `camerasOf` gives them. */
-  cameras(cameras) {
+  /** Frusta of the cameras that it knows, evenly over them; returns how many it draws. */
+  cameras() {
+    const every = Math.max(1, Math.ceil(this.seen.length / MOST));
+    this.drawn = this.seen.map((_, i) => i).filter((i) => i % every === 0);
+    this.lines = this.frusta(this.drawn.map((i) => this.seen[i]), '#0072b2');
+    this.scene.add(this.lines);
+    this.draw();
+    return this.drawn.length;
+  }
+
+  /** Knows cameras, as `camerasOf` gives them: one may be marked, or looked through. */
+  take(cameras) {
     this.seen = Array.from({ length: cameras.count }, (_, i) => {
       const m = cameras.matrix(i);
       return new THREE.Matrix4().set(...m.subarray(0, 12), 0, 0, 0, 1);
     });
     this.lens = cameras;
-    this.lines = this.frusta(this.seen, '#0072b2');
-    this.scene.add(this.lines);
-    this.draw();
   }
 
   frusta(matrices, colour) {
@@ -110,7 +118,7 @@ export class Scene3D {
     const eye = new THREE.Vector3();
     const points = corners.flatMap((corner, i) => [eye, corner, corner, corners[(i + 1) % 4]]);
     const all = matrices.flatMap((matrix) => points.map((point) => point.clone().applyMatrix4(matrix)));
-    const material = new THREE.LineBasicMaterial({ color: colour });
+    const material = new THREE.LineBasicMaterial({ color: colour, clippingPlanes: [this.plane] });
     return new THREE.LineSegments(new THREE.BufferGeometry().setFromPoints(all), material);
   }
 
@@ -200,8 +208,8 @@ export class Scene3D {
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     let [best, least] = [-1, NEAR];
     const point = new THREE.Vector3();
-    (this.lines?.visible ? this.seen : []).forEach((matrix, i) => {
-      point.setFromMatrixPosition(matrix).project(this.camera);
+    (this.drawn ?? []).forEach((i) => {
+      point.setFromMatrixPosition(this.seen[i]).project(this.camera);
       const far = Math.hypot((point.x + 1) / 2 * box.width - x, (1 - point.y) / 2 * box.height - y);
       if (point.z < 1 && far < least) [best, least] = [i, far];
     });
