@@ -78,7 +78,8 @@ def _from_events(folder: Path) -> Points:
 
 def _scalars(data: bytes, tag: str) -> list[tuple[int, float]]:
     """(step, value) of one tag; a record that is still being written ends the list."""
-    from tensorboardX.proto.event_pb2 import Event  # its package imports torch, which takes seconds
+    # Here, because its package imports torch, which takes seconds.
+    from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
     found, at = [], 0
     while at + 12 <= len(data):
