@@ -3,15 +3,23 @@
 from pathlib import Path
 
 from engine.importers.capture import CaptureFormat
-from engine.importers.images import ImageFolder
-from engine.importers.nerfstudio import Nerfstudio
-from engine.importers.stray_scanner import StrayScanner
-from engine.importers.tum import TumRgbd
-from engine.importers.video import PlainVideo
+from engine.importers.formats.arkitscenes import ArkitScenes
+from engine.importers.formats.colmap import Colmap
+from engine.importers.formats.images import ImageFolder
+from engine.importers.formats.manifest import OwnManifest
+from engine.importers.formats.nerfstudio import Nerfstudio
+from engine.importers.formats.record3d import Record3D
+from engine.importers.formats.stray_scanner import StrayScanner
+from engine.importers.formats.tum import TumRgbd
+from engine.importers.formats.video import PlainVideo
 
 CAPTURE_FORMATS: dict[str, CaptureFormat] = {
+    "manifest": OwnManifest(),
     "stray-scanner": StrayScanner(),
+    "record3d": Record3D(),
+    "arkitscenes": ArkitScenes(),
     "nerfstudio": Nerfstudio(),
+    "colmap": Colmap(),
     "tum-rgbd": TumRgbd(),
     "video": PlainVideo(),
     "images": ImageFolder(),

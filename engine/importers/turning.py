@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float64
 from PIL import Image
 
 from engine.importers.capture import CapturedFrame
 
 _ORIENTATION = 0x0112  # the tag of EXIF
 _QUARTERS = {1: 0, 8: 1, 3: 2, 6: 3}  # its values without mirroring, as quarter turns to the left
+_LEAST_TILT = 0.3  # sine of the least angle between view and vertical at which an image has an upper side
 _CAMERA = np.array([[0.0, -1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 """The axes of a camera whose image is a quarter turn to the left of the image before, in those of before."""
 
@@ -39,3 +41,15 @@ def turned(frame: CapturedFrame, quarters: int) -> CapturedFrame:
         lens = np.array([fy, fx, cy, frame.rgb.shape[1] - cx], np.float32)
     rgb = np.ascontiguousarray(np.rot90(frame.rgb))
     return turned(CapturedFrame(rgb, depth, pose, lens), quarters - 1)
+
+
+def quarters_upright(pose: Float64[np.ndarray, "4 4"], before: int) -> int:
+    """Quarter turns to the left after which up in the world, y, is nearest to up in the image.
+
+    A camera that looks straight up or down has no such turn: it keeps the one of the frame `before`.
+    """
+    right, down, _ = pose[1, :3]  # the world's up in the camera's axes
+    if np.hypot(right, down) < _LEAST_TILT:
+        return before
+    # 0 where up is up already, 1 where it is at the right of the image, and so on.
+    return round(float(np.arctan2(right, -down)) / (np.pi / 2)) % 4

@@ -3,11 +3,14 @@
 What the files must hold is in the formats' own documentation; nothing here comes from the importers."""
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import lzfse
 import numpy as np
+import pycolmap
 from scipy.spatial.transform import Rotation
 
 HEIGHT, WIDTH, COUNT = 48, 64, 6
@@ -120,4 +123,81 @@ def write_stray(folder: Path, made: Walk) -> Path:
         _save(folder / "confidence" / f"{i:06d}.png", trust)
     (folder / "odometry.csv").write_text("\n".join(rows) + "\n")
     np.savetxt(folder / "camera_matrix.csv", [[FX, 0, CX], [0, FY, CY], [0, 0, 1]], delimiter=",")
+    return folder
+
+
+def write_record3d(path: Path, made: Walk) -> Path:
+    """An .r3d file, colours as PNG, depth at half the size, its left half of the lowest confidence."""
+    path = path.with_suffix(".r3d")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    opengl = made.poses @ np.diag([1.0, -1.0, -1.0, 1.0])
+    quaternions = Rotation.from_matrix(opengl[:, :3, :3]).as_quat()
+    metadata = {
+        "w": WIDTH,
+        "h": HEIGHT,
+        "dw": WIDTH // 2,
+        "dh": HEIGHT // 2,
+        "fps": 60,
+        "K": [FX, 0, 0, 0, FY, 0, CX, CY, 1],
+        "poses": np.concatenate([quaternions, opengl[:, :3, 3]], 1).tolist(),
+    }
+    trust = np.full((HEIGHT // 2, WIDTH // 2), 2, np.uint8)
+    trust[:, : WIDTH // 4] = 0
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata", json.dumps(metadata))
+        for i in range(COUNT):
+            depth = made.depth[i, ::2, ::2].astype(np.float32) / 1000
+            depth[depth == 0] = np.nan
+            archive.writestr(f"rgbd/{i}.png", cv2.imencode(".png", made.rgb[i][..., ::-1])[1].tobytes())
+            archive.writestr(f"rgbd/{i}.depth", lzfse.compress(depth.tobytes()))
+            archive.writestr(f"rgbd/{i}.conf", lzfse.compress(trust.tobytes()))
+    return path
+
+
+def write_arkitscenes(folder: Path, made: Walk) -> Path:
+    """A video's folder as the data set is downloaded; poses are of other times, a millisecond away."""
+    name = folder.name
+    lines = []
+    for i, pose in enumerate(_z_up(made.poses)):
+        time = f"{name}_{6710.5 + i * 0.1:.3f}"
+        _save(folder / "lowres_wide" / f"{time}.png", made.rgb[i])
+        _save(folder / "lowres_depth" / f"{time}.png", made.depth[i])
+        lens = folder / "lowres_wide_intrinsics" / f"{time}.pincam"
+        lens.parent.mkdir(exist_ok=True)
+        lens.write_text(f"{WIDTH} {HEIGHT} {FX} {FY} {CX} {CY}")
+        world_to_camera = np.linalg.inv(pose)
+        turn = Rotation.from_matrix(world_to_camera[:3, :3]).as_rotvec()
+        numbers = " ".join(f"{v:.9f}" for v in (*turn, *world_to_camera[:3, 3]))
+        lines.append(f"{6710.501 + i * 0.1:.5f} {numbers}")
+    (folder / "lowres_wide.traj").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def write_colmap(folder: Path, made: Walk, text: bool = False) -> Path:
+    """A project as COLMAP's own library writes it, in a world that is turned against gravity by nothing."""
+    model = pycolmap.Reconstruction()
+    lens = [FX, FY, CX, CY]
+    camera = pycolmap.Camera(model="PINHOLE", width=WIDTH, height=HEIGHT, params=lens, camera_id=1)
+    model.add_camera_with_trivial_rig(camera)
+    for i, pose in enumerate(made.poses):
+        _save(folder / "images" / f"frame_{i:05d}.png", made.rgb[i])
+        image = pycolmap.Image(name=f"frame_{i:05d}.png", camera_id=1, image_id=i + 1)
+        model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(np.linalg.inv(pose)[:3]))
+    sparse = folder / "sparse" / "0"
+    sparse.mkdir(parents=True)
+    (model.write_text if text else model.write_binary)(sparse)
+    return folder
+
+
+def write_manifest(folder: Path, made: Walk) -> Path:
+    """One's own manifest.json, in OpenGL's axes with z up, depth in tenths of a millimetre."""
+    frames = []
+    for i, pose in enumerate(_z_up(made.poses)):
+        _save(folder / "rgb" / f"{i}.png", made.rgb[i])
+        _save(folder / "depth" / f"{i}.png", made.depth[i] * 10)
+        opengl = pose @ np.diag([1.0, -1.0, -1.0, 1.0])
+        frames.append({"rgb": f"rgb/{i}.png", "depth": f"depth/{i}.png", "pose": opengl.tolist()})
+    head = {"testspace_capture": 1, "camera_axes": "opengl", "up": "z", "depth_unit_mm": 0.1}
+    values = {**head, "intrinsics": [FX, FY, CX, CY], "frames": frames}
+    (folder / "manifest.json").write_text(json.dumps(values))
     return folder

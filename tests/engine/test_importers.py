@@ -1,12 +1,17 @@
 """Captures as other tools write them: read as what they were, refused with one line where they are broken."""
 
+import dataclasses
 import json
+import shutil
 import struct
+import zipfile
 
 import cv2
+import lzfse
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from engine.importers.importing import ImportConfig, import_capture
 from engine.importers.registry import CAPTURE_FORMATS, find_format
@@ -63,6 +68,54 @@ class TestStrayScanner(CaptureKit):
         depth = made.depth[:, ::2, ::2].copy()
         depth[:, :, : WIDTH // 4] = 0  # of the lowest confidence: not measured
         return depth
+
+
+class TestRecord3D(CaptureKit):
+    format = "record3d"
+    modalities = ("rgb", "depth", "pose", "intrinsics")
+
+    def write(self, folder, made):
+        return captures.write_record3d(folder, made)
+
+    def depth(self, made):
+        depth = made.depth[:, ::2, ::2].copy()
+        depth[:, :, : WIDTH // 4] = 0  # of the lowest confidence: not measured
+        return depth
+
+
+class TestArkitScenes(CaptureKit):
+    format = "arkitscenes"
+    modalities = ("rgb", "depth", "pose", "intrinsics")
+
+    def write(self, folder, made):
+        return captures.write_arkitscenes(folder.with_name("41069021"), made)
+
+
+class TestColmap(CaptureKit):
+    format = "colmap"
+    modalities = ("rgb", "pose", "intrinsics")
+
+    def write(self, folder, made):
+        return captures.write_colmap(folder, made)
+
+    def poses(self, made):
+        up = -made.poses[:, :3, 1].mean(0)  # which structure from motion does not know, and is guessed
+        turn = np.eye(4)
+        turn[:3, :3] = Rotation.align_vectors([0.0, 1.0, 0.0], up)[0].as_matrix()
+        return turn @ made.poses
+
+
+class TestColmapText(TestColmap):
+    def write(self, folder, made):
+        return captures.write_colmap(folder, made, text=True)
+
+
+class TestManifest(CaptureKit):
+    format = "manifest"
+    modalities = ("rgb", "depth", "pose", "intrinsics")
+
+    def write(self, folder, made):
+        return captures.write_manifest(folder, made)
 
 
 def _read(source):
@@ -122,6 +175,20 @@ def _cut_npy(png, kept=200):
     path.write_bytes(path.read_bytes()[:kept])
 
 
+def _members(path, changed):
+    """Members of an archive made anew from what they were, b"" where there was none."""
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in (held | {n: f(held.get(n, b"")) for n, f in changed.items()}).items():
+            archive.writestr(name, data)
+
+
+def _without_last(data, key):
+    values = json.loads(data)
+    return json.dumps(values | {key: values[key][:-1]}).encode()
+
+
 BROKEN = {
     "a video that was cut off": (captures.write_video, _shorter, "copy it again"),
     "odometry one line short": (
@@ -172,6 +239,67 @@ BROKEN = {
         captures.write_tum,
         lambda p: _edit(p / "groundtruth.txt", lambda t: t[: t.rstrip().rindex(" ")]),
         r"groundtruth\.txt, line 19",
+    ),
+    "an archive that was cut off": (captures.write_record3d, _shorter, r"walk\.r3d is no archive.*again"),
+    "an archive one pose short": (
+        captures.write_record3d,
+        lambda p: _members(p, {"metadata": lambda b: _without_last(b, "poses")}),
+        r"walk\.r3d has 6 images and 5 poses",
+    ),
+    "a pose that is not finite in an archive": (
+        captures.write_record3d,
+        lambda p: _members(p, {"metadata": lambda b: b.replace(b"1.5", b"NaN", 1)}),
+        r"walk\.r3d, pose 0: position",
+    ),
+    "an archive whose members climb out of it": (
+        captures.write_record3d,
+        lambda p: _members(p, {"../../.bashrc": lambda _: b"echo"}),
+        r"walk\.r3d: '\.\./\.\./\.bashrc' would leave the archive",
+    ),
+    "an archive that unpacks to more than there is room": (
+        captures.write_record3d,
+        lambda p: _members(p, {"rgbd/0.depth": lambda _: bytes(80 * 2**20)}),
+        r"walk\.r3d: 'rgbd/0\.depth' unpacks to 80 MiB",
+    ),
+    "depth that unpacks to another size": (
+        captures.write_record3d,
+        lambda p: _members(p, {"rgbd/2.depth": lambda _: lzfse.compress(bytes(4 * 2**20))}),
+        r"walk\.r3d: rgbd/2\.depth does not unpack to \[24, 32\]",
+    ),
+    "a trajectory that was cut off": (
+        captures.write_arkitscenes,
+        lambda p: _edit(p / "lowres_wide.traj", lambda t: t[: t.rstrip().rindex(" ")]),
+        r"lowres_wide\.traj, line 6: .* is not seven numbers",
+    ),
+    "a frame without intrinsics": (
+        captures.write_arkitscenes,
+        lambda p: next((p / "lowres_wide_intrinsics").iterdir()).unlink(),
+        r"lowres_wide_intrinsics has no file of time",
+    ),
+    "cameras that were cut off": (
+        captures.write_colmap,
+        lambda p: _shorter(p / "sparse" / "0" / "cameras.bin"),
+        r"cameras\.bin has \d+ bytes where its 1 cameras take 64: it was cut off",
+    ),
+    "images of a model that were cut off": (
+        captures.write_colmap,
+        lambda p: _shorter(p / "sparse" / "0" / "images.bin"),
+        r"no COLMAP model that can be read",
+    ),
+    "a model without its images": (
+        captures.write_colmap,
+        lambda p: shutil.rmtree(p / "images"),
+        "copy the images too",
+    ),
+    "a manifest with a key that is none": (
+        captures.write_manifest,
+        lambda p: _edit(p / "manifest.json", lambda t: t.replace('"up"', '"upp"')),
+        r"manifest\.json: upp: Extra inputs",
+    ),
+    "a manifest with depth of some frames": (
+        captures.write_manifest,
+        lambda p: _edit(p / "manifest.json", lambda t: t.replace('"depth": "depth/3.png", ', "")),
+        r"manifest\.json: .*5 of 6 frames have depth: give it to all or to none",
     ),
     "lists of two recordings": (
         captures.write_tum,
@@ -256,3 +384,16 @@ def test_a_mirrored_image_is_refused(tmp_path):
     _tag(source / "images" / "frame_00000.png", 2)
     with pytest.raises(ValueError, match=r"frame_00000\.png has EXIF orientation 2.*remove the tag"):
         _read(source)
+
+
+@pytest.mark.parametrize("write", [captures.write_record3d, captures.write_arkitscenes])
+def test_a_phone_held_sideways_gives_upright_frames_of_the_same_points(write, tmp_path):
+    """The pose alone says how the phone was held: the image is turned until the world's up is up."""
+    made = walk()
+    (level, *_) = _read(write(tmp_path / "walk", made))
+    rolled = made.poses @ np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    (turned, *_) = _read(write(tmp_path / "rolled", dataclasses.replace(made, poses=rolled)))
+    assert level.rgb.shape == made.rgb.shape[1:]
+    assert turned.rgb.shape == (WIDTH, captures.HEIGHT, 3)
+    np.testing.assert_allclose(turned.pose[:3, :3], level.pose[:3, :3], atol=1e-5)
+    np.testing.assert_array_equal(np.rot90(made.rgb[0], 3), turned.rgb)

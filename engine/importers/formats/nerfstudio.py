@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Float32, Float64
 
@@ -25,6 +24,7 @@ from engine.importers.capture import (
     read_depth,
     read_rgb,
 )
+from engine.importers.lens import undistorted
 from engine.importers.turning import quarters_of, turned
 
 FILE = "transforms.json"
@@ -87,7 +87,7 @@ class _Scene:
             depth = None
             if "depth" in self.modalities:
                 depth = read_depth(inside(self._file.parent, frame["depth_file_path"]), 1.0)
-            rgb, depth = _undistorted(rgb, depth, lens, [float(frame.get(k, 0.0)) for k in _DISTORTION])
+            rgb, depth = undistorted(rgb, depth, lens, [float(frame.get(k, 0.0)) for k in _DISTORTION])
             seen = CapturedFrame(rgb, depth, _pose(frame["transform_matrix"], where), lens)
             yield turned(seen, quarters_of(image))
 
@@ -131,23 +131,3 @@ def _lens(frame: dict[str, Any], height: int, width: int, where: str) -> Float32
         ) from error
     x, y = width / said_width, height / said_height
     return np.array([fx * x, fy * y, cx * x, cy * y], np.float32)
-
-
-def _undistorted(
-    rgb: np.ndarray, depth: np.ndarray | None, lens: np.ndarray, coefficients: list[float]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    if not any(coefficients):
-        return rgb, depth
-    fx, fy, cx, cy = lens.tolist()
-    matrix = np.array(
-        [[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1]]
-    )  # OpenCV's pixel centres are whole numbers
-    height, width = rgb.shape[:2]
-    maps = cv2.initUndistortRectifyMap(
-        matrix, np.array(coefficients), np.eye(3), matrix, (width, height), cv2.CV_32FC1
-    )
-    straight = cv2.remap(rgb, *maps, interpolation=cv2.INTER_LINEAR)
-    if depth is None:
-        return straight, None
-    whole = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return straight, cv2.remap(whole, *maps, interpolation=cv2.INTER_NEAREST)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from engine.importers.capture import Z_UP_TO_Y_UP, CapturedFrame, inside, pose_of, read_depth, read_rgb
+from engine.importers.times import nearest_in_time
 from engine.importers.turning import quarters_of, turned
 
 _STEP_MM = 0.2
@@ -41,7 +42,7 @@ class TumRgbd:
         near: dict[str, np.ndarray] = {}
         for name, rows in (("depth", depths), ("pose", poses)):
             if rows is not None:
-                near[name], close = _nearest(_times(images), _times(rows))
+                near[name], close = nearest_in_time(_times(images), _times(rows), _APART_S)
                 keep &= close
         if not keep.any():
             raise ValueError(
@@ -117,15 +118,6 @@ def _rows(path: Path, width: int) -> list[list[str]]:
 
 def _times(rows: list[list[str]]) -> np.ndarray:
     return np.array([float(row[0]) for row in rows])
-
-
-def _nearest(wanted: np.ndarray, have: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The row nearest in time to each time that is wanted, and whether it is near enough."""
-    order = np.argsort(have, kind="stable")
-    at = np.clip(np.searchsorted(have[order], wanted), 1, max(len(have) - 1, 1))
-    before, after = order[at - 1], order[np.minimum(at, len(have) - 1)]
-    nearest = np.where(np.abs(have[after] - wanted) < np.abs(have[before] - wanted), after, before)
-    return nearest, np.abs(have[nearest] - wanted) <= _APART_S
 
 
 def _pose(folder: Path, row: list[str]) -> Float64[np.ndarray, "4 4"]:

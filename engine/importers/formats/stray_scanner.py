@@ -9,13 +9,13 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import Float64, UInt8, UInt16
+from jaxtyping import Float64, UInt16
 
-from engine.importers.capture import CapturedFrame, pose_of, read_depth
+from engine.importers.capture import CapturedFrame, pose_of
+from engine.importers.confidence import read_confidence, trusted, trusted_depth
+from engine.importers.formats.video import count_frames, read_video, video_quarters
 from engine.importers.turning import turned
-from engine.importers.video import count_frames, read_video, video_quarters
 
 VIDEO, ODOMETRY, MATRIX, DEPTH, CONFIDENCE = (
     "rgb.mp4",
@@ -24,7 +24,6 @@ VIDEO, ODOMETRY, MATRIX, DEPTH, CONFIDENCE = (
     "depth",
     "confidence",
 )
-_LEAST_CONFIDENCE = 1  # of 0, 1 and 2
 
 
 class StrayScanner:
@@ -80,25 +79,13 @@ class _Scan:
         return self._folder / CONFIDENCE / f"{depth.stem}.png"
 
     def _trusted(self, path: Path) -> UInt16[np.ndarray, "h w"]:
-        depth = _read_npy(path) if path.suffix == ".npy" else read_depth(path, 1.0)
-        if not self._confidence(path).is_file():
+        confidence = self._confidence(path)
+        if path.suffix != ".npy":
+            return trusted_depth(path, confidence)
+        depth = _read_npy(path)
+        if not confidence.is_file():
             return depth
-        trust = read_confidence(self._confidence(path))
-        if trust.shape != depth.shape:
-            raise ValueError(
-                f"{self._confidence(path)} is {list(trust.shape)} pixels, {path} {list(depth.shape)}"
-            )
-        return np.where(trust >= _LEAST_CONFIDENCE, depth, 0).astype(np.uint16)
-
-
-def read_confidence(path: Path) -> UInt8[np.ndarray, "h w"]:
-    """ARKit's confidence of each depth, 0, 1 or 2. Raises ValueError for another file."""
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise ValueError(
-            f"{path} is no image that can be read: delete it, and its depth is taken as measured"
-        )
-    return image
+        return trusted(depth, read_confidence(confidence), f"{confidence} beside {path}")
 
 
 def _read_npy(path: Path) -> UInt16[np.ndarray, "h w"]:

@@ -1,0 +1,34 @@
+"""Images straightened: the distortion of a lens taken out, so that the camera is a pinhole."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8, UInt16
+
+
+def undistorted(
+    rgb: UInt8[np.ndarray, "h w 3"],
+    depth: UInt16[np.ndarray, "dh dw"] | None,
+    lens: Float32[np.ndarray, "4"],
+    coefficients: Sequence[float],
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt16[np.ndarray, "_ _"] | None]:
+    """Colours and depth as a pinhole camera with the same fx, fy, cx, cy [pixels] sees them.
+
+    `coefficients` are OpenCV's, in its order: k1, k2, p1, p2, k3 and, where there are, k4, k5, k6. Where all
+    are 0 the frame stays as it is. Depth becomes as large as the colours, each pixel that of the nearest.
+    """
+    if not any(coefficients):
+        return rgb, depth
+    fx, fy, cx, cy = lens.tolist()
+    # OpenCV's pixel centres are whole numbers, a store's lie half a pixel further.
+    matrix = np.array([[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1]])
+    height, width = rgb.shape[:2]
+    maps = cv2.initUndistortRectifyMap(
+        matrix, np.array(coefficients), np.eye(3), matrix, (width, height), cv2.CV_32FC1
+    )
+    straight = cv2.remap(rgb, *maps, interpolation=cv2.INTER_LINEAR)
+    if depth is None:
+        return straight, None
+    whole = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return straight, cv2.remap(whole, *maps, interpolation=cv2.INTER_NEAREST)
