@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from tests.training.tiny_world import draw_frames
 from training.adaptation.mmr import adapt
-from training.adaptation.reconstruction import (
+from training.models.blocks import initialise
+from training.models.encoder import EncoderConfig, build_encoder
+from training.reconstruction.decoder import (
     ReconstructionDecoder,
     Target,
     TargetSpec,
     reconstruction_loss,
 )
-from training.adaptation.targets import SENSORS, learn_statistics, sensor_specs, sensor_targets
-from training.models.blocks import initialise
-from training.models.encoder import EncoderConfig, build_encoder
+from training.reconstruction.targets import SENSORS, learn_statistics, sensor_specs, sensor_targets
 
 RECORDING = Path(__file__).parents[1] / "golden/modality_generalization/ttt_mmr.npz"
 SPECS = (

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from training.adaptation.reconstruction import ImageLosses, ReconstructionDecoder, Targets
+from training.reconstruction.decoder import ImageLosses, ReconstructionDecoder, Targets
 
 RATE = 1e-2
 """Of a step, MMEarth-Bench's. The mean of gradients of length 1 is no longer than 1."""

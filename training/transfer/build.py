@@ -12,6 +12,8 @@ from training.common.checkpoint import CONFIG, WEIGHTS, load_tensors, read_json
 from training.models.blocks import initialise
 from training.models.encoder import build_encoder
 from training.models.network_input import NetworkInput, network_inputs
+from training.reconstruction.joint import SensorReconstruction
+from training.reconstruction.targets import Statistics
 from training.transfer.config import TransferConfig
 from training.transfer.model import TaskModel
 from training.transfer.task import FeatureShape, Task
@@ -59,6 +61,16 @@ def build_model(
     return model
 
 
+def add_reconstruction(model: TaskModel, config: TransferConfig, statistics: Statistics) -> None:
+    """What `config.joint` trains beside the task, fresh."""
+    assert config.joint is not None
+    shape = model.shape
+    model.reconstruction = SensorReconstruction(
+        config.joint.specs, statistics, shape.dim, shape.grid, shape.image
+    )
+    initialise(model.reconstruction, torch.Generator().manual_seed(config.seed + 4))
+
+
 def facts_of(folder: Path) -> dict[str, Any]:
     """What config.json of a finished transfer says. Raises ValueError if the transfer is not finished, or was
     made by a release that knew no tasks."""
@@ -75,5 +87,7 @@ def load_model(folder: Path) -> LoadedModel:
     task = config.own.build(facts["facts"])
     made = {name: NetworkInput.model_validate(v) for name, v in facts.get("network_inputs", {}).items()}
     model = build_model(config, task, facts["image"], made)
+    if config.joint is not None:
+        add_reconstruction(model, config, facts["reconstruction"]["statistics"])
     model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
     return LoadedModel(model.eval(), task, config, facts["image"])

@@ -9,6 +9,7 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from training.common.config import LoopConfig, fields_of, gather_others
 from training.models.encoder import EncoderConfig
 from training.models.modality_transforms import MODALITY_TRANSFORMS
+from training.reconstruction.joint import JointConfig
 from training.transfer.start import StartConfig
 from training.transfer.task import TaskConfig, TrainingProtocol
 from training.transfer.tasks.registry import TASKS, TaskName
@@ -69,6 +70,9 @@ class TransferConfig(LoopConfig):
     crop: float = Field(default=1.0, gt=0, le=1)
     """Smallest side of a random square crop, as a share of the image, scaled back to full size; 1: no
     crops."""
+    joint: JointConfig | None = Field(default=None, exclude_if=lambda joint: joint is None)
+    """Sensors that a linear decoder reconstructs from the features, in the same training (finetune); a model
+    that adapts at test time needs it. None: the task alone."""
     pseudo_share: float = Field(default=0.5, gt=0, lt=1)
     """Share of each batch that are frames of the test space with pseudo-labels, where such are given (all but
     knn); the rest are transfer frames."""
@@ -123,6 +127,11 @@ class TransferConfig(LoopConfig):
             raise ValueError(
                 f"protocol {self.protocol} trains no projection for {', '.join(self.inputs[1:])}: inputs "
                 "must be rgb alone, or the protocol finetune"
+            )
+        if self.joint is not None and self.protocol != "finetune":
+            raise ValueError(
+                f"joint trains the encoder, which protocol {self.protocol} leaves as it is: take the "
+                "protocol finetune, or leave joint out"
             )
         return self
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from training.common.checkpoint import STATE, load_training, save_training
 from training.common.optimiser import (
@@ -20,6 +21,7 @@ from training.common.optimiser import (
     warmup_steps,
 )
 from training.common.progress import Progress
+from training.reconstruction.decoder import reconstruction_loss
 from training.transfer.config import TransferConfig
 from training.transfer.data import Sources, image_batches
 from training.transfer.model import TaskModel, drop_path
@@ -43,6 +45,8 @@ def fit(
     device = next(model.parameters()).device
     # What is tuned, and what is run on a batch of `_batches`.
     tuned, forward = (model, model) if config.protocol == "finetune" else (model.head, model.decode)
+    if config.joint is not None:
+        forward = model.with_features
     optimiser = make_adamw(tuned, config.weight_decay, rate_scale(config), config.betas)
     progress = Progress(config.steps, started=started)
     if (out / STATE).exists():
@@ -55,18 +59,39 @@ def fit(
         set_rate(optimiser, learning_rate(config, step))
         with precision(device, config.bf16):
             output = run(*inputs, targets=targets)
-        loss = criterion(output, targets)
+        losses = _losses(config, model, criterion, output, inputs, targets)
+        loss = losses["total"]
         optimiser.zero_grad()
         loss.backward()
         norm = clip(parameters, config.clip)
         value = loss.item()
         check_finite(value, norm.item(), step, "transfer")
         optimiser.step()
-        progress.add({"total": value})
+        progress.add({name: float(part.detach()) for name, part in losses.items()})
         if progress.checkpoint_due(config.checkpoint_every):
             save_training(out / STATE, tuned, optimiser, progress.facts())
     # With linear probes, the seconds spent waiting for data are what encoding takes.
-    return progress.metrics(config.batch) | {"tuned_parameters": sum(p.numel() for p in parameters)}
+    parts = {f"{name}_loss": mean for name, mean in progress.losses.items() if name != "total"}
+    return progress.metrics(config.batch) | parts | {"tuned_parameters": sum(p.numel() for p in parameters)}
+
+
+def _losses(
+    config: TransferConfig,
+    model: TaskModel,
+    criterion: nn.Module,
+    output: Any,
+    inputs: tuple[Any, ...],
+    targets: Targets,
+) -> dict[str, Float[Tensor, ""]]:
+    """`total`, and where sensors are reconstructed too its parts, `task` and `reconstruction`."""
+    if config.joint is None:
+        return {"total": criterion(output, targets)}
+    assert model.reconstruction is not None, "a joint training has what reconstructs"
+    output, features = output
+    task = criterion(output, targets)
+    reconstruction = reconstruction_loss(model.reconstruction(features.float(), inputs[0]))
+    total = task + config.joint.weight * reconstruction
+    return {"total": total, "task": task, "reconstruction": reconstruction}
 
 
 def _batches(
@@ -75,7 +100,9 @@ def _batches(
     """From the `done`-th batch on: what the model takes (images, and what drop path keeps; or features of an
     encoder that is not trained), and targets. What is random is a function of (draws, step)."""
     if config.protocol == "finetune":
-        batches = image_batches(sources, model.inputs, config.crop, config.flip, config.draw_seed, done)
+        reads = (*model.inputs, *(config.joint.targets if config.joint is not None else ()))
+        reads = tuple(dict.fromkeys(reads))
+        batches = image_batches(sources, reads, config.crop, config.flip, config.draw_seed, done)
         for step, batch in enumerate(batches, done):
             targets = to_device(task.targets(batch.labels), device)
             rng = np.random.default_rng((config.draw_seed, step, 1))

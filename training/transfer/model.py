@@ -13,6 +13,7 @@ from engine.store.schema import OutputKind
 from training.models.encoder import Encoder, patchify
 from training.models.modality_transforms import IMAGE_OUTPUTS, modality_transform
 from training.models.network_input import NetworkInput, PlaceInput
+from training.reconstruction.joint import SensorReconstruction
 from training.transfer.task import FeatureShape, Targets, TaskHead
 
 
@@ -53,11 +54,16 @@ class TaskModel(nn.Module):
         self.encoder, self.head, self.inputs = encoder, head, inputs
         self.made = dict(made)
         self.further = nn.ModuleDict({m: self._input(m) for m in inputs[1:]})
+        self.reconstruction: SensorReconstruction | None = None
+        """What was learned jointly with the task, where something was; no prediction needs it."""
 
     def facts(self) -> dict[str, Any]:
         """What it must be built with beside its configuration, JSON values."""
         made = {name: found.model_dump(mode="json") for name, found in self.made.items()}
-        return {"network_inputs": made} if made else {}
+        facts: dict[str, Any] = {"network_inputs": made} if made else {}
+        if self.reconstruction is not None:
+            facts["reconstruction"] = self.reconstruction.facts()
+        return facts
 
     def _input(self, modality: str) -> nn.Module:
         config, made = self.encoder.config, self.made.get(modality)
@@ -78,11 +84,7 @@ class TaskModel(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """Of the patches of RGB, row-major; `images`: each modality as stored, rgb uint8 [b, h, w, 3].
         `drop_path_scale`: of drop path, given in training only."""
-        encoder = self.encoder
-        tokens = encoder.embed(patchify(images["rgb"], encoder.config.patch))
-        patches = tokens.shape[1]
-        further = [embed(images[name]) + encoder.positions for name, embed in self.further.items()]
-        return encoder.run(torch.cat([tokens, *further], dim=1), drop_path_scale=drop_path_scale)[:, :patches]
+        return features(self.encoder, self.further, images, drop_path_scale)
 
     def decode(self, features: Float[Tensor, "b n d"], targets: Targets | None = None) -> Any:
         """The head's output. `targets`: in training only."""
@@ -95,7 +97,30 @@ class TaskModel(nn.Module):
         targets: Targets | None = None,
     ) -> Any:
         """The head's output for images as stored."""
-        return self.decode(self.features(images, drop_path_scale), targets)
+        return self.with_features(images, drop_path_scale, targets)[0]
+
+    def with_features(
+        self,
+        images: Mapping[str, Shaped[Tensor, "b ..."]],
+        drop_path_scale: Float[Tensor, "depth 2 b"] | None = None,
+        targets: Targets | None = None,
+    ) -> tuple[Any, Float[Tensor, "b n d"]]:
+        """The head's output, and the features that it is of."""
+        found = self.features(images, drop_path_scale)
+        return self.decode(found, targets), found
+
+
+def features(
+    encoder: Encoder,
+    further: nn.ModuleDict,
+    images: Mapping[str, Shaped[Tensor, "b ..."]],
+    drop_path_scale: Float[Tensor, "depth 2 b"] | None = None,
+) -> Float[Tensor, "b n d"]:
+    """See `TaskModel.features`; `further`: what embeds the inputs beside RGB."""
+    tokens = encoder.embed(patchify(images["rgb"], encoder.config.patch))
+    patches = tokens.shape[1]
+    others = [embed(images[name]) + encoder.positions for name, embed in further.items()]
+    return encoder.run(torch.cat([tokens, *others], dim=1), drop_path_scale=drop_path_scale)[:, :patches]
 
 
 def drop_path(

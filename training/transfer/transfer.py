@@ -3,18 +3,22 @@
     tst transfer transfer.yaml
 
 The encoder comes from a pre-training (TST-MM or TST-MAE: the same module) or from random weights (scratch).
-It is tuned with a fresh head, or stays as it is under a probe (`protocol`); all come out as a folder that
-`tst evaluate` evaluates alike. Only `TransferFrames` are taken, which refuse the test space.
+It is tuned with a fresh head, and with a decoder of sensors beside it (`joint`), or stays as it is under a
+probe (`protocol`); all come out as a folder that `tst evaluate` evaluates alike. Only `TransferFrames` are
+taken, which refuse the test space.
 
 The paper's fine-tuning (Tab. 11) is epochs 64, layer_decay 0.75, drop_path 0.1, flip, and a crop below 1."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from engine.store.access import PretrainFrames, TransferFrames, UpperBoundFrames
+from engine.stream.stream import TicketReader
 from training.common.checkpoint import (
     CONFIG,
     METRICS,
@@ -30,13 +34,14 @@ from training.common.optimiser import machine_facts, pick_device, use_threads
 from training.models.encoder import EncoderConfig
 from training.models.network_input import network_inputs
 from training.models.outside_encoder import OutsideEncoder
-from training.transfer.build import build_model
+from training.reconstruction.targets import Images, learn_statistics
+from training.transfer.build import add_reconstruction, build_model
 from training.transfer.config import TransferConfig
 from training.transfer.data import LabelledFrames, Sources, facts_of_spaces, pseudo_labelled
 from training.transfer.fit import fit
 from training.transfer.model import TaskModel
-from training.transfer.probe_features import EncodedFrames, FeatureExtractor
-from training.transfer.task import Facts
+from training.transfer.probe_features import AT_ONCE, EncodedFrames, FeatureExtractor
+from training.transfer.task import Facts, Task
 
 Spaces = list[dict[str, str]]
 
@@ -75,7 +80,7 @@ def transfer(
     sources, labelled, guessed = _sources(config, source, facts, pseudo, pseudo_frames)
     started_from = [sources_of_folder(folder) for folder in (checkpoint, pseudo) if folder is not None]
     task = config.own.build(facts)
-    model = build_model(config, task, image, network_inputs(frames, config.inputs))
+    model = _fresh(config, task, image, frames)
     started_from.append(_start(model, config, checkpoint))
     outside = as_facts(combined(sources_of_frames(frames, config.inputs), task.outside(), *started_from))
     model.to(device)
@@ -127,6 +132,21 @@ def _sources(
     count = config.pseudo_count
     labelled += [s for s in about["labelled_spaces"] if s not in labelled]
     return [(source, config.batch - count), (taught, count)], labelled, about["pseudo_labelled_spaces"]
+
+
+def _fresh(config: TransferConfig, task: Task, image: int, frames: TransferFrames) -> TaskModel:
+    """The model before any training, for images of `image` pixels a side."""
+    model = build_model(config, task, image, network_inputs(frames, config.inputs))
+    if config.joint is not None:
+        statistics = learn_statistics(config.joint.specs, _sensors(frames, config.joint.targets))
+        add_reconstruction(model, config, statistics)
+    return model
+
+
+def _sensors(frames: TransferFrames, sensors: tuple[str, ...]) -> Iterator[Images]:
+    """All frames of the transfer set, without labels."""
+    for batch in TicketReader(frames, sensors, AT_ONCE).evaluation():
+        yield {name: torch.from_numpy(batch[name]) for name in sensors}
 
 
 def _short(facts: Facts) -> str:

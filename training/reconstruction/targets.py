@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from training.adaptation.reconstruction import Target, Targets, TargetSpec
 from training.models.modality_transforms import modality_transform
+from training.reconstruction.decoder import Target, Targets, TargetSpec
 
 Images = Mapping[str, Shaped[Tensor, "b h w ..."]]
 Statistics = dict[str, dict[str, list[float]]]
