@@ -40,11 +40,14 @@ def store_of(
 ) -> StoreStage:
     """Frames of one set of houses in one role; `sensory`: the only modalities; of those, the ones that
     networks make are not sensed, and RGB is for them. The run's sampler is for pre-training frames; frames
-    of the other roles are sampled densely, as are all in a rectangle."""
+    of the other roles are sampled densely, as are all in a rectangle, unless the houses have a sampler of
+    their own."""
     sensing, area = config.sensing, config.houses[name].area_m2
     if area is not None:
         rectangle = {"sampler": "ring", "sampling": SamplerOptions(area_m2=area)}
         sensing = sensing.model_copy(update=rectangle)
+    elif config.houses[name].sampler is not None:
+        sensing = sensing.model_copy(update={"sampler": config.houses[name].sampler})
     elif role != "pretrain":
         dense = {k: Sensing.model_fields[k].default for k in ("sampler", "sampling")}
         sensing = sensing.model_copy(update=dense)

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from scenes.config import Config
 from studies.spec.frames import MixIn, Phase, Sensing, named, without_nulls
-from studies.spec.houses import Houses
+from studies.spec.houses import Houses, check_rectangles
 from studies.spec.networks import NetworkSpec, check_inputs, check_modalities, named_networks
 from training.adaptation.adapted import AdaptConfig
 from training.common.config import RuntimeConfig
@@ -96,7 +96,13 @@ class RunConfig(Config):
     scoring: EvaluateConfig = EvaluateConfig()
     """Settings of the evaluation."""
     adapt: AdaptConfig | None = None
-    """Test-time training: a linear probe of a masked autoencoder adapts to each image. None: it stays."""
+    """Test-time training: a linear probe of a masked autoencoder adapts to each image, or (`mmr`) a jointly
+    trained model to each batch of frames. None: it stays."""
+    validation: Annotated[dict[str, int], BeforeValidator(without_nulls)] = Field(
+        default={}, max_length=1, exclude_if=lambda validation: not validation
+    )
+    """The set of houses, others than those of labels and evaluation, on whose labelled frames `adapt.mmr`
+    chooses its number of steps: number of frames per house."""
     retrieve: RetrieveConfig | None = None
     """Retrieval across modalities by the pre-trained model itself in the sets of `evaluate`: `set/retrieval`.
     A run whose objective is not mm, or that has no phases, has none. None: it is not asked for."""
@@ -136,6 +142,7 @@ class RunConfig(Config):
             ("labels", self.labels),
             ("propagate", self.propagate),
             ("evaluate", self.evaluate),
+            ("validation", self.validation),
             *((f"phases.{n}.houses", p.houses) for n, p in self.phases.items()),
         ):
             for name in names:
@@ -159,7 +166,8 @@ class RunConfig(Config):
         self._retrieves_what_it_predicts()
         self._labels_are_of_others()
         self._mixes_in_others()
-        self._samples_rectangles_densely()
+        pretrained = {n: None for phase in self.phases.values() for n in phase.houses}
+        check_rectangles({n: self.houses[n] for n in pretrained}, self.sensing.sampler)
         return self
 
     def _tasks_can_be_learned(self) -> None:
@@ -194,16 +202,6 @@ class RunConfig(Config):
                 raise ValueError(
                     f"retrieve names {name!r}, and the modalities are {', '.join(self.modalities)}: name two "
                     "of them, or set retrieve to null"
-                )
-
-    def _samples_rectangles_densely(self) -> None:
-        if self.sensing.sampler == "dense":
-            return
-        for name in {n: None for phase in self.phases.values() for n in phase.houses}:
-            if self.houses[name].area_m2 is not None:
-                raise ValueError(
-                    f"houses.{name}.area_m2 is for frames that are sampled densely, and sensing.sampler is "
-                    f"{self.sensing.sampler!r}: leave one of them out"
                 )
 
     def _mixes_in_others(self) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from studies.commands import STUDIES
 from studies.run.pipeline import RunPlan, plan
-from studies.run.stages.adapt import AdaptStage
 from studies.run.stages.evaluate import EvaluateStage
+from studies.run.stages.test_time.adapt import AdaptStage
 from studies.spec.config import load_study
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm import tqdm
 
 from engine.store.access import Frames
 from engine.stream.stream import Batch, TicketReader
 from scenes.config import Config
+from training.adaptation.batch_adapted import MmrConfig
 from training.adaptation.mae import AdaptationConfig, Parameters, adapt, adapt_online
 from training.common.checkpoint import CONFIG, WEIGHTS, load_tensors, read_json
 from training.common.optimiser import precision
@@ -30,11 +31,20 @@ class AdaptConfig(Config):
     """How a tuned model adapts before it predicts."""
 
     mae: AdaptationConfig = AdaptationConfig()
-    """Steps on each image."""
+    """TTT-MAE: steps on each image."""
+    mmr: MmrConfig | None = Field(default=None, exclude_if=lambda mmr: mmr is None)
+    """TTT-MMR: steps on each batch of frames, of a jointly trained model (`batch_adapted.py`); the other
+    fields then say nothing. None: TTT-MAE."""
     online: bool = False
     """Each image starts from what the last one left; false: all from the trained encoder."""
     at_once: int = Field(default=8, ge=1)
     """Images that are adapted together (not online); changes rounding alone."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "AdaptConfig":
+        if self.mmr is not None and self != AdaptConfig.model_construct(mmr=self.mmr):
+            raise ValueError("mmr adapts to batches, mae and online to images: leave mmr or the others out")
+        return self
 
 
 def load_autoencoder(folder: Path) -> MaskedAutoencoder:

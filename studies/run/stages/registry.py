@@ -4,7 +4,6 @@ A new kind is a file in this folder and its class here.
 """
 
 from studies.run.stage import Stage
-from studies.run.stages.adapt import AdaptStage
 from studies.run.stages.derive import DeriveStage
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.generalize import GeneralizeStage
@@ -14,6 +13,9 @@ from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.propagate import PropagateStage
 from studies.run.stages.retrieve import RetrieveStage
 from studies.run.stages.store import StoreStage
+from studies.run.stages.test_time.adapt import AdaptStage
+from studies.run.stages.test_time.adapt_batches import AdaptBatchesStage
+from studies.run.stages.test_time.choose_steps import ChooseStepsStage
 from studies.run.stages.tokenizer import TokenizerStage
 from studies.run.stages.tokens import TokensStage
 from studies.run.stages.transfer import TransferStage
@@ -29,6 +31,8 @@ _ALL: tuple[type[Stage], ...] = (
     PropagateStage,
     EvaluateStage,
     AdaptStage,
+    ChooseStepsStage,
+    AdaptBatchesStage,
     RetrieveStage,
     PerceiveStage,
     GeneralizeStage,
