@@ -33,6 +33,7 @@ from studies.report.figures.stage_sections import stage_drawings, stage_sections
 from studies.report.files import findings_json, rows_csv, scalars
 from studies.report.knowledge import access_words, knowledge_section
 from studies.report.page import bullets, folded, heading, image, paragraph, table, write_page
+from studies.report.paired_frames import frame_by_frame
 from studies.report.retrieval_scores import retrieval_scores
 from studies.report.runs import configuration, cost
 from studies.report.spread_section import spread_section
@@ -70,6 +71,7 @@ def write_report(out: Path, rows: list[Row], report: ReportConfig | None = None)
         _result(data, found),
         _claims(answers),
         telling_apart(data, answers),
+        frame_by_frame(data),
         _fits(data, found),
         _ways(data, gone),
         spread_section(data),

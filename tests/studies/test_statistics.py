@@ -1,9 +1,12 @@
+import itertools
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from studies.report.analysis.rows import Point, Table
-from studies.report.analysis.statistics import Summary, difference, holm, summarise
+from studies.report.analysis.statistics import Summary, difference, holm, signed_rank, summarise
 from tests.studies.planted_rows import bars, curve, row, scores
 
 
@@ -192,3 +195,26 @@ def test_scores_of_houses_are_found_beside_their_metric():
     assert table.houses(Point("a"), "test/miou") == {0: {"x": 0.1, "y": 0.3}}
     assert table.houses(Point("a"), "held/linear/miou") == {0: {"z": 0.5}}
     assert table.houses(Point("a"), "test/pixel_accuracy") == {}
+
+
+def test_signed_ranks_are_counted_over_all_signs():
+    """Exact: of all signs that eight pairs may have, those at least as one-sided."""
+    differences = np.array([0.3, 1.1, -0.2, 2.0, 0.9, 1.7, -0.5, 1.4])
+    ranks = np.argsort(np.argsort(np.abs(differences))) + 1.0
+    signs = np.array(list(itertools.product([0, 1], repeat=8)))
+    sums = signs @ ranks
+    seen = ranks[differences > 0].sum()
+    expected = 2 * min((sums >= seen).mean(), (sums <= seen).mean())
+    assert signed_rank(differences) == pytest.approx(expected)
+    assert signed_rank(np.r_[differences, 0.0, 0.0]) == pytest.approx(expected), "zeros are left out"
+    assert signed_rank(-differences) == pytest.approx(expected)
+    assert signed_rank(np.zeros(5)) == signed_rank(np.zeros(0)) == 1
+
+
+def test_signed_ranks_with_ties_follow_the_corrected_normal():
+    differences = np.array([1.0] * 12 + [-1.0] * 4 + [2.0] * 3 + [-2.0])
+    # Ranks are 8.5 for the sixteen ones and 18.5 for the four twos.
+    n, positive, ties = 20, 12 * 8.5 + 3 * 18.5, (16**3 - 16) + (4**3 - 4)
+    mean, variance = n * (n + 1) / 4, n * (n + 1) * (2 * n + 1) / 24 - ties / 48
+    z = abs(positive - mean) / variance**0.5
+    assert signed_rank(differences) == pytest.approx(math.erfc(z / 2**0.5), rel=1e-9)

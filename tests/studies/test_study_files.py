@@ -26,6 +26,8 @@ from studies.run.stages.perceive import PerceiveStage
 from studies.run.stages.pretrain import PretrainStage
 from studies.run.stages.retrieve import RetrieveStage
 from studies.run.stages.store import StoreStage
+from studies.run.stages.test_time.adapt_batches import AdaptBatchesStage
+from studies.run.stages.test_time.choose_steps import ChooseStepsStage
 from studies.run.stages.tokenizer import TokenizerStage
 from studies.run.stages.tokens import TokensStage
 from studies.run.stages.transfer import TransferStage
@@ -97,6 +99,11 @@ def leaks(planned: RunPlan) -> list[str]:
     searched = [s for s in planned.evaluations.values() if isinstance(s, GeneralizeStage)]
     labelled = [s for stage in tuned for s in stores(upstream(stage), "transfer")]
     labelled += [stage.features.learned for stage in searched]
+    choosing = [s for s in every.values() if isinstance(s, ChooseStepsStage)]
+    for stage in choosing:
+        if any(houses(s).shares_a_house(houses(stage.labelled)) for s in labelled):
+            found.append(f"{stage.label}: chosen in a house that the task was learned from")
+    labelled += [stage.labelled for stage in choosing]
     same = {s.houses.key for s in labelled}  # these very houses, sensed anew without labels
     others = [s for s in stores(every, "pretrain") if s.houses.key not in same] + stores(every, "eval")
     for label in labelled:
@@ -108,7 +115,7 @@ def leaks(planned: RunPlan) -> list[str]:
     for stage in (*tuned, *scored):
         if stage.upper_bound != upper:
             found.append(f"{stage.label}: is not marked as the upper bound that it is")
-    for stage in (*tuned, *searched):
+    for stage in (*tuned, *searched, *choosing):
         if set(others) - set(stage.waits_for) and not upper:
             found.append(f"{stage.label}: its guard does not know all spaces of evaluation and pre-training")
     for stage in scored:
@@ -253,6 +260,22 @@ def test_a_search_that_learns_from_held_out_frames_or_has_no_guard_is_found():
         ({"guarded": (), "seen": ()}, "guard does not know"),
     ):
         wrong = {**good.evaluations, "test/generalization": stage.model_copy(update=fields)}
+        assert any(words in leak for leak in leaks(replace(good, evaluations=wrong))), words
+
+
+def test_steps_that_are_chosen_where_they_are_evaluated_or_learned_are_found():
+    good = plan_run(smoke_run("ttt-mmr", "room"))
+    assert not leaks(good)
+    stage = good.evaluations["test"]
+    assert isinstance(stage, AdaptBatchesStage)
+    for fields, words in (
+        ({"labelled": stage.store}, "learns from frames of evaluation"),
+        ({"labelled": stage.model.labelled}, "a house that the task was learned from"),
+        ({"guarded": ()}, "guard does not know"),
+    ):
+        chosen = stage.chosen.model_copy(update=fields)
+        # Everywhere: what the guard looks at is in no key, and stages of one key are one.
+        wrong = {n: s.model_copy(update={"chosen": chosen}) for n, s in good.evaluations.items()}
         assert any(words in leak for leak in leaks(replace(good, evaluations=wrong))), words
 
 

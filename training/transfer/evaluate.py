@@ -50,6 +50,8 @@ class EvaluateConfig(StageConfig):
     """Matrix products in bfloat16: faster, and scores may move in the fourth digit."""
     pictures: int = Field(default=8, ge=0)
     """Frames, spread evenly over the view, whose predictions are kept for the report."""
+    frame_scores: bool = Field(default=False, exclude_if=lambda wanted: not wanted)
+    """Whether the metrics have scores of each frame, for comparisons of models frame by frame."""
 
 
 class Outputs(Protocol):
@@ -103,11 +105,10 @@ def evaluate(
     pictured = np.linspace(0, len(frames) - 1, min(config.pictures, len(frames))).astype(int)
     evaluator = task.evaluator(frozenset(pictured.tolist()))
     labelled = LabelledFrames(frames, settings.own.label_reader(frames.labels))
-    reads = labelled.reads(model.inputs)
     cost: dict[str, float] = {}
-    batches = (outputs_of or outputs)(
-        model, frames, reads, config.batch, device, config.bf16, desc="evaluate"
-    )
+    made = outputs if outputs_of is None else outputs_of
+    reads = labelled.reads(model.inputs)
+    batches = made(model, frames, reads, config.batch, device, config.bf16, desc="evaluate")
     for batch, output in batches:
         images, labels = labelled.split(batch, model.inputs)
         spaces = tuple(frames.space_of(batch["id"]))
@@ -117,6 +118,7 @@ def evaluate(
     seconds = time.monotonic() - started
     metrics = (
         evaluator.metrics()
+        | (evaluator.frame_scores() if config.frame_scores else {})
         | cost
         | {
             "frames": len(frames),

@@ -129,6 +129,11 @@ class Evaluator(ABC):
     def metrics(self) -> dict[str, Any]:
         """Scores by name, JSON values. Raises ValueError where nothing can be scored."""
 
+    def frame_scores(self) -> dict[str, list[float | None]]:
+        """Scores of each frame by name, `frame_` and the name of a metric, in order of ids; None for a frame
+        that has no labels. Nothing for a task without such scores."""
+        return {}
+
     @abstractmethod
     def save(self, out: Path) -> None:
         """Write what a report needs beside metrics, such as some predictions, into the folder `out`."""

@@ -31,6 +31,7 @@ class SegmentationEvaluator(Evaluator):
         self.classes, self.pictured = classes, pictured
         self.of_space: dict[str, Confusion] = {}
         self.of_group: dict[int, Confusion] = {}
+        self.of_frame: list[float | None] = []
         self._pictures: list[tuple[UInt8[np.ndarray, "h w *c"], ...]] = []
 
     def add(self, batch: EvaluatedBatch) -> None:
@@ -43,6 +44,9 @@ class SegmentationEvaluator(Evaluator):
             confusion = self.of_group.setdefault(group, Confusion(len(self.classes)))
             confusion.add(truth[batch.ids % GROUPS == group], prediction[batch.ids % GROUPS == group])
         for i, frame in enumerate(batch.ids.tolist()):
+            alone = Confusion(len(self.classes))
+            alone.add(truth[i], prediction[i])
+            self.of_frame.append(alone.miou_of_present() if alone.matrix.any() else None)
             if frame in self.pictured:
                 # Void is a fact of the truth, so the picture shows it in the truth alone.
                 shown = np.where(truth[i] == VOID, 0, truth[i] + 1)
@@ -57,6 +61,10 @@ class SegmentationEvaluator(Evaluator):
         if all(c.matrix.any() for c in left):
             scores["jackknife_miou"] = [dict(c.scores([]))["miou"] for c in left]
         return {**scores, "space_miou": of_space, "classes": self.classes}
+
+    def frame_scores(self) -> dict[str, list[float | None]]:
+        """`frame_miou`: of each frame alone, over the classes in its truth."""
+        return {"frame_miou": list(self.of_frame)}
 
     def save(self, out: Path) -> None:
         matrices = {space: c.matrix.tolist() for space, c in self.of_space.items()}
