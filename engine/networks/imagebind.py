@@ -10,17 +10,18 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from engine.networks.network import Network, NetworkConfig, Output
-from engine.networks.torch_network import Preparation, build_network, seeded
+from engine.networks.torch_network import Preparation, build_network, seeded, untrained_source
 
 FILE = Path(".checkpoints/imagebind_huge.pth")
 """Where ImageBind's own code puts its weights, from where it runs."""
+LICENCE = "CC-BY-NC-4.0"
 URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
-_PATCH = 14
-_HEAD = 80
+PATCH = 14
+HEAD = 80
 """Channels of a head."""
 _TRAINED = 224
 """Height and width of the images of its training [pixels]."""
-_MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _NAMES = {
     "attn.in_proj_weight": "self_attn.in_proj_weight",
     "attn.in_proj_bias": "self_attn.in_proj_bias",
@@ -38,7 +39,7 @@ class ImageBindConfig(NetworkConfig):
 
     install: ClassVar[str] = f"wget -P {FILE.parent} {URL}"
 
-    image: int = Field(default=_TRAINED, multiple_of=_PATCH, ge=_PATCH)
+    image: int = Field(default=_TRAINED, multiple_of=PATCH, ge=PATCH)
     """Height and width that frames are resized to [pixels]."""
     shape: Literal["published", "tiny"] = "published"
     """Of untrained weights: as the published ones (2.5 GB), or a small one for trials."""
@@ -49,28 +50,42 @@ class ImageBindConfig(NetworkConfig):
             raise ValueError("shape: tiny is of `weights: untrained`")
         return self
 
-    def load(self, size: int) -> Network:
-        """Raises ValueError where the weights are missing or are others."""
-        file = FILE if self.weights == "trained" else Path(self.weights)
-        grid = self.image // _PATCH
+    def build(self) -> "ImageBindFeatures":
+        """The encoder. Raises ValueError where the weights are missing or are others."""
+        grid = self.image // PATCH
         if self.weights == "untrained":
-            width, depth = (2 * _HEAD, 2) if self.shape == "tiny" else (1280, 32)
+            width, depth = (2 * HEAD, 2) if self.shape == "tiny" else (1280, 32)
             with seeded(self.seed):
                 module = ImageBindFeatures(width, depth, grid)
         else:
-            state = _state(file, self.install)
+            state = _state(self._file, self.install)
             width, depth = state["first"].shape[-1], len({n.split(".")[1] for n in state if "blocks" in n})
             with torch.device("meta"):
                 module = ImageBindFeatures(width, depth, grid)
             module.load_state_dict(state, assign=True)
+        return module
+
+    def load(self, size: int) -> Network:
+        """Raises ValueError as `build`."""
+        module, grid = self.build(), self.image // PATCH
         return build_network(
             self,
             module,
-            Output("features", (grid, grid, width), "float16"),
-            Preparation(self.image, _MEAN, _STD),
-            source=f"ImageBind-H/14, {file.name}",
-            licence="CC-BY-NC-4.0",
+            Output("features", (grid, grid, module.patches.out_channels), "float16"),
+            Preparation(self.image, MEAN, STD),
+            source=self.source,
+            licence=LICENCE,
         )
+
+    @property
+    def source(self) -> str:
+        """Its weights, in a line."""
+        return untrained_source(self) if self.weights == "untrained" else f"ImageBind-H/14, {self._file.name}"
+
+    @property
+    def _file(self) -> Path:
+        """Of trained weights."""
+        return FILE if self.weights == "trained" else Path(self.weights)
 
 
 class ImageBindFeatures(nn.Module):
@@ -80,14 +95,14 @@ class ImageBindFeatures(nn.Module):
         """`grid`: patches along a side of an image. Weights are random."""
         super().__init__()
         self._grid, scale = grid, width**-0.5
-        self.patches = nn.Conv2d(3, width, _PATCH, _PATCH, bias=False)
+        self.patches = nn.Conv2d(3, width, PATCH, PATCH, bias=False)
         self.first = nn.Parameter(scale * torch.randn(1, 1, width))
-        self.positions = nn.Parameter(scale * torch.randn(1, (_TRAINED // _PATCH) ** 2 + 1, width))
+        self.positions = nn.Parameter(scale * torch.randn(1, (_TRAINED // PATCH) ** 2 + 1, width))
         self.before = nn.LayerNorm(width, eps=1e-6)
         self.blocks = nn.ModuleList(
             nn.TransformerEncoderLayer(
                 width,
-                width // _HEAD,
+                width // HEAD,
                 4 * width,
                 0.0,
                 "gelu",
@@ -111,7 +126,7 @@ class ImageBindFeatures(nn.Module):
     def _places(self) -> Float[Tensor, "1 tokens channels"]:
         """Positions, resized to the grid of the images."""
         first, rest = self.positions[:, :1], self.positions[:, 1:]
-        side = _TRAINED // _PATCH
+        side = _TRAINED // PATCH
         if side == self._grid:
             return self.positions
         rest = nn.functional.interpolate(

@@ -16,7 +16,7 @@ from training.models.outside_encoder import resized_positions
 from training.transfer.build import load_model
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig, evaluate
-from training.transfer.start import FAMILIES, StartConfig
+from training.transfer.starts.start import FAMILIES, StartConfig
 from training.transfer.transfer import transfer
 
 from .conftest import ONE_THREAD, TINY_PRETRAIN, TINY_TRANSFER, World

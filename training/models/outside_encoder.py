@@ -1,5 +1,5 @@
 """The shared encoder, with what others' vision transformers have beside it: learned positions, a norm before
-the blocks, CLIP's activation. For transfers that start from such weights (training/transfer/start.py)."""
+the blocks, CLIP's activation. For transfers that start from such weights (training/transfer/starts)."""
 
 import math
 from dataclasses import dataclass
@@ -26,6 +26,10 @@ class Kind:
     """Whether tokens are normalised before the first block."""
     quick_gelu: bool = False
     """Whether MLPs have x·sigmoid(1.702 x) in place of GELU."""
+    registers: int = 1
+    """Its class token, where it has one."""
+    norm_after: bool = True
+    """Whether tokens are normalised after the last block."""
 
 
 class OutsideEncoder(Encoder):
@@ -34,10 +38,12 @@ class OutsideEncoder(Encoder):
     def __init__(self, config: EncoderConfig, image: int, kind: Kind):
         """`image`: side of the square images [pixels]. Raises ValueError for a configuration that no such
         transformer has."""
-        if (config.mlp, config.bias, config.registers, config.qk_norm) != ("gelu", True, 1, False):
+        own = (config.mlp, config.bias, config.registers, config.qk_norm)
+        if own != ("gelu", True, kind.registers, False):
+            token = " (its class token)" if kind.registers else ""
             raise ValueError(
                 "an encoder that starts from a vision transformer of others has mlp: gelu, bias: true, "
-                "registers: 1 (its class token) and qk_norm: false"
+                f"registers: {kind.registers}{token} and qk_norm: false"
             )
         super().__init__(config, image)
         self.positions = nn.Parameter(self._buffers.pop("positions").clone())  # pyright: ignore
@@ -45,6 +51,8 @@ class OutsideEncoder(Encoder):
         for buffer, value in ((self.mean, kind.mean), (self.std, kind.std)):
             buffer.copy_(255 * torch.tensor(value).repeat(config.patch**2))
         self.norm_before = nn.LayerNorm(config.dim) if kind.norm_before else nn.Identity()
+        if not kind.norm_after:
+            self.norm = nn.Identity()
         if kind.quick_gelu:
             for block in self.blocks:
                 block.mlp = QuickGelu(config.dim)

@@ -10,7 +10,7 @@ from training.common.config import LoopConfig, fields_of, gather_others
 from training.models.encoder import EncoderConfig
 from training.models.modality_transforms import MODALITY_TRANSFORMS
 from training.reconstruction.joint import JointConfig
-from training.transfer.start import StartConfig
+from training.transfer.starts.start import StartConfig
 from training.transfer.task import TaskConfig, TrainingProtocol
 from training.transfer.tasks.registry import TASKS, TaskName
 from training.transfer.tasks.segmentation.segmentation import SegmentationConfig
@@ -36,8 +36,8 @@ class TransferConfig(LoopConfig):
     """The encoder; must be that of the pre-training where there is one."""
     # Fields that came later are not written where they say nothing: stages without them keep their keys.
     start: StartConfig | None = Field(default=None, exclude_if=lambda start: start is None)
-    """A vision transformer of others that the encoder starts from, as knowledge of the internet; none: a
-    pre-training of ours, or random weights."""
+    """A model of others that the encoder starts from, as knowledge of the internet; none: a pre-training of
+    ours, or random weights."""
     inputs: tuple[str, ...] = ("rgb",)
     """What the model sees, rgb first, then any of depth, normals and edges, and of what networks made of RGB
     (docs/networks.md), vectors apart; evaluation reads them too. Each

@@ -133,7 +133,7 @@ def rate_scale(config: TransferConfig) -> Callable[[str], float]:
     depth = config.encoder.depth
 
     def scale(name: str) -> float:
-        if not name.startswith("encoder.") or name.startswith("encoder.norm"):
+        if not name.startswith("encoder.") or name.startswith("encoder.norm."):
             return 1.0
         if name.startswith("encoder.blocks."):
             return config.layer_decay ** (depth - int(name.split(".")[2]))

@@ -33,7 +33,6 @@ from training.common.external_access import as_facts, combined, sources_of_folde
 from training.common.optimiser import machine_facts, pick_device, use_threads
 from training.models.encoder import EncoderConfig
 from training.models.network_input import network_inputs
-from training.models.outside_encoder import OutsideEncoder
 from training.reconstruction.targets import Images, learn_statistics
 from training.transfer.build import add_reconstruction, build_model
 from training.transfer.config import TransferConfig
@@ -165,7 +164,6 @@ def _check_one_start(config: TransferConfig, checkpoint: Path | None) -> None:
 def _start(model: TaskModel, config: TransferConfig, checkpoint: Path | None) -> Knowledge:
     """Give the encoder its first weights; what they know of the outside, of a pre-training apart."""
     if config.start is not None:
-        assert isinstance(model.encoder, OutsideEncoder)
         return config.start.load(model.encoder)
     if checkpoint is not None:
         _load_encoder(model, config.encoder, checkpoint)

@@ -66,7 +66,7 @@ class HubConfig(NetworkConfig):
             return Model(module, untrained_source(self), "")
         place = self.hub_id if self.weights == "trained" else self.weights
         module = _load(transformers, model_class, place, self.options)
-        return Model(module, place, self.licences.get(place) or _stated_licence(Path(place)))
+        return Model(module, place, self.licences.get(place) or stated_licence(Path(place)))
 
 
 def _load(transformers: Any, model_class: Any, place: str, options: Mapping[str, Any]) -> nn.Module:
@@ -99,7 +99,7 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _stated_licence(folder: Path) -> str:
+def stated_licence(folder: Path) -> str:
     """The licence in the head of a model's page, where a folder has it."""
     page = folder / "README.md"
     text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""

