@@ -2,6 +2,7 @@
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,12 @@ pre{background:#f6f6f6;padding:1em;overflow:auto;font-size:12px}.note{color:#666
 .together{white-space:nowrap}summary{cursor:pointer;margin:.5em 0}
 .key{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 .9em;vertical-align:-.1em}
 """
+
+_NUMBER = re.compile(r"[^\w\s]?\d")
+"""How a cell of numbers begins: a sign or a bracket, a digit."""
+_LEFT = 12
+"""Columns of a table that may be flush left."""
+_STYLE += ",".join(f".left{i} :is(td,th):nth-child({i})" for i in range(1, _LEFT + 1)) + "{text-align:left}"
 
 
 def write_page(path: Path, title: str, sections: Iterable[str]) -> Path:
@@ -53,15 +60,18 @@ def heading(text: str, level: int = 2) -> str:
 def table(
     head: Sequence[str], rows: Iterable[Sequence[str]], kinds: Sequence[str] = (), kind: str = ""
 ) -> str:
-    """A table of plain texts; `kinds` names a class for each row, `kind` one for the table."""
+    """A table of plain texts; `kinds` names a class for each row, `kind` one for the table. Columns of words,
+    without a number, are flush left."""
     lines = list(rows)
     classes = list(kinds) or [""] * len(lines)
+    words = [not any(map(_NUMBER.match, column)) for column in zip(*lines, strict=True)]
+    table_classes = [kind] * bool(kind) + [f"left{i}" for i, left in enumerate(words[:_LEFT], 1) if left]
     body = "".join(
         f"<tr{f' class={c}' if c else ''}>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
         for row, c in zip(lines, classes, strict=True)
     )
     heads = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    attribute = f' class="{kind}"' if kind else ""
+    attribute = f' class="{" ".join(table_classes)}"' if table_classes else ""
     return f'<div class="wide"><table{attribute}><tr>{heads}</tr>{body}</table></div>'
 
 

@@ -43,10 +43,10 @@ from studies.spec.report import ReportConfig
 _OVER = "95 % interval of the mean, Student's t over repeats."
 _CAPTIONS = {
     "bars": f"Bars: mean over repeats. Dots: repeats. Whiskers: {_OVER}",
-    "curve": f"Lines: mean over repeats; level lines: arms that do not vary over the axis. Small dots: "
-    f"repeats. Bands: {_OVER}",
-    "paths": f"Lines: mean over repeats; colours are arms, dashes are metrics. Small dots: repeats. "
-    f"Bands: {_OVER}",
+    "curve": f"Lines and points: mean over repeats; level lines: arms that do not vary over the axis. Small "
+    f"dots: repeats. Bands and whiskers: {_OVER}",
+    "paths": f"Lines and points: mean over repeats; colours are arms, dashes and markers are metrics. Small "
+    f"dots: repeats. Bands and whiskers: {_OVER}",
     "heatmap": "Mean ± standard deviation over repeats. Boxed: evaluated where it was learned.",
 }
 _RULE = (

@@ -49,7 +49,8 @@ class PaperTable(Config):
     """The paper's own numbers, shown beside ours and never mixed with them.
 
     In YAML they may be read of a file of `studies/library/paper`: `csv`, its name without `.csv`; `columns`,
-    a heading for each of its columns that are shown; `where`, the values that other columns must have."""
+    a heading for each of its columns that are shown; `where`, the values that other columns must have. Rows
+    that have none of the numbers are left out."""
 
     source: str = Field(min_length=1)
     """Figure or table of the paper, and whether the numbers were printed or read off a plot."""
@@ -66,8 +67,9 @@ class PaperTable(Config):
         if not isinstance(data.get("columns"), dict):
             raise ValueError("columns: give a heading for each column of the file, {column: heading}")
         rows = paper_rows(data["csv"], list(data["columns"]), data.get("where", {}))
+        valued = [row for row in rows if any(isinstance(cell, int | float) for cell in row)]
         rest = {k: v for k, v in data.items() if k not in ("csv", "where")}
-        return rest | {"columns": list(data["columns"].values()), "rows": rows}
+        return rest | {"columns": list(data["columns"].values()), "rows": valued or rows}
 
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:

@@ -1,4 +1,5 @@
-"""The forms `curve` and `paths`: means over an axis as lines with bands, as PNG bytes."""
+"""The forms `curve` and `paths`: means over an axis as lines with bands, as PNG bytes. Where the levels are
+names without an order, points with whiskers side by side."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +12,7 @@ from studies.report.analysis.fits import CurveFit
 from studies.report.analysis.metrics_text import label, scale
 from studies.report.analysis.rows import Level, Point, Table, number
 from studies.report.figures.figures import COLORS, figure_png
+from training.models.encoder import SIZES
 
 MARKERS = "osD^vPX*"
 _CHARACTERS = 50  # of all names along an axis that stand level beside each other
@@ -30,7 +32,7 @@ def curve(table: Table, fits: Fits) -> bytes:
             if series in points:
                 _level(axis, table, series, metric, color)
             else:
-                _line(axis, table, points, metric, where, color, marker, series.label)
+                _line(axis, table, points, metric, _aside(table, where, series), color, marker, series.label)
             if fit := fits.get((series, metric)):
                 _fit(axis, fit, [where[v] for v in table.levels(points)], scale(metric)[0], color)
         _dress(axis, table, where)
@@ -57,7 +59,8 @@ def paths(table: Table) -> bytes:
             if series in points:
                 _level(axis, table, series, metric, color, dash, name)
             else:
-                _line(axis, table, points, metric, where, color, MARKERS[m % len(MARKERS)], name, dash)
+                beside = _aside(table, where, series)
+                _line(axis, table, points, metric, beside, color, MARKERS[m % len(MARKERS)], name, dash)
     _dress(axis, table, where)
     labels = {label(m, where=False) for m in table.report.metrics}
     axis.set_ylabel(labels.pop() if len(labels) == 1 else "metric")
@@ -77,8 +80,9 @@ def _line(
     name: str,
     dash: str = "-",
 ) -> None:
-    """Means joined, the band about them, a dot a repeat."""
+    """Means joined, the band about them, a dot a repeat; of levels without an order means and whiskers."""
     factor, _ = scale(metric)
+    joined = ordered(table)
     levels = table.levels(points)
     found = [
         (where[level], summary)
@@ -91,7 +95,7 @@ def _line(
     axis.plot(
         xs,
         [factor * s.mean for _, s in found],
-        dash,
+        ls=dash if joined else "none",
         color=color,
         marker=marker,
         ms=5.5,
@@ -110,15 +114,12 @@ def _line(
             zorder=2,
         )
     spread = [(x, s.students) for x, s in found if s.students is not None]
-    if len(spread) > 1:
-        axis.fill_between(
-            [x for x, _ in spread],
-            [factor * i.low for _, i in spread],
-            [factor * i.high for _, i in spread],
-            color=color,
-            alpha=0.14,
-            lw=0,
-        )
+    x, low, high = ([x for x, _ in spread], [factor * i.low for _, i in spread],
+                    [factor * i.high for _, i in spread])  # fmt: skip
+    if not joined:
+        axis.vlines(x, low, high, color=color, lw=1.3)
+    elif len(spread) > 1:
+        axis.fill_between(x, low, high, color=color, alpha=0.14, lw=0)
 
 
 def _level(
@@ -159,6 +160,22 @@ def _dress(axis: Axes, table: Table, where: Mapping[Level, float]) -> None:
         plt.setp(axis.get_xticklabels(), ha="right")
     axis.set_xlabel(table.x_words)
     axis.grid(alpha=0.3)
+
+
+def ordered(table: Table) -> bool:
+    """Whether the levels of x have an order that a line may follow: numbers, names that begin with one, or
+    4M's sizes."""
+    levels = [str(level) for level in table.axes.get(table.report.x or "", [])]
+    return all(name[:1].isdigit() for name in levels) or all(name in SIZES for name in levels)
+
+
+def _aside(table: Table, where: Mapping[Level, float], series: Point) -> Mapping[Level, float]:
+    """Where the points of an arm stand: beside those of others, where no line tells them apart."""
+    if ordered(table):
+        return where
+    varied = [arm for arm, points in table.series.items() if arm not in points]
+    aside = min(0.12, 0.6 / len(varied)) * (varied.index(series) - (len(varied) - 1) / 2)
+    return {level: x + aside for level, x in where.items()}
 
 
 def _places(table: Table) -> dict[Level, float]:
