@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "houses stats": ("scenes.commands:stats", "houses in numbers, beside ProcTHOR's"),
     "houses export": ("scenes.commands:export", "geometry as GLB or in Replica's layout, for any other tool"),
     "collect": ("engine.commands:collect", "frames of houses into a store, on Ray"),
+    "capture": ("engine.importers.phone:capture", "a simulated phone's walk, as an app would write it"),
     "import": (
         "engine.importers.importing:import_capture",
         "a real capture into a store: video, scan, images",

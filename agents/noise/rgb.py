@@ -16,7 +16,12 @@ def with_exposure(
     rgb: UInt8[np.ndarray, "h w 3"], stops: float, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Expose by a normal deviate of standard deviation `stops` more or less; overexposed pixels clip."""
-    return to_srgb8(SRGB_TO_LINEAR[rgb] * 2.0 ** rng.normal(0.0, stops))
+    return exposed(rgb, rng.normal(0.0, stops))
+
+
+def exposed(rgb: UInt8[np.ndarray, "h w 3"], stops: float) -> UInt8[np.ndarray, "h w 3"]:
+    """Expose by `stops` more; overexposed pixels clip."""
+    return to_srgb8(SRGB_TO_LINEAR[rgb] * 2.0**stops)
 
 
 def with_sensor_noise(

@@ -1,0 +1,16 @@
+"""The table of formats that a simulated phone writes: to add one, add a line to `CAPTURE_WRITERS`."""
+
+from engine.importers.writers.stray_scanner import StrayScannerWriter
+from engine.importers.writers.writer import CaptureWriter
+
+CAPTURE_WRITERS: dict[str, CaptureWriter] = {
+    "stray-scanner": StrayScannerWriter(),
+}
+"""By the name that `tst import --format` takes too."""
+
+
+def known_writer(name: str) -> str:
+    """Return `name`. Raises ValueError, with the known names, where no writer has it."""
+    if name not in CAPTURE_WRITERS:
+        raise ValueError(f"no capture is written as {name!r}; choose from {', '.join(CAPTURE_WRITERS)}")
+    return name
