@@ -63,6 +63,29 @@ class TestStrayScanner(WriterKit):
             )
 
 
+class TestRecord3D(WriterKit):
+    format = "record3d"
+    lossy = 4.0
+
+
+class TestArkitScenes(WriterKit):
+    format = "arkitscenes"
+    name = "41069021"
+
+
+class TestNerfstudio(WriterKit):
+    format = "nerfstudio"
+
+
+class TestTum(WriterKit):
+    format = "tum-rgbd"
+    modalities = ("rgb", "depth", "pose")
+
+
+class TestManifest(WriterKit):
+    format = "manifest"
+
+
 def _table(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file, skipinitialspace=True))
@@ -80,5 +103,7 @@ def test_the_command_writes_once_and_says_what(tmp_path, capsys):
     assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []
     with pytest.raises(ValueError, match="is there already"):
         capture(config)
+    with pytest.raises(ValueError, match=r"name it other\.r3d"):
+        capture(CaptureConfig(house=house, out=tmp_path / "other", format="record3d"))
     with pytest.raises(ValueError, match="choose from stray-scanner"):
         CaptureConfig(house=house, out=tmp_path / "other", format="kinect")

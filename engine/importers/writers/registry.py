@@ -1,10 +1,20 @@
 """The table of formats that a simulated phone writes: to add one, add a line to `CAPTURE_WRITERS`."""
 
+from engine.importers.writers.arkitscenes import ArkitScenesWriter
+from engine.importers.writers.manifest import ManifestWriter
+from engine.importers.writers.nerfstudio import NerfstudioWriter
+from engine.importers.writers.record3d import Record3DWriter
 from engine.importers.writers.stray_scanner import StrayScannerWriter
+from engine.importers.writers.tum import TumWriter
 from engine.importers.writers.writer import CaptureWriter
 
 CAPTURE_WRITERS: dict[str, CaptureWriter] = {
     "stray-scanner": StrayScannerWriter(),
+    "record3d": Record3DWriter(),
+    "arkitscenes": ArkitScenesWriter(),
+    "nerfstudio": NerfstudioWriter(),
+    "tum-rgbd": TumWriter(),
+    "manifest": ManifestWriter(),
 }
 """By the name that `tst import --format` takes too."""
 
