@@ -266,6 +266,16 @@ BROKEN = {
         lambda p: _members(p, {"rgbd/2.depth": lambda _: lzfse.compress(bytes(4 * 2**20))}),
         r"walk\.r3d: rgbd/2\.depth does not unpack to \[24, 32\]",
     ),
+    "depth that is longer than its size": (
+        captures.write_record3d,
+        lambda p: _members(p, {"rgbd/2.depth": lambda _: bytes(2**16)}),
+        r"walk\.r3d: rgbd/2\.depth is longer than depth of \(24, 32\) is",
+    ),
+    "intrinsics that are no numbers": (
+        captures.write_record3d,
+        lambda p: _members(p, {"metadata": lambda b: b.replace(b'"K": [50.0', b'"K": ["wide"', 1)}),
+        r"walk\.r3d, K is not 9 numbers",
+    ),
     "a trajectory that was cut off": (
         captures.write_arkitscenes,
         lambda p: _edit(p / "lowres_wide.traj", lambda t: t[: t.rstrip().rindex(" ")]),

@@ -89,8 +89,8 @@ class FramesAdaptedTo(NamedTuple):
 
     features: Float[Tensor, "k n p d"]
     """After each of the asked numbers of steps, on the CPU, by frame."""
-    losses: Float[Tensor, " k"]
-    """Mean reconstruction loss, likewise."""
+    losses: Float[Tensor, " _"]
+    """Mean reconstruction loss after 0, 1, 2, … steps, up to the last that was asked."""
     seconds: float
     """Spent on steps [s]."""
 
@@ -124,7 +124,7 @@ def adapted_features(
     reads = list(dict.fromkeys([*model.inputs, *sensors]))
     shape = model.shape
     found = torch.empty(len(after), len(frames), shape.grid**2, shape.dim)
-    losses = torch.zeros(len(after), dtype=torch.float64)
+    losses = torch.zeros(after[-1] + 1, dtype=torch.float64)
     seconds = 0.0
     with tqdm(total=len(frames), desc="adapt", unit="frame", mininterval=1.0) as bar:
         for ids in batches:
@@ -135,9 +135,9 @@ def adapted_features(
             with precision(device, bf16):
                 states = adapt(body, reconstruction.decoder, inputs, targets, config.rate)
                 for done, state in zip(range(after[-1] + 1), states, strict=False):
+                    losses[done] += len(ids) * float(reconstruction_loss(state.losses))
                     if done in after:
                         found[after.index(done), ids] = state.features.float().cpu()
-                        losses[after.index(done)] += len(ids) * float(reconstruction_loss(state.losses))
             seconds += time.perf_counter() - began
             bar.update(len(ids))
     return FramesAdaptedTo(found, losses / len(frames), seconds)
@@ -185,8 +185,7 @@ class BatchAdaptedOutputs:
         """The head's output for every frame, see `training.transfer.evaluate.outputs`. Only when all frames
         were adapted to is anything of `reads` read."""
         batches = batches_of(self.config, frames, self.rooms)
-        after = sorted({0, self.steps})
-        adapted = adapted_features(self.config, model, frames, batches, after, device, bf16)
+        adapted = adapted_features(self.config, model, frames, batches, [self.steps], device, bf16)
         self.measured = {
             "adapt_steps": self.steps,
             "adapt_batches": len(batches),

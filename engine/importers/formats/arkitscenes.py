@@ -47,17 +47,19 @@ class ArkitScenes:
         lenses = _by_time(path / LENSES, ".pincam")
         depths = _by_time(path / DEPTH, ".png") if (path / DEPTH).is_dir() else {}
         nearest, close = nearest_in_time(np.array(list(images)), times, _APART_S)
+        chosen = np.flatnonzero(close)
         if not close.any():
             raise ValueError(
                 f"{path / TRAJECTORY} has no pose within {_APART_S} s of an image of {COLOURS}: "
                 "download both of the same video"
             )
-        moments = []
-        for i in np.flatnonzero(close).tolist():
-            time, image = list(images.items())[i]
-            lens = _same_time(lenses, time, path / LENSES)
-            depth = _same_time(depths, time, path / DEPTH) if depths else None
-            moments.append(_Moment(image, depth, lens, poses[nearest[i]]))
+        wanted = np.array(list(images))[chosen]
+        lens = _of_times(lenses, wanted, path / LENSES)
+        depth = _of_times(depths, wanted, path / DEPTH) if depths else [None] * len(chosen)
+        colours = list(images.values())
+        moments = [
+            _Moment(colours[i], depth[k], lens[k], poses[nearest[i]]) for k, i in enumerate(chosen.tolist())
+        ]
         return _Video(path, moments)
 
 
@@ -134,15 +136,16 @@ def _by_time(folder: Path, ending: str) -> dict[float, Path]:
     return dict(sorted(found.items()))
 
 
-def _same_time(files: dict[float, Path], time: float, folder: Path) -> Path:
-    """The file of a time, which may be rounded otherwise in its name."""
-    nearest = min(files, key=lambda other: abs(other - time))
-    if abs(nearest - time) > _ROUNDED_S:
+def _of_times(files: dict[float, Path], wanted: Float64[np.ndarray, " n"], folder: Path) -> list[Path]:
+    """The file of each time, which may be rounded otherwise in its name."""
+    nearest, close = nearest_in_time(wanted, np.array(list(files)), _ROUNDED_S)
+    if not close.all():
         raise ValueError(
-            f"{folder} has no file of time {time:.3f}: download this part of the video again, or take the "
-            f"image of that time out of {COLOURS}"
+            f"{folder} has no file of time {wanted[~close][0]:.3f}: download this part of the video again, "
+            f"or take the image of that time out of {COLOURS}"
         )
-    return files[nearest]
+    found = list(files.values())
+    return [found[i] for i in nearest.tolist()]
 
 
 def _pincam(path: Path) -> Float32[np.ndarray, "4"]:

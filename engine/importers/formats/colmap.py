@@ -7,7 +7,6 @@ COLMAP's `model_aligner`). Images are undistorted.
 """
 
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from jaxtyping import Float64
 
 from engine.importers.capture import CapturedFrame, checked_pose, inside, read_rgb
 from engine.importers.lens import undistorted
+from engine.importers.packages import capture_package
 
 IMAGES = "images"
 _MODELS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
@@ -38,7 +38,7 @@ class Colmap:
         if folder is None:
             raise ValueError(f"{path} has no COLMAP model in {', '.join(_MODELS)}: run colmap mapper first")
         try:
-            model = _pycolmap().Reconstruction(str(folder))
+            model = capture_package("pycolmap", "a COLMAP model").Reconstruction(str(folder))
         except (ValueError, IndexError, RuntimeError, OSError) as error:
             raise ValueError(
                 f"{folder} is no COLMAP model that can be read ({error}), cut off perhaps: copy it again"
@@ -98,13 +98,6 @@ class _Model:
     def _camera_to_world(self, view: Any) -> Float64[np.ndarray, "4 4"]:
         matrix = np.concatenate([view.cam_from_world().matrix(), [[0.0, 0.0, 0.0, 1.0]]])
         return np.linalg.inv(checked_pose(matrix, f"{self._folder}, image {view.name}"))
-
-
-def _pycolmap() -> Any:
-    try:
-        return import_module("pycolmap")
-    except ImportError:
-        raise ValueError("COLMAP models need the package pycolmap: pip install testspace[captures]") from None
 
 
 def _model(path: Path) -> Path | None:

@@ -11,7 +11,6 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,14 @@ from jaxtyping import Float32, Float64, UInt8, UInt16
 
 from engine.importers.capture import OPENGL_TO_OPENCV, CapturedFrame, millimetres, pose_of
 from engine.importers.confidence import trusted
+from engine.importers.packages import lzfse
 from engine.importers.turning import quarters_upright, turned
 
 METADATA = "metadata"
 _NAME = re.compile(r"rgbd/(\d+)\.(jpg|png|depth|conf)")
-_LARGEST_BYTES = 64 * 2**20  # of what one member may unpack to; a 12-megapixel float32 depth is 48
+_LARGEST_BYTES = 64 * 2**20  # of what one member may unpack to; a 12-megapixel image as PNG is 36
+_LARGEST_DEPTH_BYTES = 4 * 2**20  # of one frame, unpacked; a phone's largest, 640 x 480, takes 1.2
+_LZFSE_MORE_BYTES = 4096  # by which data that cannot be compressed may grow
 _AGAIN = "export the capture from the app again"
 
 
@@ -44,16 +46,16 @@ class Record3D:
         try:
             with zipfile.ZipFile(path) as archive:
                 members = archive.infolist()
-                _check(path, members)
-                values = json.loads(archive.read(METADATA))
-        except KeyError:
-            raise ValueError(f"{path} has no {METADATA}: {_AGAIN}") from None
-        except (zipfile.BadZipFile, ValueError, EOFError) as error:
-            if isinstance(error, ValueError) and str(error).startswith(str(path)):
-                raise
+        except (zipfile.BadZipFile, EOFError) as error:
             raise ValueError(
                 f"{path} is no archive that can be read ({error}), cut off perhaps: {_AGAIN}"
             ) from error
+        _check(path, members)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                values = json.loads(archive.read(METADATA))
+        except (KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+            raise ValueError(f"{path} has no {METADATA} in JSON ({error}): {_AGAIN}") from error
         return _Archive(path, values, {m.filename for m in members})
 
 
@@ -63,8 +65,8 @@ class _Archive:
         try:
             self._poses = [_pose(p, f"{path}, pose {i}") for i, p in enumerate(values["poses"])]
             self._depth_shape = (int(values["dh"]), int(values["dw"])) if "dh" in values else None
-            self._lenses = _lenses(values, len(self._poses))
-        except (KeyError, TypeError, IndexError) as error:
+            self._lenses = _lenses(values, len(self._poses), path)
+        except (KeyError, TypeError) as error:
             raise ValueError(f"{path}: {METADATA} lacks poses, K or sizes ({error!r}): {_AGAIN}") from error
         numbers = sorted(int(m[1]) for n in names if (m := _NAME.fullmatch(n)) and m[2] in ("jpg", "png"))
         if numbers != list(range(len(self._poses))):
@@ -117,23 +119,17 @@ class _Archive:
     def _unpacked(self, archive: zipfile.ZipFile, name: str, kind: type) -> np.ndarray:
         """An array [dh, dw] of a member that LZFSE compressed."""
         assert self._depth_shape is not None
+        wanted = self._depth_shape[0] * self._depth_shape[1] * np.dtype(kind).itemsize
+        if archive.getinfo(name).file_size > wanted + _LZFSE_MORE_BYTES or wanted > _LARGEST_DEPTH_BYTES:
+            raise ValueError(f"{self._path}: {name} is longer than depth of {self._depth_shape} is: {_AGAIN}")
         try:
-            data = _lzfse().decompress(self._bytes(archive, name))
+            data = lzfse().decompress(self._bytes(archive, name))
             return np.frombuffer(data, kind).reshape(self._depth_shape)
-        except (ValueError, _lzfse().error) as error:
+        except (ValueError, lzfse().error) as error:
             raise ValueError(
                 f"{self._path}: {name} does not unpack to {list(self._depth_shape)} {kind.__name__} "
                 f"({error or 'no LZFSE'}): {_AGAIN}"
             ) from error
-
-
-def _lzfse() -> Any:
-    try:
-        return import_module("lzfse")
-    except ImportError:
-        raise ValueError(
-            "depth of Record3D needs the package lzfse: pip install testspace[captures]"
-        ) from None
 
 
 def _check(path: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -152,20 +148,25 @@ def _check(path: Path, members: list[zipfile.ZipInfo]) -> None:
             )
 
 
-def _pose(values: list[float], where: str) -> Float64[np.ndarray, "4 4"]:
-    numbers = np.array(values, np.float64)
-    if numbers.shape != (7,):
-        raise ValueError(f"{where} is not seven numbers: {_AGAIN}")
+def _numbers(values: Any, shape: tuple[int, ...], where: str) -> Float64[np.ndarray, "..."]:
+    """Numbers of a shape. Raises ValueError, beginning with `where`, for anything else."""
+    try:
+        numbers = np.array(values, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape != shape:
+        raise ValueError(f"{where} is not {' x '.join(map(str, shape))} numbers: {_AGAIN}")
+    return numbers
+
+
+def _pose(values: Any, where: str) -> Float64[np.ndarray, "4 4"]:
+    numbers = _numbers(values, (7,), where)
     return pose_of(numbers[4:], numbers[:4], where) @ OPENGL_TO_OPENCV
 
 
-def _lenses(values: dict[str, Any], count: int) -> list[Float32[np.ndarray, "4"]]:
+def _lenses(values: dict[str, Any], count: int, path: Path) -> Float32[np.ndarray, "n 4"]:
     """fx, fy, cx, cy [pixels of the colours] of every frame."""
-    each = values.get("perFrameIntrinsicCoeffs")
-    if each:
-        lenses = np.array(each, np.float32)
-        if lenses.shape != (count, 4):
-            raise KeyError(f"perFrameIntrinsicCoeffs of {list(lenses.shape)} numbers for {count} poses")
-        return list(lenses)
-    k = np.array(values["K"], np.float32)
-    return [np.array([k[0], k[4], k[6], k[7]], np.float32)] * count
+    if each := values.get("perFrameIntrinsicCoeffs"):
+        return _numbers(each, (count, 4), f"{path}, perFrameIntrinsicCoeffs").astype(np.float32)
+    k = _numbers(values["K"], (9,), f"{path}, K")
+    return np.tile(k[[0, 4, 6, 7]].astype(np.float32), (count, 1))

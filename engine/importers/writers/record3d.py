@@ -7,7 +7,6 @@ axes, y up. `K` is column-major. Lost frames are gaps in `frameTimestamps` [s].
 
 import json
 import zipfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from agents.phone.recording import Recording
+from engine.importers.packages import lzfse
 from engine.importers.writers.writer import encoded, opengl_camera
 
 
@@ -26,13 +26,13 @@ class Record3DWriter:
 
     def write(self, recording: Recording, out: Path) -> None:
         """Write an archive. Raises ValueError where the package lzfse is not installed."""
-        lzfse = _lzfse()
+        package = lzfse()
         with zipfile.ZipFile(out, "w") as archive:
             for i, frame in enumerate(recording.frames()):
                 metres = np.where(frame.depth > 0, frame.depth / np.float32(1000), np.nan).astype("<f4")
                 _add(archive, f"rgbd/{i}.jpg", encoded(frame.rgb, ".jpg"))
-                _add(archive, f"rgbd/{i}.depth", lzfse.compress(metres.tobytes()))
-                _add(archive, f"rgbd/{i}.conf", lzfse.compress(frame.confidence.tobytes()))
+                _add(archive, f"rgbd/{i}.depth", package.compress(metres.tobytes()))
+                _add(archive, f"rgbd/{i}.conf", package.compress(frame.confidence.tobytes()))
             _add(archive, "metadata", json.dumps(_metadata(recording)).encode())
 
 
@@ -56,12 +56,3 @@ def _metadata(recording: Recording) -> dict[str, Any]:
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(name), data)  # which has the same date always
-
-
-def _lzfse() -> Any:
-    try:
-        return import_module("lzfse")
-    except ImportError:
-        raise ValueError(
-            "depth of Record3D needs the package lzfse: pip install testspace[captures]"
-        ) from None
