@@ -38,3 +38,18 @@ def test_a_line_joins_levels_that_have_an_order(levels, joined: bool, monkeypatc
     assert (here.get_linestyle() == "-") is (there.get_linestyle() == "-") is joined
     assert bool(np.array_equal(here.get_xdata(), there.get_xdata())) is joined
     assert len(here.get_xdata()) == len(levels)
+
+
+def test_the_legend_names_an_arm_that_only_the_second_panel_has(monkeypatch: pytest.MonkeyPatch):
+    arms, axes = ["here", "walk"], {"labels": [4, 32]}
+    report = {"form": "curve", "metrics": ["test/miou", "walks/miou"], "x": "labels"}
+    rows = [
+        row(arm, 0, {f"{space}/miou": 0.2}, {"labels": level}, arms=arms, axes=axes, report=report)
+        for arm, space in (("here", "test"), ("walk", "walks"))
+        for level in (4, 32)
+    ]
+    figures: list[Figure] = []
+    monkeypatch.setattr(form_lines, "figure_png", lambda figure: figures.append(figure) or b"")
+    form_lines.curve(Table(rows), {})
+    (legend,) = figures[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == arms

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from studies.report.analysis.claims import at_point
@@ -39,9 +40,17 @@ def curve(table: Table, fits: Fits) -> bytes:
         axis.set_ylabel(label(metric))
     for axis in panels.flat[len(metrics) :]:
         axis.axis("off")
-    handles, names = panels.flat[0].get_legend_handles_labels()
+    handles: dict[str, Artist] = {}  # by name; an arm may be missing in some panels
+    for axis in panels.flat:
+        for handle, name in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(name, handle)
     figure.legend(
-        handles, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(4, len(names)), fontsize=9
+        [*handles.values()],
+        [*handles],
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=min(4, len(handles)),
+        fontsize=9,
     )
     figure.tight_layout()
     return figure_png(figure)
