@@ -2,6 +2,7 @@
 
     tst import scan/ --store STORE                       what wrote it is recognised by its files
     tst import clip.mp4 --store STORE --every 10         a video: colours alone
+    tst import scan/ --store STORE --role eval --labels mesh/   labels, for evaluation or of transfer spaces
 
 Frames get the store's size and modalities; what the capture does not have is missing in the store too. Run
 again it adds only parts that are missing.
@@ -22,6 +23,8 @@ from engine.collect.frame_size import FrameSize, height_width
 from engine.collect.plan import hash_of
 from engine.importers.capture import Capture
 from engine.importers.fit import fit
+from engine.importers.labels.frame_labels import FrameLabels
+from engine.importers.labels.sources import find_labels
 from engine.importers.registry import CAPTURE_FORMATS, find_format
 from engine.importers.selection import FrameSelection
 from engine.store.schema import FrameRange, Role, Space
@@ -54,13 +57,20 @@ class ImportConfig(Config):
     """Frames whose Laplacian varies less than this share of what is usual about them are dropped; 0: none."""
     min_change: float = Field(0.5, ge=0)
     """Frames that differ from the one before by less, in steps of 255 on average, are dropped; 0: none."""
+    labels: Path | None = Field(None, exclude_if=lambda path: path is None)
+    """What labels the frames, never for role pretrain: an annotated mesh in the capture's world (a ScanNet++
+    scene, a Replica folder)."""
+    tolerance_m: float = Field(0.1, gt=0, exclude_if=lambda value: value == 0.1)
+    """Labels of a mesh stand where measured depth differs from it by at most this [m]."""
 
 
 def import_capture(config: ImportConfig) -> None:
     """Fills a store from a capture and says what was dropped.
 
-    Raises ValueError, naming the file, for a capture that is broken: the parts before the broken frame stay.
+    Raises ValueError, naming the file, for a capture that is broken, and for labels that do not fit it: the
+    parts before the broken frame stay.
     """
+    labels = _labels(config)
     name = find_format(config.source, config.format)
     capture = CAPTURE_FORMATS[name].open(config.source)
     store = open_or_create(config.store, config.size)
@@ -72,14 +82,18 @@ def import_capture(config: ImportConfig) -> None:
         seed=None,
         sampler="capture",
         simulator=name,
-        provenance=f"{CAPTURE_FORMATS[name].title}, {config.source.name}",
+        provenance=f"{CAPTURE_FORMATS[name].title}, {config.source.name}"
+        + (f"; {labels.note}" if labels else ""),
+        layout_digest=labels.place_digest if labels else "",
     )
-    decides = config.model_dump(mode="json", exclude={"source", "store", "space"})
+    decides = config.model_dump(mode="json", exclude={"source", "store", "space", "labels", "tolerance_m"})
+    if labels:
+        decides["labels"] = labels.digest
     config_hash = hash_of({"version": _VERSION, "format": name, "capture": digest, **decides})
     selection = FrameSelection(config.min_sharpness, config.min_change)
     held = {part.part for part in store.parts}
     added = present = 0
-    for number, arrays in enumerate(_blocks(capture, config, selection)):
+    for number, arrays in enumerate(_blocks(capture, config, selection, labels)):
         part, count = f"{config.role}-{config_hash[:12]}-{number:04d}", len(arrays["rgb"])
         if part in held:
             present += count
@@ -89,6 +103,20 @@ def import_capture(config: ImportConfig) -> None:
     lacks = [m for m in ("depth", "pose", "intrinsics") if m not in capture.modalities]
     print(f"{config.source}: {CAPTURE_FORMATS[name].title}, {len(capture)} frames; {selection.rule}")
     print(f"space {space.id!r}: {added} frames added, {present} were there" + _lacks_text(lacks))
+    if labels:
+        print(labels.summary())
+
+
+def _labels(config: ImportConfig) -> FrameLabels | None:
+    """What labels the frames. Raises ValueError for frames of pre-training: no label may be near them."""
+    if config.labels is None:
+        return None
+    if config.role == "pretrain":
+        raise ValueError(
+            f"frames of role pretrain have no labels: import {config.source} again with --role eval and "
+            f"--labels {config.labels}, and without labels for pre-training"
+        )
+    return find_labels(config.labels, config.tolerance_m)
 
 
 def _lacks_text(lacks: list[str]) -> str:
@@ -96,7 +124,7 @@ def _lacks_text(lacks: list[str]) -> str:
 
 
 def _blocks(
-    capture: Capture, config: ImportConfig, selection: FrameSelection
+    capture: Capture, config: ImportConfig, selection: FrameSelection, labels: FrameLabels | None
 ) -> Iterator[dict[str, Shaped[np.ndarray, "frames ..."]]]:
     """Frames that are kept, at the size asked for, as many at a time as a part holds."""
     height, width = height_width(config.size)
@@ -108,15 +136,19 @@ def _blocks(
             arrays = fit(frame, height, width)
             if not selection.keeps(arrays["rgb"]):
                 continue
+            if labels:
+                arrays |= labels.of(frame, arrays)
             block.append(arrays)
             if len(block) == PART_FRAMES:
-                yield _stacked(block)
+                yield _stacked(block, labels)
                 block = []
     if block:
-        yield _stacked(block)
+        yield _stacked(block, labels)
 
 
-def _stacked(block: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _stacked(block: list[dict[str, np.ndarray]], labels: FrameLabels | None) -> dict[str, np.ndarray]:
+    if labels:
+        labels.check()
     return {name: np.stack([frame[name] for frame in block]) for name in block[0]}
 
 

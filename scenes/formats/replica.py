@@ -10,26 +10,19 @@ has z up; ours is that, turned: (x, y, z) stands at (x, z, -y). Replica's object
 frame means that nothing was hit: an object 0 gets the first free number above the others.
 """
 
-import csv
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32
 from scipy.spatial import KDTree
 
 from scenes.digests import digest_of_files
+from scenes.formats.annotated import AnnotatedMesh, annotated_geometry, class_of
 from scenes.formats.ply import PlyMesh, read_ply
 from scenes.formats.replica_files import INFO, MESH, SEMANTIC, is_replica, replica_files
-from scenes.formats.scan.floor import floor_regions
 from scenes.formats.space_format import DEFAULT_OPTIONS, Known, SpaceFacts, SpaceOptions, credits_beside
-from scenes.house.labels import VOID, class_id, label_table
-from scenes.meshes.geometry import Instance, Material, Mesh, SceneGeometry
-from scenes.meshes.meshing import vertex_normals
-
-TABLE = Path(__file__).parents[1] / "assets" / "replica_classes.csv"
+from scenes.meshes.geometry import SceneGeometry
 
 
 class ReplicaFormat:
@@ -73,49 +66,15 @@ def read_replica(folder: Path) -> SceneGeometry:
     unknown = sorted({int(i) for i in np.unique(objects) if i > 0} - names.keys())
     if unknown:
         raise ValueError(f"{folder / INFO} does not say what object {unknown[0]} is, which {SEMANTIC} shows")
-    points, normals = z_up_to_y_up(ply.points), None if ply.normals is None else z_up_to_y_up(ply.normals)
-    colors = _colors(folder, ply)
-    if normals is None:
-        normals = vertex_normals(points, ply.faces)
-    free = max([0, *names, *np.unique(objects).tolist()]) + 1
-    meshes, instances = [], []
-    for number in np.unique(objects).tolist():
-        mesh = _part(f"{digest[:16]}/{number}", points, normals, colors, ply.faces[objects == number])
-        if mesh is None:
-            continue
-        name = names.get(number, VOID)
-        own_id = number if number > 0 else free
-        instances.append(Instance(f"{name} {number}", len(meshes), np.eye(4), label_id(name), own_id))
-        meshes.append(mesh)
-    if not instances:
-        raise ValueError(f"{folder / SEMANTIC} holds no surface: all its faces are without area")
-    floor = class_id("Floor")
-    marked = {i for i, x in enumerate(instances) if x.class_id == floor}
-    return SceneGeometry(
-        space=folder.resolve().name,
-        digest=digest,
-        meshes=tuple(meshes),
-        instances=tuple(instances),
-        lights=(),
-        floor=floor_regions(meshes, marked),
-        mesh_file=folder / SEMANTIC,
-        in_replica_layout=True,
-        captured=True,
+    mesh = AnnotatedMesh(
+        folder / SEMANTIC, ply.points, ply.faces, _colors(folder, ply), objects, names, ply.normals
     )
+    return annotated_geometry(mesh, "replica", digest, folder.resolve().name, in_replica_layout=True)
 
 
 def label_id(name: str) -> int:
     """The class of one of Replica's class names, or of one of ours; others are an "OtherObject"."""
-    if any(name == label.name for label in label_table()):
-        return class_id(name)
-    ours = _class_names().get(name, "OtherObject")
-    return 0 if ours == VOID else class_id(ours)
-
-
-@cache
-def _class_names() -> dict[str, str]:
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return {row["replica"]: row["label"] for row in csv.DictReader(file)}
+    return class_of("replica", name)
 
 
 def _object_classes(path: Path) -> dict[int, str]:
@@ -132,12 +91,6 @@ def _object_classes(path: Path) -> dict[int, str]:
         ) from error
 
 
-def z_up_to_y_up(vectors: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
-    """From Replica's world, z up, to ours."""
-    x, y, z = vectors.T
-    return np.stack([x, z, -y], 1).astype(np.float32)
-
-
 def _colors(folder: Path, ply: PlyMesh) -> np.ndarray:
     """uint8 [v, 4] of the semantic mesh's vertices."""
     if ply.colors is not None:
@@ -148,28 +101,3 @@ def _colors(folder: Path, ply: PlyMesh) -> np.ndarray:
     if seen.colors is None:
         raise ValueError(f"neither {folder / MESH} nor {SEMANTIC} has vertex colours (red, green, blue)")
     return seen.colors[KDTree(seen.points).query(ply.points)[1]]
-
-
-def _part(
-    key: str, points: np.ndarray, normals: np.ndarray, colors: np.ndarray, faces: np.ndarray
-) -> Mesh | None:
-    """One object's mesh, faces without area left out; None if it had no others.
-
-    Vertices of less than full opacity, which only our own exports have, make glass.
-    """
-    a, b, c = (points[faces[:, k]].astype(np.float64) for k in range(3))
-    faces = faces[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12]
-    if not len(faces):
-        return None
-    used, corners = np.unique(faces, return_inverse=True)
-    levels, slots = np.unique(colors[faces, 3].max(1), return_inverse=True)
-    return Mesh(
-        key=key,
-        vertices=points[used],
-        faces=corners.reshape(-1, 3).astype(np.int32),
-        normals=normals[used],
-        uvs=np.zeros((len(used), 2), np.float32),
-        material_ids=slots.astype(np.int32),
-        materials=tuple(Material(f"captured {v}", opacity=v / 255) for v in levels.tolist()),
-        colors=np.ascontiguousarray(colors[used, :3]),
-    )

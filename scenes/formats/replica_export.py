@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from scenes.formats.ply import write_ply
-from scenes.formats.replica import INFO, MESH, SEMANTIC
+from scenes.formats.replica_files import INFO, MESH, SEMANTIC
 from scenes.formats.vertex_colors import bake_colors
 from scenes.house.labels import label_table
 from scenes.meshes.geometry import Instance, SceneGeometry

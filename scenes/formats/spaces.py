@@ -6,6 +6,7 @@ id without compiling it, `facts(geometry, path)` where it came from, `credits(pa
 | format | recognised by | labels | light | units, up axis |
 |---|---|---|---|---|
 | replica | a folder with Replica's files | class and instance of each face | captured | metres, z |
+| scannetpp | a folder with an annotated mesh | object of most corners of each face | captured | metres, z |
 | scan | `.glb`, `.gltf`, `.obj`, `.ply` | where names are known | captured, else lit | said or guessed |
 | house | all else (JSON) | always | lamps, sun and sky | metres, y |
 """
@@ -17,12 +18,14 @@ from scenes.formats.assets.given import given_assets
 from scenes.formats.house_json import HouseFormat
 from scenes.formats.replica import ReplicaFormat
 from scenes.formats.scan.read import ScanFormat
+from scenes.formats.scannetpp import ScannetppFormat
 from scenes.formats.space_format import DEFAULT_OPTIONS, SpaceFacts, SpaceFormat, SpaceOptions
 from scenes.house.files.references import Reference, each_house
 from scenes.meshes.geometry import SceneGeometry
 
 SPACE_FORMATS: dict[str, SpaceFormat] = {
     "replica": ReplicaFormat(),
+    "scannetpp": ScannetppFormat(),
     "scan": ScanFormat(),
 }
 HOUSE: SpaceFormat = HouseFormat()

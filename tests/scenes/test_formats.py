@@ -20,6 +20,7 @@ from scenes.formats.spaces import HOUSE, SPACE_FORMATS
 from scenes.house.labels import class_id
 from scenes.meshes.geometry import SceneGeometry
 from tests.engine.bare_rooms import bare_house
+from tests.scenes.annotated_room import write_scannetpp
 from tests.scenes.format_kit import ROOM, FormatKit, extent, room_z_up
 
 
@@ -57,6 +58,18 @@ class TestReplica(FormatKit):
 
     def damage(self, path: Path) -> None:
         super().damage(path / SEMANTIC)
+
+
+class TestScannetpp(FormatKit):
+    format = SPACE_FORMATS["scannetpp"]
+
+    def write(self, folder: Path) -> Path:
+        room = room_z_up()
+        segments = np.repeat([40, 7], [8, 8]).tolist()  # of the vertices of the walls and of the table
+        return write_scannetpp(folder / "0a5c", room, segments, [(1, "wall", [40]), (2, "table", [7])])
+
+    def damage(self, path: Path) -> None:
+        super().damage(path / "scans" / "mesh_aligned_0.05.ply")
 
 
 class TestHouse(FormatKit):
