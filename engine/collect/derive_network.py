@@ -20,6 +20,7 @@ _UNITS: dict[OutputKind, str] = {
     "depth": "mm",
     "boxes": "x0, y0, x1, y1 [share], class, score",
     "vector": "feature",
+    "text": "token",
 }
 
 
@@ -100,7 +101,7 @@ class Batches:
             )
         if out.dtype.kind == "f" and not np.isfinite(out).all():
             raise ValueError("the network gave a number that is not finite")
-        if promised.kind == "labels" and out.max() > len(promised.classes):
+        if promised.kind in ("labels", "text") and out.max() > len(promised.classes):
             raise ValueError(f"the network gave class {out.max()} of {len(promised.classes)}")
         return out
 

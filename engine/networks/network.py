@@ -35,7 +35,7 @@ class Output:
     dtype: str
     """numpy's name of it."""
     classes: tuple[str, ...] = ()
-    """Names of the classes of `labels` and `boxes`: class i + 1 is the i-th."""
+    """Names of the classes of `labels` and `boxes`, and of the tokens of `text`: class i + 1 is the i-th."""
 
 
 @dataclass(frozen=True)

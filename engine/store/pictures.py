@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageDraw
 
-from engine.store.schema import ModalitySpec
+from engine.store.schema import OF_WHOLE_IMAGES, ModalitySpec
 
 _SHOWN_SCORE = 0.3  # of the boxes that are drawn
 
@@ -35,8 +35,10 @@ def tiles(
 
 
 def is_drawn(spec: ModalitySpec) -> bool:
-    """Whether an array has a picture: cameras, tokens and one vector of a whole image have none."""
-    return spec.kind not in ("camera", "token") and not (spec.origin and spec.origin.output == "vector")
+    """Whether an array has a picture: cameras, tokens, and one vector or text of a whole image have none."""
+    return spec.kind not in ("camera", "token") and not (
+        spec.origin and spec.origin.output in OF_WHOLE_IMAGES
+    )
 
 
 def is_class_map(spec: ModalitySpec) -> bool:

@@ -18,11 +18,13 @@ Kind = Literal["sensory", "label", "camera", "token", "pseudolabel"]
 """Of an array: what was sensed; the truth, which pre-training must never see; the camera's own; tokens of
 another array; what a network made of rgb (`ArrayOrigin`), which pre-training may see."""
 ExternalAccess = Literal["none", "pseudolabels", "internet"]
-OutputKind = Literal["features", "labels", "edges", "depth", "boxes", "vector"]
+OutputKind = Literal["features", "labels", "edges", "depth", "boxes", "vector", "text"]
 """What a network's output is: a map of features [grid, grid, channels]; of class indices [size, size], 0
 where there is none; of edges, uint8 [size, size], 0 to 255; of z-depth as a sensor gives it, uint16
 [size, size] in millimetres, 0 where there is none; boxes [most, 6]; one vector of the whole image
-[channels]."""
+[channels]; text about it, tokens uint16 [most], 0 behind the last."""
+OF_WHOLE_IMAGES: tuple[OutputKind, ...] = ("vector", "text")
+"""Those that have no places in the image."""
 
 FORMAT = 1
 _STRICT = ConfigDict(extra="forbid")
@@ -47,7 +49,7 @@ class ArrayOrigin:
     licence: str  # of the weights; empty of untrained ones
     digest: str  # sha256 of the weights and of every setting that the output depends on, hex
     labelled_houses: tuple[str, ...] = ()  # digests of our houses whose labels it learned from
-    classes: tuple[str, ...] = ()  # of label maps and boxes: class i + 1 is the i-th
+    classes: tuple[str, ...] = ()  # of label maps, boxes, text: class (token) i + 1 is the i-th
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -17,7 +17,11 @@ from training.transfer.tasks.registry import TaskName
 
 OWN_LABELS = "labels"
 """`weights` of a network that learns from the labels of the run's own transfer set."""
-LABELLERS: Mapping[str, TaskName] = {"segmenter": "segmentation", "detector": "detection"}
+LABELLERS: Mapping[str, TaskName] = {
+    "segmenter": "segmentation",
+    "detector": "detection",
+    "captioner": "captioning",
+}
 """The networks that may, and the task that each learns."""
 _FIELDS = ("network", "weights", "seed", "options")
 
@@ -28,8 +32,8 @@ class NetworkSpec(Config):
     network: str
     """Its name in the table of networks; where a run does not say it, that of the modality."""
     weights: str = "trained"
-    """trained, untrained, a folder, or an id; of `segmenter` and `detector` labels: it is tuned, from
-    scratch, on labels of the run's own transfer set."""
+    """trained, untrained, a folder, or an id; of `segmenter`, `detector` and `captioner` labels: it is
+    tuned, from scratch, on labels of the run's own transfer set."""
     seed: int = Field(default=0, ge=0)
     """Of untrained weights."""
     options: dict[str, int | float | str] = {}
@@ -48,7 +52,7 @@ class NetworkSpec(Config):
     def _is_one(self) -> "NetworkSpec":
         if self.weights == OWN_LABELS and self.network not in LABELLERS:
             raise ValueError(
-                f"weights {OWN_LABELS!r} are of {' and '.join(LABELLERS)}, and {self.network} learns from no "
+                f"weights {OWN_LABELS!r} are of {', '.join(LABELLERS)}, and {self.network} learns from no "
                 "labels of ours"
             )
         self.config()

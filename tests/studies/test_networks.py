@@ -37,9 +37,12 @@ base:
   modalities: [rgb, depth]
   mix_in: {{share: 0.5}}
   protocols: [knn]
-  networks: {{clip: {clip}, other: {other}, segmenter: {own}, detector: {own}}}
+  networks: {{clip: {clip}, other: {other}, segmenter: {own}, detector: {own}, captioner: {own}}}
   transfer: {{samples: 32}}
-arms: {{mm: {{}}, clip: {{modalities: [rgb, clip]}}, both: {{modalities: [rgb, clip, segmenter, detector]}}}}
+arms:
+  mm: {{}}
+  clip: {{modalities: [rgb, clip]}}
+  both: {{modalities: [rgb, clip, segmenter, detector, captioner]}}
 report: {{form: bars, metrics: [test/knn/miou]}}
 presets: {{smoke: {{}}}}
 """
@@ -66,20 +69,25 @@ def test_frames_are_sensed_once_and_a_network_runs_once_over_them(tmp_path: Path
     pretrained = [s for p in plans for s in p.phases[0].stores if s.role == "pretrain"]
     assert len({s.key for s in pretrained}) == 1
     derived = {s.key: s for p in plans for s in p.derived}
-    assert sorted(s.modality for s in derived.values()) == ["clip", "detector", "segmenter"]
+    assert sorted(s.modality for s in derived.values()) == ["captioner", "clip", "detector", "segmenter"]
     assert {s.store.role for s in derived.values()} == {"pretrain"}, "the task's input is RGB alone"
     assert not arm(plans, "mm").derived
 
 
 def test_a_study_without_networks_has_the_stages_that_it_had(tmp_path: Path):
-    unused = dict.fromkeys(["clip", "other", "segmenter", "detector"])
+    unused = dict.fromkeys(["clip", "other", "segmenter", "detector", "captioner"])
     (run,) = plan(study(tmp_path, **{"base.networks": unused, "arms.clip": None, "arms.both": None}))
     assert run.evaluations == arm(plan(study(tmp_path)), "mm").evaluations
     assert not any("derived" in s.settings for s in run.stages)
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "kind"), [("segmenter", "segmentation", "labels"), ("detector", "detection", "boxes")]
+    ("name", "task", "kind"),
+    [
+        ("segmenter", "segmentation", "labels"),
+        ("detector", "detection", "boxes"),
+        ("captioner", "captioning", "text"),
+    ],
 )
 def test_the_labeller_is_of_the_transfer_set_and_guarded(tmp_path: Path, name: str, task: str, kind: str):
     plans = plan(study(tmp_path, seeds=[0, 1]))
@@ -128,7 +136,7 @@ def test_an_input_of_the_task_is_made_of_the_frames_that_it_reads(tmp_path: Path
         ({"base.networks.depth": CLIP}, "networks.depth: that is sensed"),
         ({"base.networks.clip": {"network": "clop"}}, "unknown network 'clop'"),
         ({"base.networks.clip.shapes": "tiny"}, "option shapes.*it takes image, shape"),
-        ({"base.networks.clip.weights": "labels"}, "weights 'labels' are of segmenter and detector"),
+        ({"base.networks.clip.weights": "labels"}, "weights 'labels' are of segmenter, detector, captioner"),
         ({"arms.both.networks": {"clip": {"seed": 3}}}, "one network in the run clip r0, another in both r0"),
     ],
 )

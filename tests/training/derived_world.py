@@ -17,6 +17,7 @@ SHAPES: dict[str, tuple[OutputKind, tuple[int, ...], str]] = {
     "sam_edges": ("edges", (32, 32), "uint8"),
     "boxes": ("boxes", (MOST, 6), "float32"),
     "global_clip": ("vector", (12,), "float16"),
+    "said": ("text", (7,), "uint16"),
 }
 """Modality: what it is, the shape of a frame's, dtype."""
 
@@ -26,7 +27,7 @@ def origin_of(
 ) -> ArrayOrigin:
     """That of a network called after its modality."""
     output = SHAPES[name][0]
-    classes = CLASSES if output in ("labels", "boxes") else ()
+    classes = CLASSES if output in ("labels", "boxes", "text") else ()
     return ArrayOrigin(f"net-{name}", output, access, f"hub/{name}", "MIT", "0" * 64, houses, classes)
 
 
@@ -46,6 +47,10 @@ def values_of(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
         boxes = np.concatenate([low, high, names, score], axis=-1)
         there = np.arange(MOST) < rng.integers(0, MOST + 1, (count, 1))
         return np.where(there[..., None], boxes, 0).astype(dtype)
+    if output == "text":
+        words = rng.integers(1, len(CLASSES) + 1, (count, *shape))
+        there = np.arange(*shape) < rng.integers(0, shape[0] + 1, (count, 1))
+        return np.where(there, words, 0).astype(dtype)
     if output == "labels":
         coarse = rng.integers(0, len(CLASSES) + 1, (count, 8, 8))
         return coarse.repeat(4, 1).repeat(4, 2).astype(dtype)

@@ -19,6 +19,7 @@ from training.pretrain.pretrain import pretrain
 from training.tokenizers.box_sequence import BOX_TOKENS, FIRST, BoxSequence
 from training.tokenizers.make import make_tokenizer
 from training.tokenizers.registry import load_tokenizer, token_array
+from training.tokenizers.text_sequence import TextSequence
 from training.tokenizers.token_crops import TokenCropConfig, crop
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize
@@ -50,7 +51,8 @@ def tokenizers(store: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 @pytest.mark.parametrize(("name", "kind"), [("clip", "features"), ("masks", "labels"), ("boxes", "boxes"),
-                                            ("sam_edges", "edges"), ("global_clip", "features")])  # fmt: skip
+                                            ("sam_edges", "edges"), ("global_clip", "features"),
+                                            ("said", "text")])  # fmt: skip
 def test_the_kind_of_array_says_the_kind_of_tokenizer(
     store: Store, tokenizers: dict[str, Path], name: str, kind: str
 ):
@@ -72,7 +74,7 @@ def test_errors_of_decoding_are_those_of_the_kind(store: Store, tokenizers: dict
         units[name] = again["error_unit"]
         assert again["reconstruction_error"] >= 0
         assert token_array(folder.parent / f"{name}-again") == token_array(folder)
-        if name == "masks":
+        if name in ("masks", "said"):
             assert again["reconstruction_error"] == 0  # cells of 4 pixels, as its patches
         if name == "boxes":
             assert again["reconstruction_error"] <= 0.5 / 32 + 1e-6, "half a bin"
@@ -83,12 +85,13 @@ def test_errors_of_decoding_are_those_of_the_kind(store: Store, tokenizers: dict
         "masks": "share of pixels",
         "sam_edges": "1 - F1 at one half",
         "boxes": "of the image's side",
+        "said": "share of tokens",
     }
 
 
 def test_tokens_of_crops_are_those_of_what_was_cropped(store: Store, tokenizers: dict[str, Path]):
     frames = PretrainFrames(store)
-    for name in ("clip", "masks", "boxes", "global_clip"):
+    for name in ("clip", "masks", "boxes", "global_clip", "said"):
         array, model = token_array(tokenizers[name], CROPS), load_tokenizer(tokenizers[name])
         read = frames.read(range(8), [array, CROPS.array, name])
         assert read[array].shape[1] == 3
@@ -127,6 +130,15 @@ def test_the_vocabulary_of_boxes_leaves_room_for_sentinels():
     assert tokens[BOX_TOKENS:] == [0] * BOX_TOKENS
 
 
+def test_the_vocabulary_of_text_leaves_room_for_sentinels():
+    model = TextSequence.of("said", words=5, length=7)
+    tokens = model.encode(np.array([[1, 5, 2, 0, 0, 0, 0]], np.uint16))[0].tolist()
+    assert tokens == [FIRST, model.codes - 1, FIRST + 1, 0, 0, 0, 0]
+    assert model.decode(model.encode(np.array([[1, 5, 0]], np.uint16))).tolist() == [[1, 5, 0]]
+    long = TextSequence.of("said", words=5, length=600)
+    assert long.encode(np.ones((1, 600), np.uint16)).shape == (1, 512)
+
+
 def objective_of(store: Store, tokenizers: dict[str, Path], **masking: object):
     fields = {"inputs": 24, "targets": 32, "mixture": (Component(inputs=1.0),)} | masking
     config = TINY_PRETRAIN.model_copy(
@@ -135,24 +147,29 @@ def objective_of(store: Store, tokenizers: dict[str, Path], **masking: object):
     return config, build_objective(config, PretrainFrames(store), tokenizers)
 
 
-def test_what_a_sequence_shows_and_what_it_predicts_make_it_whole(store: Store, tokenizers: dict[str, Path]):
+@pytest.mark.parametrize("name", ["boxes", "said"])
+def test_what_a_sequence_shows_and_what_it_predicts_make_it_whole(
+    store: Store, tokenizers: dict[str, Path], name: str
+):
     _, objective = objective_of(store, tokenizers, repeats=2)
     arrays = PretrainFrames(store).read(range(12), objective.reads)
     draws = objective.draw(12, np.random.default_rng(0))
     specs = objective.model.specs  # pyright: ignore[reportAttributeAccessIssue]
-    (number,) = [i for i, s in enumerate(specs) if s.kind == "sequence"]
+    sequences = [s.name for s in specs if s.kind == "sequence"]
+    assert sequences == ["boxes", "said"]
+    place, number = sequences.index(name), [s.name for s in specs].index(name)
     batch = objective.pack(arrays, draws)
     drawn = draw_sequences(arrays, Mask(**draws), specs)[number]
     for sample, (seen, wanted) in enumerate(drawn):
-        inputs, targets, _ = draws["spans"][sample, 0]
+        inputs, targets, _ = draws["spans"][sample, place]
         assert len(seen) <= inputs
         assert max(0, len(wanted) - 1) <= targets
         own = arrays[specs[number].array][sample // 2]
         said = [t for t in (*seen, *wanted) if t >= FIRST]
         assert set(said) <= set(own[own > 0].tolist())
-    shown = batch["shown"]["boxes"]
-    assert len(shown) == len(batch["truth"]["boxes"]) == len(batch["target_rows"]["boxes"]) > 0
-    assert len(batch["content"]["boxes"]) == sum(len(seen) for seen, _ in drawn) > 0
+    shown = batch["shown"][name]
+    assert len(shown) == len(batch["truth"][name]) == len(batch["target_rows"][name]) > 0
+    assert len(batch["content"][name]) == sum(len(seen) for seen, _ in drawn) > 0
 
 
 def test_a_batch_in_parts_is_the_batch(store: Store, tokenizers: dict[str, Path]):
@@ -193,7 +210,7 @@ def test_pretraining_learns_all_of_them(
 
 def test_the_sheet_shows_every_kind(store: Store, tokenizers: dict[str, Path]):
     named = [(m, load_tokenizer(f)) for m, f in tokenizers.items()]
-    drawn = [(m, tokenizer) for m, tokenizer in named if m != "global_clip"]
+    drawn = [(m, tokenizer) for m, tokenizer in named if m not in ("global_clip", "said")]
     sheet = compare(PretrainFrames(store), np.arange(3), drawn)
     assert sheet.height == 2 * len(drawn) * 98
     rows = np.asarray(sheet)[:, 110:].reshape(2 * len(drawn), 98, -1, 3)

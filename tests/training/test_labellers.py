@@ -15,6 +15,7 @@ from engine.store.store import Store
 from tests.engine.networks.network_kit import NetworkKit
 from tests.own_networks import install, own_entry_points
 from tests.training.conftest import ONE_THREAD, TINY_PRETRAIN, TINY_TRANSFER, World, mm
+from tests.training.test_captioning import TestCaptioning as Captions
 from tests.training.test_detection import configured as detection
 from tests.training.tiny_world import make_store
 from training.common.checkpoint import CONFIG, read_json, write_json
@@ -24,6 +25,7 @@ from training.tokenizers.make import make_tokenizer
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.build import load_model
+from training.transfer.captioner import CaptionerConfig
 from training.transfer.detector import DetectorNetworkConfig
 from training.transfer.evaluate import EvaluateConfig, evaluate
 from training.transfer.labeller import LabellerConfig
@@ -35,7 +37,11 @@ SMALL = TokenizerConfig(patch=4, codes=8, width=16, depth=1, steps=2, batch=8, r
 CPU = EvaluateConfig(runtime=ONE_THREAD, pictures=1)
 
 
-LABELLERS: dict[str, type[LabellerConfig]] = {"segmenter": SegmenterConfig, "detector": DetectorNetworkConfig}
+LABELLERS: dict[str, type[LabellerConfig]] = {
+    "segmenter": SegmenterConfig,
+    "detector": DetectorNetworkConfig,
+    "captioner": CaptionerConfig,
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,7 @@ def tuned(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     out = {name: tmp_path_factory.mktemp(name) for name in LABELLERS}
     transfer(TINY_TRANSFER, world.transfer, None, out["segmenter"])
     transfer(detection(), world.transfer, None, out["detector"])
+    transfer(Captions().config("finetune"), world.transfer, None, out["captioner"])
     return out
 
 
@@ -77,6 +84,22 @@ class TestDetector(NetworkKit):
     def _of_a_transfer(cls, tuned: dict[str, Path]):
         folder = tuned["detector"]
         cls.config = DetectorNetworkConfig(weights=str(folder), like=folder, device="cpu")
+
+
+class TestCaptioner(NetworkKit):
+    size = SIDE
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _of_a_transfer(cls, tuned: dict[str, Path]):
+        folder = tuned["captioner"]
+        cls.config = CaptionerConfig(weights=str(folder), like=folder, device="cpu")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def rgb(cls, world: World) -> np.ndarray:
+        """Frames of rooms: of noise it says one and the same."""
+        return world.pretrain.read(range(3), ["rgb"])["rgb"]
 
 
 def test_the_entry_points_of_this_project_are_networks():
@@ -124,6 +147,22 @@ def test_its_boxes_are_the_models_prediction(tuned: dict[str, Path], world: Worl
     fewer = DetectorNetworkConfig(weights=str(folder), most=2).load(SIDE)
     np.testing.assert_array_equal(fewer(rgb), rows[:, :2])
     assert len({n.origin.digest for n in (network, sure, fewer)}) == 3
+
+
+def test_its_text_is_the_models_caption(tuned: dict[str, Path], world: World):
+    folder = tuned["captioner"]
+    rgb = world.pretrain.read(range(8), ["rgb"])["rgb"]
+    network = CaptionerConfig(weights=str(folder)).load(SIDE)
+    model, task, *_ = load_model(folder)
+    with torch.no_grad():
+        captions = task.predict(model({"rgb": torch.from_numpy(rgb)}))
+    words = network.output.classes
+    texts = ["".join(words[t - 1] for t in row if t).replace("Ġ", " ").strip() for row in network(rgb)]
+    assert texts == captions
+    assert any(captions)
+    sure = CaptionerConfig(weights=str(folder), confidence=0.99).load(SIDE)
+    assert not sure(rgb).any()
+    assert sure.origin.digest != network.origin.digest
 
 
 def test_an_untrained_detector_has_boxes(tuned: dict[str, Path], world: World, tmp_path: Path):

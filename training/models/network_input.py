@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from engine.store.schema import OutputKind
+from engine.store.schema import OF_WHOLE_IMAGES, OutputKind
 from engine.stream.order import View
 from scenes.config import Config
 from training.models.modality_transforms import MODALITY_TRANSFORMS
@@ -26,7 +26,7 @@ def network_inputs(frames: View, inputs: tuple[str, ...]) -> dict[str, NetworkIn
     """Of `inputs` those that networks made, by name.
 
     Raises ValueError for one that is neither sensed nor made by a network, such as labels, and for a vector
-    of the whole image, which has no places."""
+    or text of the whole image, which has no places."""
     found = {}
     for name in inputs:
         origin = frames.origin_of(name)
@@ -37,8 +37,8 @@ def network_inputs(frames: View, inputs: tuple[str, ...]) -> dict[str, NetworkIn
                     "made by a network of rgb (tst derive --network)"
                 )
             continue
-        if origin.output == "vector":
-            raise ValueError(f"inputs name {name!r}, one vector of a frame: give what has places")
+        if origin.output in OF_WHOLE_IMAGES:
+            raise ValueError(f"inputs name {name!r}, one {origin.output} of a frame: give what has places")
         channels = len(origin.classes) or frames.frame_shape(name)[-1]
         found[name] = NetworkInput(output=origin.output, channels=channels, digest=origin.digest)
     return found

@@ -12,6 +12,7 @@ from training.models.modality_transforms import IMAGE_OUTPUTS
 from training.pretrain.config import PretrainConfig
 from training.pretrain.objective import Setting, SourceModalities
 from training.tokenizers.box_sequence import BOX_TOKENS, BoxSequence
+from training.tokenizers.text_sequence import TextSequence
 from training.tokenizers.tokenizer import TokenizerConfig
 
 
@@ -51,6 +52,9 @@ def _spec(name: str, image: int, tokenizer: TokenizerConfig, output: Output | No
     if output.kind == "boxes":
         boxes = BoxSequence.of(name, len(output.classes), image, output.shape[0])
         return TokenSpec(name, name, boxes.length, boxes.codes, kind="sequence", chunk=BOX_TOKENS)
+    if output.kind == "text":
+        text = TextSequence.of(name, len(output.classes), output.shape[0])
+        return TokenSpec(name, name, text.length, text.codes, kind="sequence")
     grid = output.shape[0] if output.kind == "features" else 1
     return TokenSpec(name, name, grid, tokenizer.codes)
 

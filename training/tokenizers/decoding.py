@@ -47,4 +47,5 @@ _OF_OUTPUTS: dict[OutputKind, tuple[Callable[[Arrays, Arrays], float], str]] = {
     "vector": (_angles, "1 - cosine"),
     "labels": (_classes, "share of pixels"),
     "boxes": (_boxes, "of the image's side"),
+    "text": (_classes, "share of tokens"),
 }

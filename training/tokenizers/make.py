@@ -23,6 +23,7 @@ from training.tokenizers.box_sequence import BoxSequence
 from training.tokenizers.feature_codebook import FeatureConfig, fit_features
 from training.tokenizers.image_tokenizer import save_tokenizer
 from training.tokenizers.label_map import make_label_map
+from training.tokenizers.text_sequence import TextSequence
 from training.tokenizers.tokenizer import TokenizerConfig, measure, train_tokenizer
 
 Learnable = Unlabelled | MixedFrames
@@ -73,6 +74,16 @@ def _boxes(
     return _measured(model, frames, config, out, started)
 
 
+def _text(
+    frames: Learnable, modality: str, config: TokenizerConfig, out: Path, origin: ArrayOrigin
+) -> dict[str, Any]:
+    started = time.monotonic()
+    model = TextSequence.of(modality, len(origin.classes), frames.frame_shape(modality)[0])
+    fields = {"words": model.words, "length": model.length}
+    save_tokenizer(out, "text", modality, fields, {}, sources_of_frames(frames, [modality]))
+    return _measured(model, frames, config, out, started)
+
+
 def _measured(
     model: Any, frames: Learnable, config: TokenizerConfig, out: Path, started: float
 ) -> dict[str, Any]:
@@ -94,4 +105,5 @@ _MAKERS: dict[str, Callable[[Learnable, str, TokenizerConfig, Path, ArrayOrigin]
     "vector": _features,
     "labels": _labels,
     "boxes": _boxes,
+    "text": _text,
 }

@@ -16,10 +16,11 @@ from training.common.checkpoint import CONFIG, WEIGHTS, Tensors, load_tensors, r
 from training.fourm.images import FourMConfig, FourMImages
 from training.models.modality_transforms import IMAGE_OUTPUTS
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
-from training.tokenizers.box_sequence import BoxSequence
+from training.tokenizers.box_sequence import BOX_TOKENS, BoxSequence
 from training.tokenizers.feature_codebook import FeatureCodebook
 from training.tokenizers.image_tokenizer import ImageTokenizer
 from training.tokenizers.label_map import LabelMap
+from training.tokenizers.text_sequence import TextSequence
 from training.tokenizers.token_crops import TokenCropConfig
 
 
@@ -69,6 +70,10 @@ def _boxes(modality: str, fields: dict[str, Any], _: Tensors, __: str) -> BoxSeq
     return BoxSequence(modality, **fields)
 
 
+def _text(modality: str, fields: dict[str, Any], _: Tensors, __: str) -> TextSequence:
+    return TextSequence(modality, **fields)
+
+
 TOKENIZERS: dict[str, TokenizerKind] = {
     "tokenizer": TokenizerKind(_autoencoder, fields_decide_tokens=False),
     **{output: _of_images(cast(OutputKind, output)) for output in IMAGE_OUTPUTS},
@@ -76,7 +81,10 @@ TOKENIZERS: dict[str, TokenizerKind] = {
     "fourm": TokenizerKind(_fourm),
     "labels": TokenizerKind(_labels),
     "boxes": TokenizerKind(_boxes),
+    "text": TokenizerKind(_text),
 }
+SEQUENCE_CHUNKS: dict[OutputKind, int] = {"boxes": BOX_TOKENS, "text": 1}
+"""Outputs whose tokens are a sequence: how many of them are seen or predicted as a whole."""
 
 
 def load_tokenizer(folder: Path) -> ImageTokenizer:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Int16, Int64, Shaped
 from pydantic import Field
 
-from engine.store.schema import OutputKind
+from engine.store.schema import OF_WHOLE_IMAGES, OutputKind
 from engine.stream.augment import draw_box_sizes, take_pixels
 from scenes.config import Config
 
@@ -84,8 +84,8 @@ def crop(
 
     `frame`: height and width that `boxes` are of [pixels], where images are not as large. `output`: of the
     network that made the images. Of what it said of whole frames, features are taken by place, boxes
-    [n, most, 6] are cut at the crop's sides, and a vector stays: the network has not seen the crop."""
-    if output == "vector":
+    [n, most, 6] are cut at the crop's sides, a vector or text stays: the network has not seen the crop."""
+    if output in OF_WHOLE_IMAGES:
         return images
     if output == "boxes":
         assert frame is not None

@@ -10,7 +10,7 @@ from jaxtyping import Int64, Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from engine.store.pictures import tiles
-from engine.store.schema import ArrayOrigin, ModalitySpec
+from engine.store.schema import OF_WHOLE_IMAGES, ArrayOrigin, ModalitySpec
 from engine.stream.order import View
 from training.tokenizers.decoding import decoding_error
 from training.tokenizers.image_tokenizer import ImageTokenizer
@@ -27,8 +27,8 @@ def compare(
 ) -> Image.Image:
     """A row of inputs for each modality, and one for each (name, tokenizer) of it, with its error on these
     frames. Feature maps, which tokenizers keep the directions of, are drawn by the principal components of
-    directions over all rows. Raises ValueError for a tokenizer that cannot decode, for one of vectors, which
-    have no picture, or for none at all."""
+    directions over all rows. Raises ValueError for a tokenizer that cannot decode, for one of vectors or
+    text, which have no picture, or for none at all."""
     mute = [name for name, model in tokenizers if not model.decodes]
     if mute or not tokenizers:
         raise ValueError(f"nothing to show: {', '.join(mute) or 'no tokenizer'} decodes")
@@ -65,8 +65,8 @@ def _drawn(
 ) -> list[list[Image.Image]]:
     """The pictures of rows of the same frames, in colours that mean the same in all."""
     output = None if origin is None else origin.output
-    if output == "vector":
-        raise ValueError(f"{modality} is one vector a frame: leave it out, there is nothing to draw")
+    if output in OF_WHOLE_IMAGES:
+        raise ValueError(f"{modality} is one {output} a frame: leave it out, there is nothing to draw")
     values = np.concatenate(rows)
     if output == "features":
         values = values.astype(np.float32)

@@ -16,7 +16,7 @@ from engine.networks.torch_network import TorchNetwork, digest_of, untrained_sou
 from training.common.external_access import as_facts, sources_of_folder
 from training.transfer.build import LoadedModel, build_model, facts_of, load_model
 from training.transfer.config import TransferConfig
-from training.transfer.task import LabelTable
+from training.transfer.task import Facts, LabelTable
 
 
 class LabellerConfig(NetworkConfig, ABC):
@@ -37,9 +37,17 @@ class LabellerConfig(NetworkConfig, ABC):
     def classes_of(self, label_table: LabelTable) -> tuple[str, ...]:
         """Names of the classes that a model knows that was tuned on stores with this label table."""
 
+    def classes_in(self, facts: Facts) -> tuple[str, ...]:
+        """Names of the classes that a model knows, of the facts of its task."""
+        return tuple(facts["classes"])
+
     @abstractmethod
     def output(self, size: int, classes: tuple[str, ...]) -> Output:
         """Of a frame of `size` × `size` pixels. Raises ValueError where so many classes cannot be told."""
+
+    def output_of(self, loaded: LoadedModel, size: int, classes: tuple[str, ...]) -> Output:
+        """As `output`, of a model."""
+        return self.output(size, classes)
 
     @abstractmethod
     def module(self, loaded: LoadedModel) -> nn.Module:
@@ -62,7 +70,7 @@ class LabellerConfig(NetworkConfig, ABC):
         facts = facts_of(folder)
         loaded = load_model(folder)
         self._check(loaded, folder, size)
-        output = self.output(size, tuple(loaded.task.facts["classes"]))
+        output = self.output_of(loaded, size, self.classes_in(loaded.task.facts))
         if self.weights == "untrained":
             loaded = _untrained(loaded, self.seed)
         settings: dict[str, Any] = {

@@ -30,14 +30,16 @@ class NetworkKit:
         out = network(rgb)
         assert out.shape == (len(rgb), *network.output.shape)
         assert out.dtype == np.dtype(network.output.dtype)
-        rank = {"features": 3, "labels": 2, "edges": 2, "depth": 2, "boxes": 2, "vector": 1}[
+        rank = {"features": 3, "labels": 2, "edges": 2, "depth": 2, "boxes": 2, "vector": 1, "text": 1}[
             network.output.kind
         ]
         assert len(network.output.shape) == rank
         if network.output.kind in ("labels", "edges", "depth"):
             assert network.output.shape == (self.size, self.size)
-        if network.output.kind == "labels":
+        if network.output.kind in ("labels", "text"):
             assert out.max() <= len(network.output.classes)
+        if network.output.kind == "text":
+            assert np.all(np.diff((out == 0).astype(int), axis=1) >= 0), "nothing is behind the last token"
         if network.output.kind == "boxes":
             assert network.output.shape[1] == len(BOX_COLUMNS)
             assert np.all(np.diff(out[..., 5], axis=1) <= 0)

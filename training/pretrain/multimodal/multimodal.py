@@ -27,8 +27,7 @@ from training.pretrain.objective import (
     SourceModalities,
 )
 from training.pretrain.views import views_of
-from training.tokenizers.box_sequence import BOX_TOKENS
-from training.tokenizers.registry import load_tokenizer, token_array
+from training.tokenizers.registry import SEQUENCE_CHUNKS, load_tokenizer, token_array
 from training.tokenizers.token_crops import WHOLE, TokenCropConfig, choose_crops
 from training.tokenizers.tokenize_store import check_tokens
 
@@ -64,8 +63,8 @@ class MultimodalConfig(ObjectiveConfig):
                 check_tokens(view, folder, self.crops)
             grid, origin = frames.frame_shape(array)[-1], frames.origin_of(array)
             spec = TokenSpec(name, array, grid, tokenizer.codes, pixels=name == "rgb")
-            if origin is not None and origin.output == "boxes":
-                spec = replace(spec, kind="sequence", chunk=BOX_TOKENS)
+            if origin is not None and origin.output in SEQUENCE_CHUNKS:
+                spec = replace(spec, kind="sequence", chunk=SEQUENCE_CHUNKS[origin.output])
             specs.append(spec)
         return tuple(specs)
 

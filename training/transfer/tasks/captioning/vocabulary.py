@@ -55,6 +55,12 @@ class Vocabulary:
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all tokens, as byte-level pairs are written: `Ġ` is a blank."""
+        each = {number: name for name, number in self._tokenizer.get_vocab().items()}
+        return tuple(each[number] for number in range(len(self)))
+
     def encode(self, captions: Sequence[Sequence[str]], length: int) -> Int64[np.ndarray, "b c n"]:
         """Tokens of c captions of each of b frames: START, those of the caption, END, then PAD up to the
         longest; what does not fit into `length` is cut off."""
