@@ -16,10 +16,9 @@ from training.pretrain.multimodal.masking import Component, Mask, MaskingConfig
 from training.pretrain.multimodal.packing import draw_sequences
 from training.pretrain.multimodal.spans import FIRST_SENTINEL, SENTINELS
 from training.pretrain.pretrain import pretrain
-from training.tokenizers.box_sequence import BOX_TOKENS, FIRST, BoxSequence
 from training.tokenizers.make import make_tokenizer
 from training.tokenizers.registry import load_tokenizer, token_array
-from training.tokenizers.text_sequence import TextSequence
+from training.tokenizers.sequences import BOX_TOKENS, FIRST, BoxSequence, TextSequence
 from training.tokenizers.token_crops import TokenCropConfig, crop
 from training.tokenizers.token_pictures import compare
 from training.tokenizers.tokenize_store import tokenize

@@ -25,11 +25,11 @@ from training.tokenizers.make import make_tokenizer
 from training.tokenizers.tokenize_store import tokenize
 from training.tokenizers.tokenizer import TokenizerConfig
 from training.transfer.build import load_model
-from training.transfer.captioner import CaptionerConfig
-from training.transfer.detector import DetectorNetworkConfig
 from training.transfer.evaluate import EvaluateConfig, evaluate
-from training.transfer.labeller import LabellerConfig
-from training.transfer.segmenter import SegmenterConfig
+from training.transfer.labellers.captioner import CaptionerConfig
+from training.transfer.labellers.detector import DetectorNetworkConfig
+from training.transfer.labellers.labeller import LabellerConfig
+from training.transfer.labellers.segmenter import SegmenterConfig
 from training.transfer.transfer import transfer
 
 SIDE = 32

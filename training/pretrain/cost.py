@@ -11,8 +11,7 @@ from training.models.modality import TokenSpec
 from training.models.modality_transforms import IMAGE_OUTPUTS
 from training.pretrain.config import PretrainConfig
 from training.pretrain.objective import Setting, SourceModalities
-from training.tokenizers.box_sequence import BOX_TOKENS, BoxSequence
-from training.tokenizers.text_sequence import TextSequence
+from training.tokenizers.sequences import BOX_TOKENS, BoxSequence, TextSequence
 from training.tokenizers.tokenizer import TokenizerConfig
 
 

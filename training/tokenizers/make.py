@@ -19,11 +19,10 @@ from engine.stream.mixture import MixedFrames
 from training.common.checkpoint import METRICS, write_json
 from training.common.external_access import as_facts, sources_of_frames
 from training.models.modality_transforms import IMAGE_OUTPUTS
-from training.tokenizers.box_sequence import BoxSequence
 from training.tokenizers.feature_codebook import FeatureConfig, fit_features
 from training.tokenizers.image_tokenizer import save_tokenizer
 from training.tokenizers.label_map import make_label_map
-from training.tokenizers.text_sequence import TextSequence
+from training.tokenizers.sequences import BoxSequence, TextSequence
 from training.tokenizers.tokenizer import TokenizerConfig, measure, train_tokenizer
 
 Learnable = Unlabelled | MixedFrames

@@ -16,11 +16,10 @@ from training.common.checkpoint import CONFIG, WEIGHTS, Tensors, load_tensors, r
 from training.fourm.images import FourMConfig, FourMImages
 from training.models.modality_transforms import IMAGE_OUTPUTS
 from training.tokenizers.autoencoder import Tokenizer, TokenizerConfig
-from training.tokenizers.box_sequence import BOX_TOKENS, BoxSequence
 from training.tokenizers.feature_codebook import FeatureCodebook
 from training.tokenizers.image_tokenizer import ImageTokenizer
 from training.tokenizers.label_map import LabelMap
-from training.tokenizers.text_sequence import TextSequence
+from training.tokenizers.sequences import BOX_TOKENS, BoxSequence, TextSequence
 from training.tokenizers.token_crops import TokenCropConfig
 
 

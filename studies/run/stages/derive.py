@@ -17,7 +17,7 @@ from studies.run.stage import Stage
 from studies.run.stages.store import StoreStage
 from studies.spec.config import MachineConfig
 from studies.spec.networks import NetworkSpec
-from training.transfer.labeller import LabellerConfig
+from training.transfer.labellers.labeller import LabellerConfig
 from training.transfer.task import LabelTable
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from engine.networks.network import Output
 from training.transfer.build import LoadedModel
-from training.transfer.labeller import LabellerConfig
+from training.transfer.labellers.labeller import LabellerConfig
 from training.transfer.task import LabelTable
 from training.transfer.tasks.segmentation.labels import class_table
 

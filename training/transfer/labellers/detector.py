@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.networks.network import BOX_COLUMNS, Output
 from training.transfer.build import LoadedModel
-from training.transfer.labeller import LabellerConfig
+from training.transfer.labellers.labeller import LabellerConfig
 from training.transfer.objects.instances import object_classes
 from training.transfer.task import LabelTable
 from training.transfer.tasks.detection.detector import Detections, DetectorHead
