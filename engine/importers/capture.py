@@ -4,20 +4,38 @@ A format of captures is a class like those beside this file: it recognises a pat
 `engine/importers/registry.py` lists them.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Float64, UInt8, UInt16
+from jaxtyping import Float, Float32, Float64, Shaped, UInt8, UInt16
 
 Z_UP_TO_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """From a right-handed world with z up to one with y up."""
 OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 """From camera axes x right, y up, z backward to x right, y down, z forward; its own inverse."""
 _ROTATION_TOLERANCE = 1e-3  # by which a written pose may miss being a rotation: text has few digits
+
+
+MapChange = Callable[[Shaped[np.ndarray, "h w"]], Shaped[np.ndarray, "_ _"]]
+"""What is done to a map of numbers that stand for something, so that no two of them are mixed."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSource:
+    """The image that a frame was made of, as one who labels it with another tool knows it."""
+
+    name: str  # of the file, or frame_000012 of a video
+    shape: tuple[int, int]  # height and width as stored [pixels]
+    shown_quarters: int = 0  # quarter turns to the left with which viewers show it
+    changes: tuple[MapChange, ...] = ()  # that made the frame of the image as stored
+
+    def after(self, change: MapChange) -> "FrameSource":
+        """The same, of a frame that was changed once more."""
+        return replace(self, changes=(*self.changes, change))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +46,7 @@ class CapturedFrame:
     depth: UInt16[np.ndarray, "dh dw"] | None = None  # z-depth [mm] of the same view, 0 = not measured
     pose: Float64[np.ndarray, "4 4"] | None = None  # camera to world, OpenCV axes, y-up world [m]
     intrinsics: Float32[np.ndarray, "4"] | None = None  # fx, fy, cx, cy [pixels of rgb]
+    source: FrameSource | None = None
 
 
 class Capture(Protocol):

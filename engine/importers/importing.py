@@ -2,7 +2,7 @@
 
     tst import scan/ --store STORE                       what wrote it is recognised by its files
     tst import clip.mp4 --store STORE --every 10         a video: colours alone
-    tst import scan/ --store STORE --role eval --labels mesh/   labels, for evaluation or of transfer spaces
+    tst import scan/ --store STORE --role eval --labels MESH     labels, for evaluation or of transfer spaces
 
 Frames get the store's size and modalities; what the capture does not have is missing in the store too. Run
 again it adds only parts that are missing.
@@ -23,20 +23,21 @@ from engine.collect.frame_size import FrameSize, height_width
 from engine.collect.plan import hash_of
 from engine.importers.capture import Capture
 from engine.importers.fit import fit
-from engine.importers.labels.frame_labels import FrameLabels
+from engine.importers.labels.frame_labels import FrameLabels, LabelOptions
 from engine.importers.labels.sources import find_labels
 from engine.importers.registry import CAPTURE_FORMATS, find_format
 from engine.importers.selection import FrameSelection
 from engine.store.schema import FrameRange, Role, Space
 from engine.store.store import Store
-from scenes.config import Config
 
 PART_FRAMES = 512
 """Frames in a part: what is in memory at a time."""
 _VERSION = 2  # of what a frame becomes; to be raised when the same capture would give other frames
 
+_NAMED = {"source", "store", "space", *LabelOptions.model_fields}  # fields that decide frames by content
 
-class ImportConfig(Config):
+
+class ImportConfig(LabelOptions):
     """What to import, into which store."""
 
     source: tyro.conf.Positional[Path]
@@ -57,11 +58,6 @@ class ImportConfig(Config):
     """Frames whose Laplacian varies less than this share of what is usual about them are dropped; 0: none."""
     min_change: float = Field(0.5, ge=0)
     """Frames that differ from the one before by less, in steps of 255 on average, are dropped; 0: none."""
-    labels: Path | None = Field(None, exclude_if=lambda path: path is None)
-    """What labels the frames, never for role pretrain: an annotated mesh in the capture's world (a ScanNet++
-    scene, a Replica folder)."""
-    tolerance_m: float = Field(0.1, gt=0, exclude_if=lambda value: value == 0.1)
-    """Labels of a mesh stand where measured depth differs from it by at most this [m]."""
 
 
 def import_capture(config: ImportConfig) -> None:
@@ -73,6 +69,8 @@ def import_capture(config: ImportConfig) -> None:
     labels = _labels(config)
     name = find_format(config.source, config.format)
     capture = CAPTURE_FORMATS[name].open(config.source)
+    if labels:
+        labels.expect(capture)
     store = open_or_create(config.store, config.size)
     digest = _digest(config.source, capture)
     space = Space(
@@ -86,7 +84,7 @@ def import_capture(config: ImportConfig) -> None:
         + (f"; {labels.note}" if labels else ""),
         layout_digest=labels.place_digest if labels else "",
     )
-    decides = config.model_dump(mode="json", exclude={"source", "store", "space", "labels", "tolerance_m"})
+    decides = config.model_dump(mode="json", exclude=_NAMED)
     if labels:
         decides["labels"] = labels.digest
     config_hash = hash_of({"version": _VERSION, "format": name, "capture": digest, **decides})
@@ -116,7 +114,7 @@ def _labels(config: ImportConfig) -> FrameLabels | None:
             f"frames of role pretrain have no labels: import {config.source} again with --role eval and "
             f"--labels {config.labels}, and without labels for pre-training"
         )
-    return find_labels(config.labels, config.tolerance_m)
+    return find_labels(config.labels, config)
 
 
 def _lacks_text(lacks: list[str]) -> str:
@@ -131,7 +129,7 @@ def _blocks(
     block: list[dict[str, np.ndarray]] = []
     with tqdm(capture.frames(), total=len(capture), desc="import", unit="frame") as bar:
         for number, frame in enumerate(bar):
-            if number % config.every:
+            if number % config.every or (labels and not labels.knows(frame)):
                 continue
             arrays = fit(frame, height, width)
             if not selection.keeps(arrays["rgb"]):

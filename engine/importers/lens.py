@@ -1,10 +1,13 @@
 """Images straightened: the distortion of a lens taken out, so that the camera is a pinhole."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8, UInt16
+from jaxtyping import Float32, Shaped, UInt8, UInt16
+
+from engine.importers.capture import FrameSource
 
 
 def undistorted(
@@ -20,15 +23,37 @@ def undistorted(
     """
     if not any(coefficients):
         return rgb, depth
-    fx, fy, cx, cy = lens.tolist()
-    # OpenCV's pixel centres are whole numbers, a store's lie half a pixel further.
-    matrix = np.array([[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1]])
     height, width = rgb.shape[:2]
-    maps = cv2.initUndistortRectifyMap(
-        matrix, np.array(coefficients), np.eye(3), matrix, (width, height), cv2.CV_32FC1
-    )
+    maps = _maps(height, width, lens, coefficients)
     straight = cv2.remap(rgb, *maps, interpolation=cv2.INTER_LINEAR)
     if depth is None:
         return straight, None
     whole = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     return straight, cv2.remap(whole, *maps, interpolation=cv2.INTER_NEAREST)
+
+
+def straightened(
+    source: FrameSource, lens: Float32[np.ndarray, "4"], coefficients: Sequence[float]
+) -> FrameSource:
+    """The source of a frame whose colours `undistorted` straightened."""
+    if not any(coefficients):
+        return source
+    return source.after(partial(_straight_map, lens=lens, coefficients=tuple(coefficients)))
+
+
+def _straight_map(
+    values: Shaped[np.ndarray, "h w"], lens: Float32[np.ndarray, "4"], coefficients: Sequence[float]
+) -> Shaped[np.ndarray, "h w"]:
+    maps = _maps(values.shape[0], values.shape[1], lens, coefficients)
+    return cv2.remap(values, *maps, interpolation=cv2.INTER_NEAREST)
+
+
+def _maps(
+    height: int, width: int, lens: Float32[np.ndarray, "4"], coefficients: Sequence[float]
+) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
+    """Column and row of the distorted image that each pixel of the straight one shows."""
+    fx, fy, cx, cy = lens.tolist()
+    # OpenCV's pixel centres are whole numbers, a store's lie half a pixel further.
+    matrix = np.array([[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1]])
+    size = (width, height)
+    return cv2.initUndistortRectifyMap(matrix, np.array(coefficients), np.eye(3), matrix, size, cv2.CV_32FC1)

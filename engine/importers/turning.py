@@ -27,6 +27,12 @@ def quarters_of(path: Path) -> int:
     return _QUARTERS[orientation]
 
 
+def shown_quarters(path: Path) -> int:
+    """Quarter turns to the left with which viewers show an image; 0 for one that they mirror."""
+    with Image.open(path) as image:
+        return _QUARTERS.get(image.getexif().get(_ORIENTATION, 1), 0)
+
+
 def turned(frame: CapturedFrame, quarters: int) -> CapturedFrame:
     """A frame turned to the left by quarter turns: colours, depth, pose and intrinsics together."""
     if quarters == 0:
@@ -40,7 +46,8 @@ def turned(frame: CapturedFrame, quarters: int) -> CapturedFrame:
         fx, fy, cx, cy = lens
         lens = np.array([fy, fx, cy, frame.rgb.shape[1] - cx], np.float32)
     rgb = np.ascontiguousarray(np.rot90(frame.rgb))
-    return turned(CapturedFrame(rgb, depth, pose, lens), quarters - 1)
+    source = frame.source and frame.source.after(np.rot90)
+    return turned(CapturedFrame(rgb, depth, pose, lens, source), quarters - 1)
 
 
 def quarters_upright(pose: Float64[np.ndarray, "4 4"], before: int) -> int:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from engine.importers.capture import Z_UP_TO_Y_UP, CapturedFrame, checked_pose, read_rgb
+from engine.importers.capture import Z_UP_TO_Y_UP, CapturedFrame, FrameSource, checked_pose, read_rgb
 from engine.importers.confidence import trusted_depth
 from engine.importers.times import nearest_in_time
 from engine.importers.turning import quarters_upright, turned
@@ -83,7 +83,9 @@ class _Video:
         quarters = 0
         for moment in self._moments:
             depth = None if moment.depth is None else trusted_depth(moment.depth, self._confidence(moment))
-            seen = CapturedFrame(read_rgb(moment.rgb), depth, moment.pose, _pincam(moment.lens))
+            rgb = read_rgb(moment.rgb)
+            source = FrameSource(moment.rgb.name, rgb.shape[:2])
+            seen = CapturedFrame(rgb, depth, moment.pose, _pincam(moment.lens), source)
             quarters = quarters_upright(moment.pose, quarters)
             yield turned(seen, quarters)
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from engine.importers.capture import CapturedFrame, checked_pose, inside, read_rgb
-from engine.importers.lens import undistorted
+from engine.importers.capture import CapturedFrame, FrameSource, checked_pose, inside, read_rgb
+from engine.importers.lens import straightened, undistorted
 from engine.importers.packages import capture_package
+from engine.importers.turning import shown_quarters
 
 IMAGES = "images"
 _MODELS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
@@ -85,7 +86,9 @@ class _Model:
                     f"{camera.height}: import the images that the model was made of"
                 )
             lens, coefficients = _lens(camera)
-            yield CapturedFrame(undistorted(rgb, None, lens, coefficients)[0], None, pose, lens)
+            source = FrameSource(path.name, rgb.shape[:2], shown_quarters(path))
+            source = straightened(source, lens, coefficients)
+            yield CapturedFrame(undistorted(rgb, None, lens, coefficients)[0], None, pose, lens, source)
 
     def files(self) -> list[Path]:
         model = [

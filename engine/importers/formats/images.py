@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.importers.capture import CapturedFrame, read_rgb
+from engine.importers.capture import CapturedFrame, FrameSource, read_rgb
 
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
@@ -32,7 +32,9 @@ class _Images:
         return len(self._paths)
 
     def frames(self) -> Iterator[CapturedFrame]:
-        return (CapturedFrame(read_rgb(path)) for path in self._paths)
+        for path in self._paths:
+            rgb = read_rgb(path)
+            yield CapturedFrame(rgb, source=FrameSource(path.name, rgb.shape[:2]))
 
     def files(self) -> list[Path]:
         return self._paths

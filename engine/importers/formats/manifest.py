@@ -21,11 +21,13 @@ from engine.importers.capture import (
     OPENGL_TO_OPENCV,
     Z_UP_TO_Y_UP,
     CapturedFrame,
+    FrameSource,
     checked_pose,
     inside,
     read_depth,
     read_rgb,
 )
+from engine.importers.turning import shown_quarters
 from scenes.config import Config
 
 FILE = "manifest.json"
@@ -107,13 +109,16 @@ class _Listed:
         camera = OPENGL_TO_OPENCV if manifest.camera_axes == "opengl" else np.eye(4)
         world = Z_UP_TO_Y_UP if manifest.up == "z" else np.eye(4)
         for i, frame in enumerate(manifest.frames):
-            rgb = read_rgb(inside(folder, frame.rgb), as_stored=True)
+            image = inside(folder, frame.rgb)
+            rgb = read_rgb(image, as_stored=True)
             depth = read_depth(inside(folder, frame.depth), manifest.depth_unit_mm) if frame.depth else None
             pose = None
             if frame.pose is not None:
                 pose = world @ checked_pose(np.array(frame.pose), f"{self._file}, frame {i}") @ camera
             lens = frame.intrinsics or manifest.intrinsics
-            yield CapturedFrame(rgb, depth, pose, None if lens is None else np.array(lens, np.float32))
+            source = FrameSource(image.name, rgb.shape[:2], shown_quarters(image))
+            lens = None if lens is None else np.array(lens, np.float32)
+            yield CapturedFrame(rgb, depth, pose, lens, source)
 
     def files(self) -> list[Path]:
         named = [n for f in self._manifest.frames for n in (f.rgb, f.depth) if n]

@@ -19,12 +19,13 @@ from engine.importers.capture import (
     OPENGL_TO_OPENCV,
     Z_UP_TO_Y_UP,
     CapturedFrame,
+    FrameSource,
     checked_pose,
     inside,
     read_depth,
     read_rgb,
 )
-from engine.importers.lens import undistorted
+from engine.importers.lens import straightened, undistorted
 from engine.importers.turning import quarters_of, turned
 
 FILE = "transforms.json"
@@ -87,9 +88,12 @@ class _Scene:
             depth = None
             if "depth" in self.modalities:
                 depth = read_depth(inside(self._file.parent, frame["depth_file_path"]), 1.0)
-            rgb, depth = undistorted(rgb, depth, lens, [float(frame.get(k, 0.0)) for k in _DISTORTION])
-            seen = CapturedFrame(rgb, depth, _pose(frame["transform_matrix"], where), lens)
-            yield turned(seen, quarters_of(image))
+            coefficients = [float(frame.get(k, 0.0)) for k in _DISTORTION]
+            rgb, depth = undistorted(rgb, depth, lens, coefficients)
+            quarters = quarters_of(image)
+            source = straightened(FrameSource(image.name, (height, width), quarters), lens, coefficients)
+            seen = CapturedFrame(rgb, depth, _pose(frame["transform_matrix"], where), lens, source)
+            yield turned(seen, quarters)
 
     def files(self) -> list[Path]:
         depth = [

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8, UInt16
 
-from engine.importers.capture import OPENGL_TO_OPENCV, CapturedFrame, millimetres, pose_of
+from engine.importers.capture import OPENGL_TO_OPENCV, CapturedFrame, FrameSource, millimetres, pose_of
 from engine.importers.confidence import trusted
 from engine.importers.packages import lzfse
 from engine.importers.turning import quarters_upright, turned
@@ -87,10 +87,12 @@ class _Archive:
         quarters = 0
         with zipfile.ZipFile(self._path) as archive:
             for i, (pose, lens) in enumerate(zip(self._poses, self._lenses, strict=True)):
-                rgb = self._colours(archive, f"rgbd/{i}.{self._endings[i]}")
+                name = f"{i}.{self._endings[i]}"
+                rgb = self._colours(archive, f"rgbd/{name}")
                 depth = self._depth(archive, i) if "depth" in self.modalities else None
                 quarters = quarters_upright(pose, quarters)
-                yield turned(CapturedFrame(rgb, depth, pose, lens), quarters)
+                source = FrameSource(name, rgb.shape[:2])
+                yield turned(CapturedFrame(rgb, depth, pose, lens, source), quarters)
 
     def files(self) -> list[Path]:
         return [self._path]

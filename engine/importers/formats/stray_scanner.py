@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, UInt16
 
-from engine.importers.capture import CapturedFrame, pose_of
+from engine.importers.capture import CapturedFrame, FrameSource, pose_of
 from engine.importers.confidence import read_confidence, trusted, trusted_depth
 from engine.importers.formats.video import count_frames, read_video, video_quarters
 from engine.importers.turning import turned
@@ -68,7 +68,8 @@ class _Scan:
         images = read_video(video, as_stored=True)
         for i, (rgb, pose) in enumerate(zip(images, self._poses, strict=True)):
             depth = self._trusted(self._depth[i]) if self._depth else None
-            yield turned(CapturedFrame(rgb, depth, pose, self._lens), quarters)
+            source = FrameSource(f"frame_{i:06d}", rgb.shape[:2], quarters)
+            yield turned(CapturedFrame(rgb, depth, pose, self._lens, source), quarters)
 
     def files(self) -> list[Path]:
         confidence = [p for p in map(self._confidence, self._depth) if p.is_file()]

@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from engine.importers.capture import Z_UP_TO_Y_UP, CapturedFrame, inside, pose_of, read_depth, read_rgb
+from engine.importers.capture import (
+    Z_UP_TO_Y_UP,
+    CapturedFrame,
+    FrameSource,
+    inside,
+    pose_of,
+    read_depth,
+    read_rgb,
+)
 from engine.importers.times import nearest_in_time
 from engine.importers.turning import quarters_of, turned
 
@@ -86,8 +94,9 @@ class _Recording:
     def frames(self) -> Iterator[CapturedFrame]:
         for moment in self._moments:
             depth = None if moment.depth is None else read_depth(moment.depth, _STEP_MM)
-            seen = CapturedFrame(read_rgb(moment.rgb, as_stored=True), depth, moment.pose, self._lens)
-            yield turned(seen, quarters_of(moment.rgb))
+            rgb, quarters = read_rgb(moment.rgb, as_stored=True), quarters_of(moment.rgb)
+            source = FrameSource(moment.rgb.name, rgb.shape[:2], quarters)
+            yield turned(CapturedFrame(rgb, depth, moment.pose, self._lens, source), quarters)
 
     def files(self) -> list[Path]:
         images = [p for m in self._moments for p in (m.rgb, m.depth) if p is not None]

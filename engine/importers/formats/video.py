@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from engine.importers.capture import CapturedFrame
+from engine.importers.capture import CapturedFrame, FrameSource
 
 _ENDINGS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 
@@ -36,7 +36,8 @@ class _Video:
         return self._count
 
     def frames(self) -> Iterator[CapturedFrame]:
-        return (CapturedFrame(image) for image in read_video(self._path))
+        for i, image in enumerate(read_video(self._path)):
+            yield CapturedFrame(image, source=FrameSource(f"frame_{i:06d}", image.shape[:2]))
 
     def files(self) -> list[Path]:
         return [self._path]

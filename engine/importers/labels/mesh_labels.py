@@ -14,7 +14,7 @@ from jaxtyping import Shaped
 
 from agents.cameras import Cameras
 from agents.simulator import make_simulator
-from engine.importers.capture import CapturedFrame
+from engine.importers.capture import Capture, CapturedFrame
 from engine.importers.labels.frame_labels import Labels
 from scenes.formats.spaces import load_space
 
@@ -41,13 +41,20 @@ class MeshLabels:
         self._pixels = self._labelled = self._tested = self._agreed = 0
         self._since = np.zeros(2, np.int64)  # depths tested and agreed since the last check
 
-    def of(self, frame: CapturedFrame, arrays: dict[str, Shaped[np.ndarray, "..."]]) -> Labels:
-        """Raises ValueError for a frame without pose or intrinsics."""
-        if "pose" not in arrays or "intrinsics" not in arrays:
+    def expect(self, capture: Capture) -> None:
+        """Raises ValueError for a capture without pose or intrinsics."""
+        if not {"pose", "intrinsics"} <= set(capture.modalities):
             raise ValueError(
                 f"{self._path} can label frames of known pose and intrinsics alone, and the capture has not "
                 "both: import it without --labels"
             )
+
+    def knows(self, frame: CapturedFrame) -> bool:
+        """A mesh labels every frame."""
+        return True
+
+    def of(self, frame: CapturedFrame, arrays: dict[str, Shaped[np.ndarray, "..."]]) -> Labels:
+        """What the frame's camera sees of the mesh, where measured depth does not contradict it."""
         height, width = arrays["rgb"].shape[:2]
         cameras = Cameras(arrays["pose"][None], arrays["intrinsics"][None], height, width)
         seen = self._simulator.render(cameras, ["depth", "semantic", "instance"])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64, UInt16
 
+from engine.coco_masks import decode_mask, encode_mask
 from engine.store.access import Frames
 from engine.store.manifest import write_atomically
 from scenes.config import Config
@@ -89,7 +90,7 @@ class CocoImage:
 def read_coco(path: Path) -> tuple[list[str], list[CocoImage]]:
     """Names of the classes, and the images in the file's order. Groups of objects (`iscrowd`) are left out.
 
-    Raises ValueError, naming the file, for what is no COCO file and for masks that are polygons."""
+    Raises ValueError, naming the file, for what is no COCO file, and for masks of another size."""
     try:
         coco = json.loads(path.read_text())
         names = [category["name"] for category in coco["categories"]]
@@ -117,46 +118,6 @@ def _read_image(image: dict[str, Any], listed: list[dict[str, Any]], numbers: di
         np.array([round(a["area"]) for a in listed], dtype=np.int64),
         np.asarray(((boxes[:, :2] <= 0) | (boxes[:, 2:] >= size)).any(axis=1)),
     )
-    masks = [decode_mask(a["segmentation"]) for a in listed]
     shape = (image["height"], image["width"])
+    masks = [decode_mask(a["segmentation"], *shape) for a in listed]
     return CocoImage(image["id"], instances, np.stack(masks) if masks else np.zeros((0, *shape), dtype=bool))
-
-
-def encode_mask(mask: Bool[np.ndarray, "h w"]) -> dict[str, Any]:
-    """COCO's run lengths, not compressed: of zeros and ones in turn, column by column, zeros first."""
-    line = mask.ravel(order="F")
-    changes = np.flatnonzero(np.diff(line, prepend=False, append=~line[-1:]))
-    return {"size": list(mask.shape), "counts": np.diff(changes, prepend=0).tolist()}
-
-
-def decode_mask(segmentation: Any) -> Bool[np.ndarray, "h w"]:
-    """A mask of COCO's run lengths, compressed or not. Raises ValueError for polygons, and for run lengths
-    that do not fill the image."""
-    if not isinstance(segmentation, dict):
-        raise ValueError("a mask is given as polygons: convert it to run lengths (pycocotools' frPyObjects)")
-    height, width = segmentation["size"]
-    counts = segmentation["counts"]
-    runs = _decompress(counts) if isinstance(counts, str) else counts
-    values = np.arange(len(runs)) % 2 == 1
-    line = np.repeat(values, runs)
-    if len(line) != height * width:
-        raise ValueError(f"run lengths of a mask fill {len(line)} pixels, its image has {height * width}")
-    return line.reshape(height, width, order="F")
-
-
-def _decompress(text: str) -> list[int]:
-    """COCO's compressed run lengths: five bits a character and a sixth that says that more follow; from the
-    fourth run on what is kept is the difference to the run two before."""
-    runs: list[int] = []
-    value, shift = 0, 0
-    for character in text:
-        bits = ord(character) - 48
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        runs.append(value + runs[-2] if len(runs) > 2 else value)
-        value, shift = 0, 0
-    return runs
