@@ -19,4 +19,4 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     points = EntryPoints(
         EntryPoint(name, value, registry.GROUP) for name, value in own_entry_points().items()
     )
-    monkeypatch.setattr(registry, "entry_points", lambda group: points.select(group=group))
+    monkeypatch.setattr(registry, "_installed", lambda path: points)

@@ -7,7 +7,9 @@ class of the network's fields:
     my_network = "my_package.network:MyNetworkConfig"
 """
 
-from importlib.metadata import EntryPoint, entry_points
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from engine.networks.efficientnet_lite import EfficientNetLite0Config
 from engine.networks.hed import HedConfig
@@ -66,12 +68,19 @@ def find_network(name: str) -> type[NetworkConfig]:
 def _plug_ins() -> dict[str, EntryPoint]:
     """Entry points by name. Raises ValueError where a name is taken."""
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
+    for point in _installed(tuple(sys.path)):
         other = found.setdefault(point.name, point)
         if point.name in NETWORKS or other.value != point.value:
             taken = "the project's own table" if point.name in NETWORKS else _words(other)
             raise ValueError(f"{_words(point)}: {taken} has a network of that name, uninstall one of them")
     return found
+
+
+@lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> EntryPoints:
+    """Entry points of the packages in `path`. They are read once: that opens a file of every package, and a
+    study's plan asks for its networks thousands of times."""
+    return entry_points(group=GROUP)
 
 
 def _load(name: str, point: EntryPoint) -> type[NetworkConfig]:

@@ -44,10 +44,10 @@ def test_an_installed_package_adds_a_network(install):
         "from tests.engine.networks.tiny import TinyConfig as Config",
     )
     assert find_network("tiny_plug_in").__name__ == "TinyConfig"
-    assert set(networks()) == {*registry.NETWORKS, *_installed(), "tiny_plug_in"}
+    assert set(networks()) == {*registry.NETWORKS, *_plugged_in(), "tiny_plug_in"}
 
 
-def _installed() -> set[str]:
+def _plugged_in() -> set[str]:
     return set(registry._plug_ins())
 
 
