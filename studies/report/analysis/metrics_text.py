@@ -89,9 +89,13 @@ def label(metric: str, where: bool = True) -> str:
 
 
 def digits(value: float, metric: str) -> str:
-    """A value of a metric in its unit: one decimal of per cent and CIDEr, four digits of all else."""
+    """A value of a metric in its unit: one decimal of per cent and CIDEr, one digit below a tenth of them, four
+    digits of all else."""
     factor, unit = scale(metric)
-    return f"{factor * value:.1f}" if unit else f"{value:.4g}"
+    if not unit:
+        return f"{value:.4g}"
+    shown = factor * value
+    return f"{shown:.1f}" if not 5e-4 < abs(shown) < 0.095 else f"{shown:.3f}".rstrip("0")
 
 
 def mean_sd(summary: Summary | None, metric: str) -> str:
