@@ -4,9 +4,12 @@
 # make slow   the tests that take longer than some twenty seconds
 # PYTHON names the interpreter to build .venv with; PIP_ARGS goes to every pip call: a Linux laptop without a
 # GPU saves gigabytes with PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu".
+# TEST_PROCESSES run files of tests side by side.
 PYTHON ?= python3.11
 PIP_ARGS ?=
+TEST_PROCESSES ?= 2
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: demo test slow setup lint assets validator viewer clean
 
@@ -14,10 +17,10 @@ demo: setup assets
 	$(BIN)/tst demo
 
 test: setup assets validator lint
-	$(BIN)/pytest -m "not slow and not gpu"
+	$(PYTEST) -m "not slow and not gpu"
 
 slow: setup assets viewer
-	$(BIN)/pytest -m "slow"
+	$(PYTEST) -m "slow"
 
 lint: setup
 	$(BIN)/ruff check .
