@@ -89,8 +89,8 @@ def label(metric: str, where: bool = True) -> str:
 
 
 def digits(value: float, metric: str) -> str:
-    """A value of a metric in its unit: one decimal of per cent and CIDEr, one digit below a tenth of them, four
-    digits of all else."""
+    """A value of a metric in its unit: one decimal of per cent and CIDEr, up to three below a tenth of them,
+    four digits of all else."""
     factor, unit = scale(metric)
     if not unit:
         return f"{value:.4g}"
