@@ -47,12 +47,13 @@ class CapturedFrame:
     pose: Float64[np.ndarray, "4 4"] | None = None  # camera to world, OpenCV axes, y-up world [m]
     intrinsics: Float32[np.ndarray, "4"] | None = None  # fx, fy, cx, cy [pixels of rgb]
     source: FrameSource | None = None
+    semantic: UInt8[np.ndarray, "h w"] | None = None  # class of each pixel, of data sets that have labels
 
 
 class Capture(Protocol):
     """Frames in the order in which they were taken."""
 
-    modalities: tuple[str, ...]  # that every frame has: rgb, and any of depth, pose and intrinsics
+    modalities: tuple[str, ...]  # that every frame has: rgb, and any of depth, pose, intrinsics, semantic
 
     def __len__(self) -> int:
         """Number of frames."""

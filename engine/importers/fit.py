@@ -23,6 +23,8 @@ def fit(frame: CapturedFrame, height: int, width: int) -> dict[str, Shaped[np.nd
     out: dict[str, np.ndarray] = {"rgb": resampled}
     if frame.depth is not None:
         out["depth"] = fit_map(frame.depth, (full_height, full_width), height, width)
+    if frame.semantic is not None:
+        out["semantic"] = fit_map(frame.semantic, (full_height, full_width), height, width)
     if frame.pose is not None:
         out["pose"] = frame.pose
     if frame.intrinsics is not None:

@@ -71,6 +71,7 @@ def import_capture(config: ImportConfig) -> None:
     capture = CAPTURE_FORMATS[name].open(config.source)
     if labels:
         labels.expect(capture)
+    photographs = _are_photographs(capture, name, config)
     store = open_or_create(config.store, config.size)
     digest = _digest(config.source, capture)
     space = Space(
@@ -82,13 +83,16 @@ def import_capture(config: ImportConfig) -> None:
         simulator=name,
         provenance=f"{CAPTURE_FORMATS[name].title}, {config.source.name}"
         + (f"; {labels.note}" if labels else ""),
+        external_access="internet" if photographs else "none",
         layout_digest=labels.place_digest if labels else "",
     )
     decides = config.model_dump(mode="json", exclude=_NAMED)
     if labels:
         decides["labels"] = labels.digest
     config_hash = hash_of({"version": _VERSION, "format": name, "capture": digest, **decides})
-    selection = FrameSelection(config.min_sharpness, config.min_change)
+    # Photographs follow no walk: none is compared with those before it.
+    limits = (0.0, 0.0) if photographs else (config.min_sharpness, config.min_change)
+    selection = FrameSelection(*limits)
     held = {part.part for part in store.parts}
     added = present = 0
     for number, arrays in enumerate(_blocks(capture, config, selection, labels)):
@@ -115,6 +119,19 @@ def _labels(config: ImportConfig) -> FrameLabels | None:
             f"--labels {config.labels}, and without labels for pre-training"
         )
     return find_labels(config.labels, config)
+
+
+def _are_photographs(capture: Capture, name: str, config: ImportConfig) -> bool:
+    """Whether the capture is a data set with labels of its own, of many places. Raises ValueError where it is
+    to be anything but a transfer set."""
+    if "semantic" not in capture.modalities:
+        return False
+    if config.role != "transfer" or config.labels:
+        raise ValueError(
+            f"{config.source}: {CAPTURE_FORMATS[name].title} is photographs with labels of their own, of no "
+            "test space: import them with --role transfer and without --labels"
+        )
+    return True
 
 
 def _lacks_text(lacks: list[str]) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from engine.importers.capture import CaptureFormat
+from engine.importers.formats.ade20k import Ade20k
 from engine.importers.formats.arkitscenes import ArkitScenes
 from engine.importers.formats.colmap import Colmap
 from engine.importers.formats.images import ImageFolder
@@ -18,6 +19,7 @@ CAPTURE_FORMATS: dict[str, CaptureFormat] = {
     "stray-scanner": StrayScanner(),
     "record3d": Record3D(),
     "arkitscenes": ArkitScenes(),
+    "ade20k": Ade20k(),
     "nerfstudio": Nerfstudio(),
     "colmap": Colmap(),
     "tum-rgbd": TumRgbd(),

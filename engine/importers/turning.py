@@ -37,7 +37,7 @@ def turned(frame: CapturedFrame, quarters: int) -> CapturedFrame:
     """A frame turned to the left by quarter turns: colours, depth, pose and intrinsics together."""
     if quarters == 0:
         return frame
-    depth, pose, lens = frame.depth, frame.pose, frame.intrinsics
+    depth, pose, lens, semantic = frame.depth, frame.pose, frame.intrinsics, frame.semantic
     if depth is not None:
         depth = np.ascontiguousarray(np.rot90(depth))
     if pose is not None:
@@ -45,9 +45,11 @@ def turned(frame: CapturedFrame, quarters: int) -> CapturedFrame:
     if lens is not None:
         fx, fy, cx, cy = lens
         lens = np.array([fy, fx, cy, frame.rgb.shape[1] - cx], np.float32)
+    if semantic is not None:
+        semantic = np.ascontiguousarray(np.rot90(semantic))
     rgb = np.ascontiguousarray(np.rot90(frame.rgb))
     source = frame.source and frame.source.after(np.rot90)
-    return turned(CapturedFrame(rgb, depth, pose, lens, source), quarters - 1)
+    return turned(CapturedFrame(rgb, depth, pose, lens, source, semantic), quarters - 1)
 
 
 def quarters_upright(pose: Float64[np.ndarray, "4 4"], before: int) -> int:

@@ -7,7 +7,8 @@ import pytest
 
 from engine.importers.importing import ImportConfig, import_capture
 from engine.importers.registry import CAPTURE_FORMATS, find_format
-from engine.store.access import PretrainFrames
+from engine.store.access import Frames, PretrainFrames
+from engine.store.schema import Role
 from engine.store.store import Store
 
 from .captures import COUNT, CX, CY, FX, FY, HEIGHT, WIDTH, Walk, walk
@@ -18,6 +19,7 @@ class CaptureKit:
 
     format: str
     modalities: tuple[str, ...] = ("rgb",)
+    role: Role = "pretrain"
     lossy = 0.0
     """Largest mean error of a colour [steps of 255] that the format's own compression makes."""
 
@@ -36,6 +38,10 @@ class CaptureKit:
     def intrinsics(self) -> tuple[float, float, float, float]:
         """Those that should be read."""
         return FX, FY, CX, CY
+
+    def view(self, store: Store) -> Frames:
+        """The frames of the walk in a store."""
+        return PretrainFrames(store)
 
     @pytest.fixture
     def source(self, tmp_path: Path) -> Path:
@@ -62,11 +68,13 @@ class CaptureKit:
             np.testing.assert_allclose(frames[0].intrinsics, self.intrinsics(), rtol=1e-6)
 
     def test_a_store_gets_frames_of_its_size_once(self, source: Path, tmp_path: Path, capsys) -> None:
-        config = ImportConfig(source=source, store=tmp_path / "store", size=24, min_change=0, min_sharpness=0)
+        config = ImportConfig(
+            source=source, store=tmp_path / "store", role=self.role, size=24, min_change=0, min_sharpness=0
+        )
         import_capture(config)
         store = Store.open(tmp_path / "store")
         assert store.verify() == []
-        frames = PretrainFrames(store)
+        frames = self.view(store)
         assert len(frames) == COUNT
         assert set(frames.modalities) == set(self.modalities)
         assert [s.simulator for s in frames.spaces] == [self.format]

@@ -3,6 +3,7 @@
 What the files must hold is in the formats' own documentation; nothing here comes from the importers."""
 
 import json
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from scipy.spatial.transform import Rotation
 
 HEIGHT, WIDTH, COUNT = 48, 64, 6
 FX, FY, CX, CY = 50.0, 52.0, 33.0, 25.0
+ADE20K = Path(__file__).parents[1] / "golden" / "ade20k"
+"""Files of the data set's own makers."""
 
 
 @dataclass(frozen=True)
@@ -200,4 +203,16 @@ def write_manifest(folder: Path, made: Walk) -> Path:
     head = {"testspace_capture": 1, "camera_axes": "opengl", "up": "z", "depth_unit_mm": 0.1}
     values = {**head, "intrinsics": [FX, FY, CX, CY], "frames": frames}
     (folder / "manifest.json").write_text(json.dumps(values))
+    return folder
+
+
+def write_ade20k(folder: Path, made: Walk) -> Path:
+    """The Scene Parsing Benchmark's layout; the left of image i is of class i + 1, the rest of none."""
+    for i, rgb in enumerate(made.rgb):
+        name = f"ADE_train_{i + 1:08d}"
+        _save(folder / "images" / "training" / f"{name}.jpg", rgb)
+        numbers = np.zeros((HEIGHT, WIDTH), np.uint8)
+        numbers[:, : WIDTH // 2] = i + 1
+        _save(folder / "annotations" / "training" / f"{name}.png", numbers)
+    shutil.copy(ADE20K / "objectInfo150.txt", folder)
     return folder
