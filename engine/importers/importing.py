@@ -25,7 +25,7 @@ from engine.importers.capture import Capture
 from engine.importers.fit import fit
 from engine.importers.labels.frame_labels import FrameLabels, LabelOptions
 from engine.importers.labels.sources import find_labels
-from engine.importers.registry import CAPTURE_FORMATS, find_format
+from engine.importers.registry import CAPTURE_FORMATS, find_format, place_of
 from engine.importers.selection import FrameSelection
 from engine.store.schema import FrameRange, Role, Space
 from engine.store.store import Store
@@ -51,7 +51,7 @@ class ImportConfig(LabelOptions):
     format: str | None = None
     """What wrote the capture; by default it is recognised."""
     space: str = ""
-    """Name of the space in the store; by default that of the file or folder."""
+    """Name of the space in the store; by default that of the file or folder, or of ScanNet++'s scene."""
     every: int = Field(1, gt=0)
     """Only every n-th frame."""
     min_sharpness: float = Field(0.25, ge=0)
@@ -74,10 +74,11 @@ def import_capture(config: ImportConfig) -> None:
     photographs = _are_photographs(capture, name, config)
     store = open_or_create(config.store, config.size)
     digest = _digest(config.source, capture)
+    place, place_digest = place_of(config.source, name)
     space = Space(
-        id=config.space or config.source.resolve().stem,
+        id=config.space or place,
         family="capture",
-        house_digest=digest,
+        house_digest=place_digest or digest,
         seed=None,
         sampler="capture",
         simulator=name,
@@ -180,11 +181,16 @@ def _write(
 
 
 def _digest(source: Path, capture: Capture) -> str:
-    """sha256 of the capture's files and their names within it, hex."""
+    """sha256 of the capture's files and their names within it, hex. Raises ValueError for a missing one."""
     digest = hashlib.sha256()
     root = source.resolve() if source.is_dir() else source.resolve().parent
     for path in capture.files():
         digest.update(path.resolve().relative_to(root).as_posix().encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except FileNotFoundError:
+            raise ValueError(
+                f"{path} is missing, and {source} names it: copy it too, or take it out of the capture"
+            ) from None
     return digest.hexdigest()

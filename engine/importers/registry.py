@@ -1,5 +1,7 @@
 """Formats of captures, the more particular first: a capture is read by the first that recognises it."""
 
+import hashlib
+import re
 from pathlib import Path
 
 from engine.importers.capture import CaptureFormat
@@ -10,6 +12,8 @@ from engine.importers.formats.images import ImageFolder
 from engine.importers.formats.manifest import OwnManifest
 from engine.importers.formats.nerfstudio import Nerfstudio
 from engine.importers.formats.record3d import Record3D
+from engine.importers.formats.scannetpp_dslr import ScannetppDslr
+from engine.importers.formats.scannetpp_iphone import ScannetppIphone
 from engine.importers.formats.stray_scanner import StrayScanner
 from engine.importers.formats.tum import TumRgbd
 from engine.importers.formats.video import PlainVideo
@@ -20,6 +24,8 @@ CAPTURE_FORMATS: dict[str, CaptureFormat] = {
     "record3d": Record3D(),
     "arkitscenes": ArkitScenes(),
     "ade20k": Ade20k(),
+    "scannetpp-iphone": ScannetppIphone(),
+    "scannetpp-dslr": ScannetppDslr(),
     "nerfstudio": Nerfstudio(),
     "colmap": Colmap(),
     "tum-rgbd": TumRgbd(),
@@ -27,6 +33,8 @@ CAPTURE_FORMATS: dict[str, CaptureFormat] = {
     "images": ImageFolder(),
 }
 """By the name that `--format` takes."""
+
+_SCANNETPP_SCENE = re.compile("[0-9a-f]{10}")
 
 
 def find_format(path: Path, name: str | None = None) -> str:
@@ -43,3 +51,16 @@ def find_format(path: Path, name: str | None = None) -> str:
     if found is None:
         raise ValueError(f"{path} is no capture that can be read; those are: {known}")
     return found
+
+
+def place_of(path: Path, name: str) -> tuple[str, str]:
+    """The name of the space that a capture of format `name` is of, and, where its data set numbers spaces, a
+    digest of which it is, hex, the same for every recording of it; else "".
+
+    Recordings of ScanNet++ by phone and camera have one world: as one space they are kept apart by pose.
+    """
+    if not name.startswith("scannetpp"):
+        return path.resolve().stem, ""
+    scene = path.resolve().parent.name
+    known = _SCANNETPP_SCENE.fullmatch(scene) is not None
+    return scene, hashlib.sha256(f"ScanNet++ {scene}".encode()).hexdigest() if known else ""

@@ -4,13 +4,16 @@ What the files must hold is in the formats' own documentation; nothing here come
 
 import json
 import shutil
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import lzfse
 import numpy as np
+import pyarrow
 import pycolmap
 from scipy.spatial.transform import Rotation
 
@@ -203,6 +206,59 @@ def write_manifest(folder: Path, made: Walk) -> Path:
     head = {"testspace_capture": 1, "camera_axes": "opengl", "up": "z", "depth_unit_mm": 0.1}
     values = {**head, "intrinsics": [FX, FY, CX, CY], "frames": frames}
     (folder / "manifest.json").write_text(json.dumps(values))
+    return folder
+
+
+def write_scannetpp_iphone(
+    folder: Path, made: Walk, packed: str = "lz4", unpacked: bool = False, aligned: str = "aligned_pose"
+) -> Path:
+    """ScanNet++'s SCENE/iphone: depth.bin by another implementation of LZ4, or by Deflate as older releases;
+    `unpacked`: images as the data set's toolkit writes them."""
+    folder.mkdir(parents=True)
+    depth = made.depth.repeat(4, axis=1).repeat(4, axis=2)
+    metres = (depth / np.float32(1000)).astype("<f4")
+    if unpacked:
+        for i in range(COUNT):
+            _save(folder / "rgb" / f"frame_{i:06d}.png", made.rgb[i])
+            _save(folder / "depth" / f"frame_{i:06d}.png", depth[i])
+    else:
+        write_video(folder / "rgb.mp4", made)
+        if packed == "lz4":
+            blocks = [bytes(pyarrow.Codec("lz4_raw").compress(d.tobytes())) for d in depth.astype("<u2")]
+        elif packed == "deflate":
+            blocks = [_deflated(d.tobytes()) for d in metres]
+        data = b"".join(struct.pack("<I", len(b)) + b for b in blocks) if packed != "whole" else None
+        (folder / "depth.bin").write_bytes(_deflated(metres.tobytes()) if data is None else data)
+    frames = {}
+    for i, pose in enumerate(_z_up(made.poses)):
+        lens = [[FX, 0, CX], [0, FY, CY], [0, 0, 1]]
+        frames[f"frame_{i:06d}"] = {"timestamp": i / 60, "intrinsic": lens, aligned: pose.tolist(), "imu": {}}
+    (folder / "pose_intrinsic_imu.json").write_text(json.dumps(frames))
+    return folder
+
+
+def _deflated(data: bytes) -> bytes:
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return stream.compress(data) + stream.flush()
+
+
+def write_scannetpp_dslr(folder: Path, made: Walk, bent: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)) -> Path:
+    """ScanNet++'s SCENE/dslr: cameras of a COLMAP model in the mesh's world, z up, made nerfstudio's as its
+    older versions did: OpenGL's axes, x and y exchanged, z turned down. Every third frame is of the test."""
+    lists: dict[str, list[dict]] = {"frames": [], "test_frames": []}
+    for i, pose in enumerate(_z_up(made.poses)):
+        _save(folder / "resized_images" / f"DSC{i:05d}.JPG", made.rgb[i])
+        matrix = pose.copy()
+        matrix[:3, 1:3] *= -1
+        matrix = matrix[[1, 0, 2, 3]]
+        matrix[2] *= -1
+        one = {"file_path": f"DSC{i:05d}.JPG", "mask_path": f"DSC{i:05d}.png", "is_bad": False}
+        lists["test_frames" if i % 3 == 2 else "frames"].append(one | {"transform_matrix": matrix.tolist()})
+    lens = {"fl_x": FX, "fl_y": FY, "cx": CX, "cy": CY, "w": WIDTH, "h": HEIGHT}
+    lens |= dict(zip(("k1", "k2", "k3", "k4"), bent, strict=True))
+    (folder / "nerfstudio").mkdir()
+    values = {"camera_model": "OPENCV_FISHEYE", **lens, **lists}
+    (folder / "nerfstudio" / "transforms.json").write_text(json.dumps(values))
     return folder
 
 

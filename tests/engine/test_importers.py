@@ -230,10 +230,18 @@ BROKEN = {
         ),
         "lies outside it",
     ),
-    "a fisheye camera": (
+    "a camera that sees all around": (
         captures.write_nerfstudio,
-        lambda p: _edit(p / "transforms.json", lambda t: t.replace("OPENCV", "OPENCV_FISHEYE")),
+        lambda p: _edit(p / "transforms.json", lambda t: t.replace("OPENCV", "EQUIRECTANGULAR")),
         "undistort",
+    ),
+    "a fisheye camera of no numbers": (
+        captures.write_nerfstudio,
+        lambda p: _edit(
+            p / "transforms.json",
+            lambda t: t.replace("OPENCV", "OPENCV_FISHEYE").replace('"k2": 0.0', '"k2": "wide"'),
+        ),
+        r"transforms\.json, frame 0: could not convert .*: mend k1 to k4",
     ),
     "a list that was cut off": (
         captures.write_tum,

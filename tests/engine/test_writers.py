@@ -2,6 +2,7 @@
 
 import csv
 
+import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -75,6 +76,16 @@ class TestArkitScenes(WriterKit):
 
 class TestNerfstudio(WriterKit):
     format = "nerfstudio"
+
+
+class TestScannetpp(WriterKit):
+    format = "scannetpp-iphone"
+    name = "iphone"
+    lossy = 8.0
+    not_repeated = ("rgb.mp4",)
+
+    def depth(self, made):
+        return cv2.resize(super().depth(made), (256, 192), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class TestTum(WriterKit):

@@ -76,6 +76,10 @@ class WriterKit:
     not_repeated: tuple[str, ...] = ()
     """Files whose bytes an encoder may choose."""
 
+    def depth(self, made: PhoneFrame) -> np.ndarray:
+        """The depth that should be read, [h, w]."""
+        return np.where(made.confidence > 0, made.depth, 0).astype(np.uint16)
+
     @pytest.fixture
     def source(self, tmp_path: Path) -> Path:
         return self.write(recorded(), tmp_path)
@@ -97,7 +101,7 @@ class WriterKit:
             assert np.abs(got.rgb.astype(float) - made.rgb).mean() <= self.lossy
             assert got.depth is not None
             assert got.pose is not None
-            np.testing.assert_array_equal(got.depth, np.where(made.confidence > 0, made.depth, 0))
+            np.testing.assert_array_equal(got.depth, self.depth(made))
             np.testing.assert_allclose(got.pose, made.pose, atol=1e-6)
             if "intrinsics" in self.modalities:
                 assert got.intrinsics is not None

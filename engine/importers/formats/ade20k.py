@@ -75,7 +75,7 @@ class _Photographs:
                     "import the Scene Parsing Benchmark's release, not the full ADE20K"
                 )
             source = FrameSource(image.name, rgb.shape[:2])
-            yield CapturedFrame(rgb, semantic=self._table[numbers], source=source)
+            yield CapturedFrame(rgb, semantic=self._table[np.asarray(numbers, np.uint8)], source=source)
 
     def files(self) -> list[Path]:
         return [self._classes, *(path for pair in self._pairs for path in pair)]

@@ -2,13 +2,15 @@
 
 Poses are camera to world in OpenGL's axes, in a world with z up. Intrinsics stand once or in each frame, as
 focal lengths or as an angle. Images are undistorted where there are coefficients of radial and tangential
-distortion (OpenCV's k1, k2, k3, p1, p2). Depth images hold 1,000 steps a metre. All of it is of the image as
-it is stored; where EXIF turns the image, the whole frame is turned.
+distortion (OpenCV's k1, k2, k3, p1, p2), or of OpenCV's fisheye model (k1 to k4). Depth images hold 1,000
+steps a metre. All of it is of the image as it is stored; where EXIF turns the image, the whole frame is
+turned.
 """
 
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,13 @@ from engine.importers.capture import (
     read_depth,
     read_rgb,
 )
-from engine.importers.lens import straightened, undistorted
+from engine.importers.lens import fisheye, straightened, undistorted
 from engine.importers.turning import quarters_of, turned
 
 FILE = "transforms.json"
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3")  # in OpenCV's order
+_BENT = ("k1", "k2", "k3", "k4")
+_FISHEYE = "OPENCV_FISHEYE"
 _PLAIN_MODELS = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "RADIAL", "SIMPLE_RADIAL", "PERSPECTIVE")
 
 
@@ -42,7 +46,7 @@ class Nerfstudio:
         """Whether the path is such a folder, or the file itself."""
         return (path / FILE).is_file() or path.name == FILE
 
-    def open(self, path: Path) -> "_Scene":
+    def open(self, path: Path) -> "Scene":
         """The scene. Raises ValueError for a file without frames, or of cameras that are no pinholes."""
         file = path if path.name == FILE else path / FILE
         try:
@@ -54,19 +58,28 @@ class Nerfstudio:
             ) from error
         if not frames:
             raise ValueError(f"{file} lists no frames: export the scene again")
-        return _Scene(file, values, frames)
+        return Scene(file, values, frames, file.parent, Z_UP_TO_Y_UP)
 
 
-class _Scene:
-    def __init__(self, file: Path, values: dict[str, Any], frames: list[dict[str, Any]]) -> None:
-        self._file = file
+class Scene:
+    """Frames of a transforms.json whose images lie in a folder; `world` turns its world to one with y up."""
+
+    def __init__(
+        self,
+        file: Path,
+        values: dict[str, Any],
+        frames: list[dict[str, Any]],
+        images: Path,
+        world: Float64[np.ndarray, "4 4"],
+    ) -> None:
+        self._file, self._images, self._world = file, images, world
         self._frames = [{**{k: v for k, v in values.items() if k != "frames"}, **f} for f in frames]
         for i, frame in enumerate(self._frames):
             model = frame.get("camera_model", "OPENCV")
-            if model not in _PLAIN_MODELS:
+            if model not in (*_PLAIN_MODELS, _FISHEYE):
                 raise ValueError(
                     f"{file}, frame {i}: the camera model is {model}; frames must be of pinhole cameras: "
-                    f"undistort the images, or say one of {', '.join(_PLAIN_MODELS)}"
+                    f"undistort the images, or say one of {', '.join((*_PLAIN_MODELS, _FISHEYE))}"
                 )
             if "file_path" not in frame or "transform_matrix" not in frame:
                 raise ValueError(
@@ -76,9 +89,11 @@ class _Scene:
         self.modalities = ("rgb", *(["depth"] if all(with_depth) else []), "pose", "intrinsics")
 
     def __len__(self) -> int:
+        """Number of frames."""
         return len(self._frames)
 
     def frames(self) -> Iterator[CapturedFrame]:
+        """Every frame, straightened and turned. Raises ValueError for one that cannot be used."""
         for i, frame in enumerate(self._frames):
             where = f"{self._file}, frame {i}"
             image = self._image(frame)
@@ -87,25 +102,46 @@ class _Scene:
             lens = _lens(frame, height, width, where)
             depth = None
             if "depth" in self.modalities:
-                depth = read_depth(inside(self._file.parent, frame["depth_file_path"]), 1.0)
-            coefficients = [float(frame.get(k, 0.0)) for k in _DISTORTION]
-            rgb, depth = undistorted(rgb, depth, lens, coefficients)
+                depth = read_depth(inside(self._images, frame["depth_file_path"]), 1.0)
             quarters = quarters_of(image)
-            source = straightened(FrameSource(image.name, (height, width), quarters), lens, coefficients)
-            seen = CapturedFrame(rgb, depth, _pose(frame["transform_matrix"], where), lens, source)
-            yield turned(seen, quarters)
+            pose = self._world @ _pose(frame["transform_matrix"], where) @ OPENGL_TO_OPENCV
+            source = FrameSource(image.name, (height, width), quarters)
+            seen = CapturedFrame(rgb, depth, pose, lens, source)
+            yield turned(_straight(seen, lens, frame, where), quarters)
 
     def files(self) -> list[Path]:
+        """The file and all images that it names."""
         depth = [
-            inside(self._file.parent, f["depth_file_path"])
-            for f in self._frames
-            if "depth" in self.modalities
+            inside(self._images, f["depth_file_path"]) for f in self._frames if "depth" in self.modalities
         ]
         return [self._file, *(self._image(f) for f in self._frames), *depth]
 
     def _image(self, frame: dict[str, Any]) -> Path:
-        path = inside(self._file.parent, str(frame["file_path"]))
+        path = inside(self._images, str(frame["file_path"]))
         return path if path.suffix else path.with_suffix(".png")  # Blender's scenes leave the ending out
+
+
+def _straight(
+    frame: CapturedFrame, lens: Float32[np.ndarray, "4"], values: dict[str, Any], where: str
+) -> CapturedFrame:
+    """The frame as a pinhole camera sees it. Raises ValueError where the coefficients are no numbers."""
+    assert frame.source is not None
+    try:
+        if values.get("camera_model") == _FISHEYE:
+            bent = tuple(float(values.get(k, 0.0)) for k in _BENT)
+            camera = fisheye(*frame.rgb.shape[:2], tuple(lens.tolist()), bent)
+            return replace(
+                frame,
+                rgb=camera.straight(frame.rgb),
+                depth=None if frame.depth is None else camera.straight_map(frame.depth),
+                intrinsics=camera.lens,
+                source=frame.source.after(camera.straight_map),
+            )
+        coefficients = tuple(float(values.get(k, 0.0)) for k in _DISTORTION)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}: mend k1 to k4, or undistort the images") from error
+    rgb, depth = undistorted(frame.rgb, frame.depth, lens, coefficients)
+    return replace(frame, rgb=rgb, depth=depth, source=straightened(frame.source, lens, coefficients))
 
 
 def _pose(matrix: Any, where: str) -> Float64[np.ndarray, "4 4"]:
@@ -116,7 +152,7 @@ def _pose(matrix: Any, where: str) -> Float64[np.ndarray, "4 4"]:
         raise ValueError(
             f"{where}: transform_matrix is no matrix of numbers ({error}): mend the line"
         ) from error
-    return Z_UP_TO_Y_UP @ checked_pose(values, where) @ OPENGL_TO_OPENCV
+    return checked_pose(values, where)
 
 
 def _lens(frame: dict[str, Any], height: int, width: int, where: str) -> Float32[np.ndarray, "4"]:

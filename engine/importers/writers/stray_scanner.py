@@ -16,13 +16,12 @@ it move up: the gap is in the times alone. The app's video is HEVC, ours is MPEG
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from agents.phone.imu import GRAVITY, Imu
 from agents.phone.recording import Recording
-from engine.importers.writers.writer import line, save_image
+from engine.importers.writers.writer import MpegVideo, line, save_image
 
 _CAMERA_TO_DEVICE = np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
 
@@ -36,20 +35,11 @@ class StrayScannerWriter:
     def write(self, recording: Recording, out: Path) -> None:
         """Write a folder. Raises OSError where the video cannot be written."""
         out.mkdir(parents=True)
-        config = recording.config
-        size = (config.width, config.height)
-        video = cv2.VideoWriter(
-            str(out / "rgb.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), float(config.fps), size
-        )
-        if not video.isOpened():
-            raise OSError(f"OpenCV cannot write {out / 'rgb.mp4'} of {size[0]} x {size[1]} pixels")
-        try:
+        with MpegVideo(out / "rgb.mp4", recording.config) as video:
             for i, frame in enumerate(recording.frames()):
-                video.write(np.ascontiguousarray(frame.rgb[..., ::-1]))
+                video.add(frame.rgb)
                 save_image(out / "depth" / f"{i:06d}.png", frame.depth)
                 save_image(out / "confidence" / f"{i:06d}.png", frame.confidence)
-        finally:
-            video.release()
         _write_odometry(recording, out / "odometry.csv")
         _write_imu(recording.imu, out / "imu.csv")
         fx, fy, cx, cy = map(str, recording.lens)

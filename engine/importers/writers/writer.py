@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, UInt8, UInt16
 
-from agents.phone.recording import PhoneFrame, Recording
+from agents.phone.recording import PhoneConfig, PhoneFrame, Recording
 
 LEAST_TRUST = 1
 """Least confidence of depth that is written where a format has no place for confidence."""
@@ -26,6 +26,28 @@ class CaptureWriter(Protocol):
     def write(self, recording: Recording, out: Path) -> None:
         """Write all of a recording to a path where nothing is yet."""
         ...
+
+
+class MpegVideo:
+    """A video that is being written, MPEG-4, closed on leaving its block."""
+
+    def __init__(self, path: Path, config: PhoneConfig) -> None:
+        """Of a recording's size and rate. Raises OSError where it cannot be written."""
+        size = (config.width, config.height)
+        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        self._video = cv2.VideoWriter(str(path), fourcc, float(config.fps), size)
+        if not self._video.isOpened():
+            raise OSError(f"OpenCV cannot write {path} of {size[0]} x {size[1]} pixels")
+
+    def __enter__(self) -> "MpegVideo":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._video.release()
+
+    def add(self, rgb: UInt8[np.ndarray, "h w 3"]) -> None:
+        """The next frame."""
+        self._video.write(np.ascontiguousarray(rgb[..., ::-1]))
 
 
 def y_up_to_z_up(poses: Float64[np.ndarray, "n 4 4"]) -> Float64[np.ndarray, "n 4 4"]:
