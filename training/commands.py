@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
+from engine.store.held_out import learned_beside, least_distances
 from scenes.config import Config
 from training.common.config import StageConfig
 from training.fourm.images import FourMConfig, import_4m
@@ -196,8 +197,11 @@ def propagate(config: PropagateCommand) -> None:
 
 
 def evaluate(config: EvaluateCommand) -> None:
-    """Score a tuned model on the evaluation frames of a store."""
-    _print(run_evaluation(config.evaluate, EvalFrames(config.store), config.model, config.out))
+    """Score a tuned model on the evaluation frames of a store, and say how far they are from frames of
+    pre-training that lie in it."""
+    frames = EvalFrames(config.store)
+    apart = least_distances(frames, learned_beside(frames))
+    _print(run_evaluation(config.evaluate, frames, config.model, config.out) | apart)
 
 
 def retrieve(config: RetrieveCommand) -> None:

@@ -48,6 +48,7 @@ class CapturedFrame:
     intrinsics: Float32[np.ndarray, "4"] | None = None  # fx, fy, cx, cy [pixels of rgb]
     source: FrameSource | None = None
     semantic: UInt8[np.ndarray, "h w"] | None = None  # class of each pixel, of data sets that have labels
+    time_s: float | None = None  # from any beginning
 
 
 class Capture(Protocol):

@@ -49,7 +49,7 @@ def turned(frame: CapturedFrame, quarters: int) -> CapturedFrame:
         semantic = np.ascontiguousarray(np.rot90(semantic))
     rgb = np.ascontiguousarray(np.rot90(frame.rgb))
     source = frame.source and frame.source.after(np.rot90)
-    return turned(CapturedFrame(rgb, depth, pose, lens, source, semantic), quarters - 1)
+    return turned(CapturedFrame(rgb, depth, pose, lens, source, semantic, frame.time_s), quarters - 1)
 
 
 def quarters_upright(pose: Float64[np.ndarray, "4 4"], before: int) -> int:

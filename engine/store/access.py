@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Int64, Shaped
@@ -95,6 +95,11 @@ class Frames:
     def weights(self) -> tuple[float, ...] | None:
         """Of a view on its own, every frame weighs the same. `engine/stream/mixture.py` weighs views."""
         return None
+
+    @property
+    def seeds(self) -> tuple[list[dict[str, Any]], ...]:
+        """What each part of the view was made from, as its maker wrote it."""
+        return tuple(self._store.part(part).seeds for part in sorted({r.part for r in self._runs}))
 
     @property
     def store_path(self) -> Path:

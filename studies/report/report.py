@@ -31,6 +31,7 @@ from studies.report.figures.pictures import predictions
 from studies.report.figures.retrieved import retrieved
 from studies.report.figures.stage_sections import stage_drawings, stage_sections
 from studies.report.files import findings_json, rows_csv, scalars
+from studies.report.how_far_apart import how_far_apart
 from studies.report.knowledge import access_words, knowledge_section
 from studies.report.page import bullets, folded, heading, image, paragraph, table, write_page
 from studies.report.paired_frames import frame_by_frame
@@ -107,6 +108,7 @@ def _head(data: Table) -> str:
         heading(data.study, 1)
         + paragraph(data.question, "q")
         + paragraph(f"Preset {data.preset}; {len(data.rows)} runs.{after} {scope(data)}{told}", "note")
+        + "".join(paragraph(line, "note") for line in how_far_apart(data))
     )
 
 

@@ -21,6 +21,7 @@ from .captures import COUNT, CX, CY, FX, FY, HEIGHT, WIDTH, walk
 
 class TestIphone(CaptureKit):
     format = "scannetpp-iphone"
+    timed = False
     modalities = ("rgb", "depth", "pose", "intrinsics")
     lossy = 8.0
     packed = "lz4"

@@ -76,10 +76,12 @@ class TestArkitScenes(WriterKit):
 
 class TestNerfstudio(WriterKit):
     format = "nerfstudio"
+    timed = False
 
 
 class TestScannetpp(WriterKit):
     format = "scannetpp-iphone"
+    timed = False
     name = "iphone"
     lossy = 8.0
     not_repeated = ("rgb.mp4",)

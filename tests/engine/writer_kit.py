@@ -71,6 +71,8 @@ class WriterKit:
     format: str
     name = "walk"
     modalities: tuple[str, ...] = ("rgb", "depth", "pose", "intrinsics")
+    timed = True
+    """Whether frames have times."""
     lossy = 0.0
     """Largest mean error of a colour [steps of 255] that the format's own compression makes."""
     not_repeated: tuple[str, ...] = ()
@@ -97,7 +99,10 @@ class WriterKit:
         read = list(capture.frames())
         assert capture.modalities == self.modalities
         assert len(read) == len(frames) == len(recording)
+        assert {got.time_s is not None for got in read} == {self.timed}
         for got, made in zip(read, frames, strict=True):
+            if got.time_s is not None:
+                assert got.time_s == pytest.approx(made.time_s, abs=1e-3)
             assert np.abs(got.rgb.astype(float) - made.rgb).mean() <= self.lossy
             assert got.depth is not None
             assert got.pose is not None

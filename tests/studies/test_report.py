@@ -90,6 +90,25 @@ def test_a_metric_that_no_row_has_leaves_a_page_that_says_so(tmp_path):
     assert "No row has any of nowhere/miou yet" in text
 
 
+def test_no_page_hides_how_near_evaluated_frames_are_to_learned_ones(tmp_path):
+    """The least over all rows; of frames held out of a capture the rule too; nothing where none is."""
+    rows = bars()
+    assert "evaluated camera" not in text_of(tmp_path, rows)
+    for i, row in enumerate(rows):
+        row["metrics"]["test/least_distance_to_learned_m"] = 0.25 + i
+    said = "Least distance in test of an evaluated camera to a learned one: 0.250 m."
+    assert said in text_of(tmp_path, rows)
+    for i, row in enumerate(rows):
+        of = {"apart_m": 0.5, "apart_degrees": 30, "apart_seconds": 2, "frames_between": 211}
+        found = {"least_distance_looking_alike_m": 0.625 - i / 100, "least_seconds_to_learned": 2.25} | of
+        row["metrics"] |= {f"test/{name}": value for name, value in found.items()}
+    page = text_of(tmp_path, rows)
+    assert "none is within 0.5 m and 30 degrees, or 2 s, of a learned one" in page
+    least = 0.625 - (len(rows) - 1) / 100
+    assert f"looks alike: {least:.3f} m, to any: 0.250 m; of times: 2.25 s. Frames between" in page
+    assert "dropped: 211." in page
+
+
 def test_a_row_without_the_metric_stays_without(tmp_path):
     rows = bars()
     del rows[0]["metrics"]["test/miou"]

@@ -58,13 +58,15 @@ class ArkitScenes:
         depth = _of_times(depths, wanted, path / DEPTH) if depths else [None] * len(chosen)
         colours = list(images.values())
         moments = [
-            _Moment(colours[i], depth[k], lens[k], poses[nearest[i]]) for k, i in enumerate(chosen.tolist())
+            _Moment(float(wanted[k]), colours[i], depth[k], lens[k], poses[nearest[i]])
+            for k, i in enumerate(chosen.tolist())
         ]
         return _Video(path, moments)
 
 
 @dataclass(frozen=True, eq=False)
 class _Moment:
+    time_s: float
     rgb: Path
     depth: Path | None
     lens: Path
@@ -85,7 +87,8 @@ class _Video:
             depth = None if moment.depth is None else trusted_depth(moment.depth, self._confidence(moment))
             rgb = read_rgb(moment.rgb)
             source = FrameSource(moment.rgb.name, rgb.shape[:2])
-            seen = CapturedFrame(rgb, depth, moment.pose, _pincam(moment.lens), source)
+            lens = _pincam(moment.lens)
+            seen = CapturedFrame(rgb, depth, moment.pose, lens, source, time_s=moment.time_s)
             quarters = quarters_upright(moment.pose, quarters)
             yield turned(seen, quarters)
 

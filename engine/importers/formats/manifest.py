@@ -2,7 +2,8 @@
 
     {"testspace_capture": 1, "camera_axes": "opencv", "up": "z", "depth_unit_mm": 1.0,
      "intrinsics": [fx, fy, cx, cy],
-     "frames": [{"rgb": "rgb/0.png", "depth": "depth/0.png", "pose": [[...4 numbers...], ...4 rows]}, ...]}
+     "frames": [{"rgb": "rgb/0.png", "depth": "depth/0.png", "time_s": 0.0, "pose": [[...4 numbers...], ...]},
+                ...]}
 
 Poses are camera to world [m], intrinsics [pixels of rgb] of all frames or in each; depth is z-depth in images
 of one 16-bit channel, 0 where it was not measured. Paths are relative to the file. All but `rgb` may be left
@@ -41,6 +42,7 @@ class ManifestFrame(Config):
     depth: str | None = None
     pose: tuple[_Row, _Row, _Row, _Row] | None = None
     intrinsics: _Row | None = None
+    time_s: float | None = None
 
 
 class Manifest(Config):
@@ -58,7 +60,7 @@ class Manifest(Config):
 
     @model_validator(mode="after")
     def _frames_are_alike(self) -> "Manifest":
-        for name in ("depth", "pose", "intrinsics"):
+        for name in ("depth", "pose", "intrinsics", "time_s"):
             count = sum(getattr(frame, name) is not None for frame in self.frames)
             if count not in (0, len(self.frames)):
                 raise ValueError(
@@ -118,7 +120,7 @@ class _Listed:
             lens = frame.intrinsics or manifest.intrinsics
             source = FrameSource(image.name, rgb.shape[:2], shown_quarters(image))
             lens = None if lens is None else np.array(lens, np.float32)
-            yield CapturedFrame(rgb, depth, pose, lens, source)
+            yield CapturedFrame(rgb, depth, pose, lens, source, time_s=frame.time_s)
 
     def files(self) -> list[Path]:
         named = [n for f in self._manifest.frames for n in (f.rgb, f.depth) if n]

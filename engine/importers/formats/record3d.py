@@ -3,8 +3,9 @@
 `rgbd/N.jpg` are colours, `rgbd/N.depth` the LiDAR's z-depth (float32 [m], NaN where there is none) and
 `rgbd/N.conf` ARKit's confidence (0, 1, 2), both compressed by LZFSE. A pose is a quaternion x, y, z, w and a
 position [m], camera to world in OpenGL's axes, in ARKit's world, y up. `K` is column-major; where the file
-has `perFrameIntrinsicCoeffs`, fx, fy, cx, cy of each frame, they count. Nothing is unpacked to disk. Devices
-are held any way, so each frame is turned until what is up in the world is up in the image.
+has `perFrameIntrinsicCoeffs`, fx, fy, cx, cy of each frame, they count, and as times [s] `frameTimestamps`.
+Nothing is unpacked to disk. Devices are held any way, so each frame is turned until what is up in the world
+is up in the image.
 """
 
 import json
@@ -66,6 +67,7 @@ class _Archive:
             self._poses = [_pose(p, f"{path}, pose {i}") for i, p in enumerate(values["poses"])]
             self._depth_shape = (int(values["dh"]), int(values["dw"])) if "dh" in values else None
             self._lenses = _lenses(values, len(self._poses), path)
+            self._times = _times(values, len(self._poses), path)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path}: {METADATA} lacks poses, K or sizes ({error!r}): {_AGAIN}") from error
         numbers = sorted(int(m[1]) for n in names if (m := _NAME.fullmatch(n)) and m[2] in ("jpg", "png"))
@@ -92,7 +94,7 @@ class _Archive:
                 depth = self._depth(archive, i) if "depth" in self.modalities else None
                 quarters = quarters_upright(pose, quarters)
                 source = FrameSource(name, rgb.shape[:2])
-                yield turned(CapturedFrame(rgb, depth, pose, lens, source), quarters)
+                yield turned(CapturedFrame(rgb, depth, pose, lens, source, time_s=self._times[i]), quarters)
 
     def files(self) -> list[Path]:
         return [self._path]
@@ -172,3 +174,9 @@ def _lenses(values: dict[str, Any], count: int, path: Path) -> Float32[np.ndarra
         return _numbers(each, (count, 4), f"{path}, perFrameIntrinsicCoeffs").astype(np.float32)
     k = _numbers(values["K"], (9,), f"{path}, K")
     return np.tile(k[[0, 4, 6, 7]].astype(np.float32), (count, 1))
+
+
+def _times(values: dict[str, Any], count: int, path: Path) -> list[float] | list[None]:
+    """The time [s] of every frame, where the file has them."""
+    each = values.get("frameTimestamps")
+    return _numbers(each, (count,), f"{path}, frameTimestamps").tolist() if each else [None] * count

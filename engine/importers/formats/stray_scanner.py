@@ -37,7 +37,7 @@ class StrayScanner:
 
     def open(self, path: Path) -> "_Scan":
         """The scan. Raises ValueError where video, odometry and depth have different numbers of frames."""
-        poses = _odometry(path / ODOMETRY)
+        poses, times = _odometry(path / ODOMETRY)
         count = count_frames(path / VIDEO)
         if count != len(poses):
             raise ValueError(
@@ -50,12 +50,18 @@ class StrayScanner:
                 f"{path / DEPTH} has {len(depth)} images, {VIDEO} {count} frames: copy the scan "
                 "from the device again"
             )
-        return _Scan(path, poses, depth)
+        return _Scan(path, poses, times, depth)
 
 
 class _Scan:
-    def __init__(self, folder: Path, poses: list[Float64[np.ndarray, "4 4"]], depth: list[Path]) -> None:
-        self._folder, self._poses, self._depth = folder, poses, depth
+    def __init__(
+        self,
+        folder: Path,
+        poses: list[Float64[np.ndarray, "4 4"]],
+        times: list[float],
+        depth: list[Path],
+    ) -> None:
+        self._folder, self._poses, self._times, self._depth = folder, poses, times, depth
         self._lens = _lens(folder / MATRIX)
         self.modalities = ("rgb", *(["depth"] if depth else []), "pose", "intrinsics")
 
@@ -69,7 +75,8 @@ class _Scan:
         for i, (rgb, pose) in enumerate(zip(images, self._poses, strict=True)):
             depth = self._trusted(self._depth[i]) if self._depth else None
             source = FrameSource(f"frame_{i:06d}", rgb.shape[:2], quarters)
-            yield turned(CapturedFrame(rgb, depth, pose, self._lens, source), quarters)
+            seen = CapturedFrame(rgb, depth, pose, self._lens, source, time_s=self._times[i])
+            yield turned(seen, quarters)
 
     def files(self) -> list[Path]:
         confidence = [p for p in map(self._confidence, self._depth) if p.is_file()]
@@ -105,12 +112,12 @@ def _read_npy(path: Path) -> UInt16[np.ndarray, "h w"]:
     return depth
 
 
-def _odometry(path: Path) -> list[Float64[np.ndarray, "4 4"]]:
-    """Poses, one a line. Raises ValueError, with the line's number, for one that is none."""
-    poses = []
+def _odometry(path: Path) -> tuple[list[Float64[np.ndarray, "4 4"]], list[float]]:
+    """Poses and times [s], one a line. Raises ValueError, with the line's number, for one that is none."""
+    poses, times = [], []
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
-        names = ("x", "y", "z", "qx", "qy", "qz", "qw")
+        names = ("timestamp", "x", "y", "z", "qx", "qy", "qz", "qw")
         if not set(names) <= set(reader.fieldnames or ()):
             raise ValueError(
                 f"{path} has no columns {', '.join(names)}: export the scan with the app's latest version"
@@ -118,13 +125,14 @@ def _odometry(path: Path) -> list[Float64[np.ndarray, "4 4"]]:
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             try:
-                numbers = np.array([float(row[name]) for name in names])
+                time, *numbers = (float(row[name]) for name in names)
             except (TypeError, ValueError):
                 raise ValueError(f"{where} is not of numbers: it was cut off: copy the scan again") from None
-            poses.append(pose_of(numbers[:3], numbers[3:], where))
+            poses.append(pose_of(np.array(numbers[:3]), np.array(numbers[3:]), where))
+            times.append(time)
     if not poses:
         raise ValueError(f"{path} has no line: copy the scan from the device again")
-    return poses
+    return poses, times
 
 
 def _lens(path: Path) -> np.ndarray:

@@ -59,6 +59,7 @@ class TumRgbd:
             )
         chosen = [
             _Moment(
+                float(images[i][0]),
                 inside(path, images[i][1]),
                 inside(path, depths[near["depth"][i]][1]) if depths is not None else None,
                 _pose(path, poses[near["pose"][i]]) if poses is not None else None,
@@ -72,6 +73,7 @@ class TumRgbd:
 
 @dataclass(frozen=True, eq=False)
 class _Moment:
+    time_s: float
     rgb: Path
     depth: Path | None
     pose: Float64[np.ndarray, "4 4"] | None
@@ -96,7 +98,8 @@ class _Recording:
             depth = None if moment.depth is None else read_depth(moment.depth, _STEP_MM)
             rgb, quarters = read_rgb(moment.rgb, as_stored=True), quarters_of(moment.rgb)
             source = FrameSource(moment.rgb.name, rgb.shape[:2], quarters)
-            yield turned(CapturedFrame(rgb, depth, moment.pose, self._lens, source), quarters)
+            seen = CapturedFrame(rgb, depth, moment.pose, self._lens, source, time_s=moment.time_s)
+            yield turned(seen, quarters)
 
     def files(self) -> list[Path]:
         images = [p for m in self._moments for p in (m.rgb, m.depth) if p is not None]

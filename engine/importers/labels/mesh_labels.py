@@ -16,7 +16,7 @@ from agents.cameras import Cameras
 from agents.simulator import make_simulator
 from engine.importers.capture import Capture, CapturedFrame
 from engine.importers.labels.frame_labels import Labels
-from scenes.formats.spaces import load_space
+from scenes.formats.spaces import facts, load_space
 
 LEAST_AGREEMENT = 0.25
 """Share of measured depths within the tolerance below which mesh and capture are taken to have two worlds."""
@@ -34,8 +34,8 @@ class MeshLabels:
             raise ValueError(f"{path} labels none of its surfaces: name a mesh that is annotated")
         self._simulator = make_simulator("raycast", device)
         self._simulator.load(space)
-        self.place_digest = space.digest
-        settings = f"mesh {self.place_digest} {tolerance_m:g}"
+        self.place_digest = facts(space, path).layout_digest or space.digest  # a house on any day
+        settings = f"mesh {space.digest} {tolerance_m:g}"
         self.digest = hashlib.sha256(settings.encode()).hexdigest()
         self.note = f"labels of {path.name}, within {tolerance_m:g} m of measured depth"
         self._pixels = self._labelled = self._tested = self._agreed = 0

@@ -20,7 +20,7 @@ class ManifestWriter:
             names = {"rgb": f"rgb/{i:06d}.png", "depth": f"depth/{i:06d}.png"}
             save_image(out / names["rgb"], frame.rgb)
             save_image(out / names["depth"], trusted_depth(frame))
-            frames.append({**names, "pose": frame.pose.tolist()})
+            frames.append({**names, "pose": frame.pose.tolist(), "time_s": frame.time_s})
         head = {"testspace_capture": 1, "camera_axes": "opencv", "up": "y", "depth_unit_mm": 1.0}
         values = {**head, "intrinsics": recording.lens.tolist(), "frames": frames}
         (out / "manifest.json").write_text(json.dumps(values))

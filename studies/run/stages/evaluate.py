@@ -4,14 +4,13 @@ It alone opens evaluation frames, proves that no pose of theirs was seen before,
 tuned on labels of their houses, except in a run that is marked as an upper bound.
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from engine.store.access import EvalFrames, Frames, UpperBoundFrames, unlabelled
-from engine.store.held_out import check_held_out
+from engine.store.held_out import least_distances
 from engine.store.store import Store
 from studies.run.stage import Stage, changed
 from studies.run.stages.derive import DeriveStage
@@ -61,12 +60,12 @@ class EvaluateStage(Stage):
         frames = EvalFrames(Store.open(self.store.path(root)))
         seen: list[Frames] = [unlabelled(store.path(root), store.unlabelled_role) for store in self.seen]
         seen += [UpperBoundFrames(self.labelled.path(root))] if self.labelled else []
-        least = min((check_held_out(view, frames) for view in seen), default=math.inf)
+        apart = least_distances(frames, seen)
         model, out = self.model.folder(root), self.folder(root)
         metrics = evaluate(
             self.evaluate, frames, model, out, upper_bound=self.upper_bound, outputs_of=outputs_of
         )
-        return metrics | ({} if least == math.inf else {"least_distance_to_learned_m": least})
+        return metrics | apart
 
     @property
     def units(self) -> int:

@@ -3,14 +3,13 @@
 It reads labels of transfer frames, of which houses that are evaluated or pre-trained in are refused, and of
 held-out frames for the score alone."""
 
-import math
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field
 
 from engine.store.access import EvalFrames, TransferFrames, spaces_under_test, unlabelled
-from engine.store.held_out import check_held_out
+from engine.store.held_out import least_distances
 from engine.store.store import Store
 from studies.run.stage import Stage, changed, without_amounts
 from studies.run.stages.perceive import PerceiveStage
@@ -49,13 +48,13 @@ class GeneralizeStage(Stage):
         spaces = [space for store in self.guarded for space in spaces_under_test(store.path(root))]
         labelled = TransferFrames(self.features.learned.path(root), [*spaces, *tested.spaces])
         seen = [unlabelled(store.path(root), store.unlabelled_role) for store in self.seen]
-        least = min((check_held_out(view, tested) for view in seen), default=math.inf)
+        apart = least_distances(tested, seen)
         folder = self.features.folder(root)
         metrics = generalize(self.generalize, labelled, tested, folder, self.folder(root))
         perceived = self.features.done(root)
         assert perceived is not None
         metrics |= as_facts(sources_in(perceived["metrics"], str(folder)))
-        return metrics | ({} if least == math.inf else {"least_distance_to_learned_m": least})
+        return metrics | apart
 
     @property
     def units(self) -> int:

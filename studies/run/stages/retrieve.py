@@ -1,14 +1,13 @@
 """Retrieval across modalities: a pre-trained model, as it is, finds the depth map of an image and the reverse
 among held-out frames of one set of houses. No label is read."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from engine.store.access import EvalFrames, unlabelled
-from engine.store.held_out import check_held_out
+from engine.store.held_out import least_distances
 from engine.store.store import Store
 from studies.run.stage import Stage, changed
 from studies.run.stages.derive import DeriveStage
@@ -46,11 +45,11 @@ class RetrieveStage(Stage):
     def work(self, root: Path, machine: MachineConfig) -> dict[str, Any]:
         frames = EvalFrames(Store.open(self.store.path(root)))
         seen = [unlabelled(store.path(root), store.unlabelled_role) for store in self.seen]
-        least = min((check_held_out(view, frames) for view in seen), default=math.inf)
+        apart = least_distances(frames, seen)
         tokenizers = {name: stage.folder(root) for name, stage in self.model.tokenizers.items()}
         model, out = self.model.folder(root), self.folder(root)
         metrics = retrieve(self.retrieve, frames, model, tokenizers, out)
-        return metrics | ({} if least == math.inf else {"least_distance_to_learned_m": least})
+        return metrics | apart
 
     @property
     def units(self) -> int:
