@@ -18,17 +18,20 @@ from studies.spec.config import load_study
 
 STUDIES = Path(__file__).parent / "library"
 DEMO = STUDIES / "demo.yaml"
+CAPTURE_DEMO = STUDIES / "in-the-wild.yaml"
 
 
 class DemoConfig(Config):
     """What `tst demo` takes."""
 
+    capture: bool = False
+    """The second act: the house is learned from a phone's walk, imported from the files of Stray Scanner."""
     preset: str = "demo"
-    """Scale: one of the presets in studies/library/demo.yaml."""
+    """Scale: one of the presets in studies/library/demo.yaml, with --capture in-the-wild.yaml."""
     seeds: tuple[int, ...] = ()
     """Seeds to run; none given: the preset's."""
-    out: Path = Path("runs/demo")
-    """Folder of the run; the page is <out>/report.html."""
+    out: Path | None = None
+    """Folder of the run, by default runs/demo, or runs/demo-capture; the page is report.html in it."""
 
 
 class StudyRunConfig(Config):
@@ -79,7 +82,9 @@ class StudyPowerConfig(Config):
 
 def demo(config: DemoConfig) -> None:
     """The whole loop, small, on this machine."""
-    run(StudyRunConfig(study=DEMO, out=config.out, preset=config.preset, seeds=config.seeds))
+    study = CAPTURE_DEMO if config.capture else DEMO
+    out = config.out or Path("runs/demo-capture" if config.capture else "runs/demo")
+    run(StudyRunConfig(study=study, out=out, preset=config.preset, seeds=config.seeds))
 
 
 def run(config: StudyRunConfig) -> None:

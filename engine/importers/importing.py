@@ -56,11 +56,11 @@ class ImportConfig(LabelOptions):
     """What wrote the capture; by default it is recognised."""
     space: str = ""
     """Name of the space in the store; by default that of the file or folder, or of ScanNet++'s scene."""
-    every: int = Field(1, gt=0)
+    every: int = Field(default=1, gt=0)
     """Only every n-th frame."""
-    min_sharpness: float = Field(0.25, ge=0)
+    min_sharpness: float = Field(default=0.25, ge=0)
     """Frames whose Laplacian varies less than this share of what is usual about them are dropped; 0: none."""
-    min_change: float = Field(0.5, ge=0)
+    min_change: float = Field(default=0.5, ge=0)
     """Frames that differ from the one before by less, in steps of 255 on average, are dropped; 0: none."""
     held_out: float = Field(default=0.0, ge=0, lt=1, exclude_if=lambda share: not share)
     """Share of the recording that is held out as frames of evaluation; the others' role is pretrain, and what

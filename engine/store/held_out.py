@@ -75,7 +75,7 @@ def least_distances(held_out: EvalFrames, learned: Iterable[Frames]) -> dict[str
         alike = min((_check_apart(view, held_out, apart) for view in views), default=math.inf)
         found |= {
             "least_distance_looking_alike_m": alike,
-            "least_seconds_to_learned": stated["least_s"] if views else None,
+            "least_seconds_to_learned": stated["least_s"] if least < math.inf else None,
             "apart_m": apart.metres,
             "apart_degrees": apart.degrees,
             "apart_seconds": apart.seconds,

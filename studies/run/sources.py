@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from agents.phone.recording import PhoneConfig
 from agents.samplers.registry import SamplerOptions
 from engine.store.schema import Role
 from studies.run.stage import Stage
+from studies.run.stages.capture import CaptureStage
+from studies.run.stages.captured import CapturedStage
 from studies.run.stages.houses import HousesStage
 from studies.run.stages.store import StoreStage
 from studies.spec.frames import Phase, Sensing
@@ -41,7 +44,9 @@ def store_of(
     """Frames of one set of houses in one role; `sensory`: the only modalities; of those, the ones that
     networks make are not sensed, and RGB is for them. The run's sampler is for pre-training frames; frames
     of the other roles are sampled densely, as are all in a rectangle, unless the houses have a sampler of
-    their own."""
+    their own, or a phone."""
+    if config.houses[name].phone is not None:
+        return _captured(config, name, role, frames)
     sensing, area = config.sensing, config.houses[name].area_m2
     if area is not None:
         rectangle = {"sampler": "ring", "sampling": SamplerOptions(area_m2=area)}
@@ -55,6 +60,25 @@ def store_of(
     if sensory is not None and (made := config.networks.keys() & set(sensory)):
         sensory = tuple(dict.fromkeys(("rgb", *(m for m in sensory if m not in made))))
     return StoreStage(houses=houses, role=role, frames=frames, sensing=sensing, sensory=sensory)
+
+
+def _captured(config: RunConfig, name: str, role: Role, frames: int) -> CapturedStage:
+    """Frames of a phone's walk in one role."""
+    phone, houses = config.houses[name].phone, HousesStage.of(name, config.houses[name])
+    assert phone is not None
+    assert role != "transfer", "a phone's frames have no labels"
+    recorded = {field: getattr(phone, field) for field in PhoneConfig.model_fields}
+    recorded["seed"] += config.sensing.seed
+    walk = CaptureStage(houses=houses, phone=PhoneConfig(**recorded), format=phone.format)
+    return CapturedStage(
+        houses=houses,
+        role=role,
+        frames=frames,
+        sensing=Sensing(size=config.sensing.size),
+        walk=walk,
+        held_out=phone.held_out,
+        apart=phone.apart,
+    )
 
 
 def sources_of_phases(config: RunConfig) -> list[list[Source]]:

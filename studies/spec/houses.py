@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from agents.samplers.registry import SamplerName
 from scenes.config import Config
 from scenes.generate.family import load_family
+from studies.spec.phone import Phone, check_phone
 
 
 class Day(Config):
@@ -41,8 +42,13 @@ class Houses(Config):
     """Sampler of the camera poses of frames of all roles; none: the run's for pre-training, dense for other
     roles."""
 
+    phone: Phone | None = Field(default=None, exclude_if=lambda phone: phone is None)
+    """Frames of pre-training and of evaluation are of a phone's walk through the one house, at one division;
+    `sensing` says their size and the seed of the walk. None: bodies sense the houses."""
+
     @model_validator(mode="after")
     def _is_sampled_one_way(self) -> "Houses":
+        check_phone(self.phone, self.count, (self.area_m2, self.sampler))
         if self.sampler is not None and self.area_m2 is not None:
             raise ValueError("area_m2 is for the sampler ring, and sampler names another: leave one out")
         return self

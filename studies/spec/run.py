@@ -12,6 +12,7 @@ from scenes.config import Config
 from studies.spec.frames import MixIn, Phase, Sensing, named, without_nulls
 from studies.spec.houses import Houses, check_rectangles
 from studies.spec.networks import NetworkSpec, check_inputs, check_modalities, named_networks
+from studies.spec.phone import check_phones
 from training.adaptation.adapted import AdaptConfig
 from training.common.config import RuntimeConfig
 from training.generalization.sweep import GeneralizeConfig
@@ -166,6 +167,7 @@ class RunConfig(Config):
         self._retrieves_what_it_predicts()
         self._labels_are_of_others()
         self._mixes_in_others()
+        self._phones_measure_it()
         pretrained = {n: None for phase in self.phases.values() for n in phase.houses}
         check_rectangles({n: self.houses[n] for n in pretrained}, self.sensing.sampler)
         return self
@@ -276,6 +278,14 @@ class RunConfig(Config):
                     f"phases.{name}.modalities: {self.objective} needs {modality!r}, and "
                     f"{', '.join(without)} do not sense it: let them"
                 )
+
+    def _phones_measure_it(self) -> None:
+        sensed = tuple(m for m in self.modalities if m not in self.networks)
+        known = sensed if OBJECTIVES[self.objective].tokenized else ("rgb",)
+        learned = {h: p.modalities.get(h, known) for p in self.phases.values() for h in p.houses}
+        mixed = [name for name in (self.mix_in.houses,) if name and self.mix_in.share]
+        phones = [name for name, houses in self.houses.items() if houses.phone is not None]
+        check_phones(phones, (*self.labels, *self.validation, *mixed), learned)
 
     def frames_of(self, name: str, phase: Phase) -> dict[str, int]:
         """Frames per house, by set, in a phase. Raises ValueError where they do not divide evenly."""

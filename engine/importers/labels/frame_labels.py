@@ -25,7 +25,7 @@ class LabelOptions(Config):
     """What labels the frames, never for role pretrain: an annotated mesh in the capture's world (a ScanNet++
     scene, a Replica folder, the house of a simulated capture), or a COCO file of its images. Where
     frames are held out, those alone get labels."""
-    tolerance_m: float = Field(0.1, gt=0)
+    tolerance_m: float = Field(default=0.1, gt=0)
     """Labels of a mesh stand where measured depth differs from it by at most this [m]."""
     classes: Path | None = None
     """A CSV with columns name and label: which of our labels a category of a COCO file is."""

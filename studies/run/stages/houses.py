@@ -39,12 +39,12 @@ class HousesStage(Stage):
 
     @classmethod
     def of(cls, name: str, houses: Houses) -> Self:
-        """The stage of a set of houses; all of a house is made, whatever `area_m2` and `sampler` say of its
-        frames.
+        """The stage of a set of houses; all of a house is made, whatever `area_m2`, `sampler` and `phone` say
+        of its frames.
 
         Raises ValueError for a family that there is not.
         """
-        whole = changed(houses, area_m2=None, sampler=None)
+        whole = changed(houses, area_m2=None, sampler=None, phone=None)
         return cls(name=name, houses=whole, distribution=load_family(houses.family))
 
     @property

@@ -4,6 +4,7 @@ A new kind is a file in this folder and its class here.
 """
 
 from studies.run.stage import Stage
+from studies.run.stages.capture import CaptureStage
 from studies.run.stages.derive import DeriveStage
 from studies.run.stages.evaluate import EvaluateStage
 from studies.run.stages.generalize import GeneralizeStage
@@ -22,6 +23,7 @@ from studies.run.stages.transfer import TransferStage
 
 _ALL: tuple[type[Stage], ...] = (
     HousesStage,
+    CaptureStage,
     StoreStage,
     DeriveStage,
     TokenizerStage,
