@@ -362,7 +362,7 @@ def test_numbers_are_written_for_people():
     assert digits(0.00042, "test/miou") == "0.042"
     assert digits(0.0009, "test/miou") == "0.09"
     assert digits(-0.0006, "test/miou") == "-0.06"
-    assert [digits(v, "test/miou") for v in (0, 0.00097, 1e-9)] == ["0.0", "0.1", "0.0"]
+    assert [digits(v, "test/miou") for v in (0, 0.00097, 1e-9, -1e-6)] == ["0.0", "0.1", "0.0", "0.0"]
     assert digits(3000, "frames_seen") == "3000"
     assert (signed(-0.02, "miou"), signed(0.0, "miou"), signed(-0.000001, "miou")) == ("−2.0", "0.0", "0.0")
     assert gain(0.5, "pretrain_loss") == "+0.5 in pretrain loss"

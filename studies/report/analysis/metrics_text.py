@@ -95,7 +95,9 @@ def digits(value: float, metric: str) -> str:
     if not unit:
         return f"{value:.4g}"
     shown = factor * value
-    return f"{shown:.1f}" if not 5e-4 < abs(shown) < 0.095 else f"{shown:.3f}".rstrip("0")
+    if abs(shown) <= 5e-4:
+        return "0.0"
+    return f"{shown:.1f}" if abs(shown) >= 0.095 else f"{shown:.3f}".rstrip("0")
 
 
 def mean_sd(summary: Summary | None, metric: str) -> str:
