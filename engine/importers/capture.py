@@ -166,7 +166,9 @@ def capture_digest(source: Path, capture: Capture) -> str:
     digest = hashlib.sha256()
     root = source.resolve() if source.is_dir() else source.resolve().parent
     for path in capture.files():
-        digest.update(path.resolve().relative_to(root).as_posix().encode() + b"\0")
+        own = path.resolve()
+        name = own.relative_to(root).as_posix() if own.is_relative_to(root) else own.name
+        digest.update(name.encode() + b"\0")
         try:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -12,6 +12,7 @@ from engine.importers.formats.images import ImageFolder
 from engine.importers.formats.manifest import OwnManifest
 from engine.importers.formats.nerfstudio import Nerfstudio
 from engine.importers.formats.record3d import Record3D
+from engine.importers.formats.replica_renderings import ReplicaRenderings
 from engine.importers.formats.scannetpp_dslr import ScannetppDslr
 from engine.importers.formats.scannetpp_iphone import ScannetppIphone
 from engine.importers.formats.stray_scanner import StrayScanner
@@ -24,6 +25,7 @@ CAPTURE_FORMATS: dict[str, CaptureFormat] = {
     "record3d": Record3D(),
     "arkitscenes": ArkitScenes(),
     "ade20k": Ade20k(),
+    "replica-renderings": ReplicaRenderings(),
     "scannetpp-iphone": ScannetppIphone(),
     "scannetpp-dslr": ScannetppDslr(),
     "nerfstudio": Nerfstudio(),

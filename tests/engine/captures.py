@@ -209,6 +209,20 @@ def write_manifest(folder: Path, made: Walk) -> Path:
     return folder
 
 
+def write_replica_renderings(folder: Path, made: Walk) -> Path:
+    """NICE-SLAM's renderings: poses in Replica's world, depth in 6,553.5 steps a metre; colours as PNG, which
+    loses nothing."""
+    lines = []
+    for i, pose in enumerate(_z_up(made.poses)):
+        _save(folder / "results" / f"frame{i:06d}.png", made.rgb[i])
+        _save(folder / "results" / f"depth{i:06d}.png", np.rint(made.depth[i] * 6.5535).astype(np.uint16))
+        lines.append(" ".join(f"{v:.18e}" for v in pose.ravel()))
+    (folder / "traj.txt").write_text("\n".join(lines) + "\n")
+    camera = {"w": WIDTH, "h": HEIGHT, "fx": FX, "fy": FY, "cx": CX - 0.5, "cy": CY - 0.5, "scale": 6553.5}
+    (folder.parent / "cam_params.json").write_text(json.dumps({"camera": camera}))
+    return folder
+
+
 def write_scannetpp_iphone(
     folder: Path, made: Walk, packed: str = "lz4", unpacked: bool = False, aligned: str = "aligned_pose"
 ) -> Path:

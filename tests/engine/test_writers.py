@@ -79,6 +79,11 @@ class TestNerfstudio(WriterKit):
     timed = False
 
 
+class TestReplicaRenderings(WriterKit):
+    format = "replica-renderings"
+    lossy = 4.0
+
+
 class TestScannetpp(WriterKit):
     format = "scannetpp-iphone"
     timed = False

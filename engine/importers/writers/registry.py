@@ -4,6 +4,7 @@ from engine.importers.writers.arkitscenes import ArkitScenesWriter
 from engine.importers.writers.manifest import ManifestWriter
 from engine.importers.writers.nerfstudio import NerfstudioWriter
 from engine.importers.writers.record3d import Record3DWriter
+from engine.importers.writers.replica_renderings import ReplicaRenderingsWriter
 from engine.importers.writers.scannetpp import ScannetppWriter
 from engine.importers.writers.stray_scanner import StrayScannerWriter
 from engine.importers.writers.tum import TumWriter
@@ -14,6 +15,7 @@ CAPTURE_WRITERS: dict[str, CaptureWriter] = {
     "record3d": Record3DWriter(),
     "arkitscenes": ArkitScenesWriter(),
     "nerfstudio": NerfstudioWriter(),
+    "replica-renderings": ReplicaRenderingsWriter(),
     "scannetpp-iphone": ScannetppWriter(),
     "tum-rgbd": TumWriter(),
     "manifest": ManifestWriter(),
