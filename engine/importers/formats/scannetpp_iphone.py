@@ -1,6 +1,6 @@
 """ScanNet++ (Yeshwanth et al., ICCV 2023): the phone's video with LiDAR, SCENE/iphone.
 
-    iphone/pose_intrinsic_imu.json   of frame_000000 and so on: aligned_pose, intrinsic
+    iphone/pose_intrinsic_imu.json   of frame_000000 and so on: aligned_pose, intrinsic, timestamp [s]
            rgb.mp4                   or rgb/frame_000000.jpg, as the data set's toolkit unpacks it
            depth.bin                 or depth/frame_000000.png [mm]
 
@@ -76,6 +76,7 @@ class _Phone:
         where = folder / POSES
         self._poses = [_pose(values[n], f"{where}, {n}") for n in self._names]
         self._lenses = [_lens(values[n], f"{where}, {n}") for n in self._names]
+        self._times = [_time(values[n], f"{where}, {n}") for n in self._names]
         self._numbers = [list(values).index(n) for n in self._names] if images else range(len(values))
         self._depth: _Packed | list[Path] | None = None
         if (folder / DEPTH).is_dir():
@@ -97,7 +98,8 @@ class _Phone:
                 depth = read_depth(self._depth[i], 1.0)
             quarters = quarters_upright(self._poses[i], quarters)
             source = FrameSource(self._names[i], rgb.shape[:2])
-            yield turned(CapturedFrame(rgb, depth, self._poses[i], self._lenses[i], source), quarters)
+            pose, lens, time_s = self._poses[i], self._lenses[i], self._times[i]
+            yield turned(CapturedFrame(rgb, depth, pose, lens, source, time_s=time_s), quarters)
 
     def files(self) -> list[Path]:
         depth = [self._folder / PACKED] if isinstance(self._depth, _Packed) else self._depth or []
@@ -195,6 +197,15 @@ def _lens(frame: dict[str, Any], where: str) -> Float32[np.ndarray, "4"]:
     if not np.isfinite(lens).all() or (lens[:2] <= 0).any():
         raise ValueError(f"{where}: intrinsic {lens.tolist()} is of no camera: download the scene again")
     return lens
+
+
+def _time(frame: dict[str, Any], where: str) -> float | None:
+    """Of the frame [s], where it has one."""
+    try:
+        time_s = frame.get("timestamp")
+        return None if time_s is None else float(time_s)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: timestamp is no number of seconds: download the scene again") from error
 
 
 def _matrix(values: Any, side: int, where: str) -> Float64[np.ndarray, "_ _"]:
