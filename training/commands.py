@@ -14,6 +14,7 @@ from pydantic import Field
 from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, spaces_under_test
 from engine.store.held_out import learned_beside, least_distances
 from scenes.config import Config
+from training.common.checkpoint import METRICS, write_json
 from training.common.config import StageConfig
 from training.fourm.images import FourMConfig, import_4m
 from training.retrieval.retrieve import RetrieveConfig
@@ -201,7 +202,9 @@ def evaluate(config: EvaluateCommand) -> None:
     pre-training that lie in it."""
     frames = EvalFrames(config.store)
     apart = least_distances(frames, learned_beside(frames))
-    _print(run_evaluation(config.evaluate, frames, config.model, config.out) | apart)
+    metrics = run_evaluation(config.evaluate, frames, config.model, config.out) | apart
+    write_json(config.out / METRICS, metrics)
+    _print(metrics)
 
 
 def retrieve(config: RetrieveCommand) -> None:

@@ -89,7 +89,7 @@ def test_a_sheet_has_a_row_for_what_was_derived(derived):
     store = Store.open(derived)
     pretrain, other = (contact_sheet(store, 4, role=role) for role in ("pretrain", "transfer"))
     bare = _sheet_without_derived(store)
-    assert pretrain.height == bare.height + 5 * 114 + 20 + 14  # no row of the vector; a legend of one line
+    assert pretrain.height == bare.height + 5 * 114 + 20 + 14  # no row of vector and text; one line of legend
     assert other.height < pretrain.height
 
 

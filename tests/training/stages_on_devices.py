@@ -236,8 +236,8 @@ STAGES: dict[str, Case] = {
     **{
         f"tokenize {kind}": Case(lambda at, k=kind: _tokenize(at, k))
         for kind in TOKENIZERS
-        # Of a network's images the model is that of `tokenizer`; boxes are tokens by arithmetic alone.
-        if kind not in (*IMAGE_OUTPUTS, "boxes")
+        # Of a network's images the model is that of `tokenizer`; boxes and text take arithmetic alone.
+        if kind not in (*IMAGE_OUTPUTS, "boxes", "text")
     },
     **{
         f"transfer {task} {protocol}": Case(lambda at, t=task, p=protocol: _transfer(at, t, p))

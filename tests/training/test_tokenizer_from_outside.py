@@ -80,5 +80,5 @@ def test_other_fields_are_another_tokenizer_and_no_kind_is_named(tmp_path: Path)
     assert names[0] != names[1]
     write_json(tmp_path / "8" / "config.json", {"modality": "edges", "darkness": {"codes": 8}})
     for read in (load_tokenizer, token_array):
-        with pytest.raises(ValueError, match=r"none of the kinds.*fourm, labels, boxes, brightness"):
+        with pytest.raises(ValueError, match=r"none of the kinds.*fourm, labels, boxes, text, brightness"):
             read(tmp_path / "8")

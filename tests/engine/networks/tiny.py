@@ -56,6 +56,7 @@ class _Tiny(Network):
             "depth": ((size, size), "uint16", ()),
             "boxes": ((2, 6), "float32", CLASSES),
             "vector": ((channels,), "float32", ()),
+            "text": ((5,), "uint16", CLASSES),
         }
         shape, dtype, classes = shapes[kind]
         generator = torch.Generator().manual_seed(seed)
@@ -105,6 +106,9 @@ class _Tiny(Network):
             return np.clip(large[..., 0] * 255, 0, 255).astype(dtype)
         if kind == "depth":
             return np.clip(large[..., 0] * 1000 + 2000, 0, 60000).astype(dtype)
+        if kind == "text":
+            words = maps[..., : len(CLASSES)].mean(axis=1).argmax(axis=-1)[:, :4] + 1
+            return np.pad(words, ((0, 0), (0, 5 - words.shape[1]))).astype(dtype)
         x, y = (1 / (1 + np.exp(-maps[..., i].mean(axis=(1, 2)))) for i in (0, 1))
         nothing = np.zeros_like(x)
         box = np.stack([x / 2, y / 2, x / 2 + 0.4, y / 2 + 0.4, nothing + 2, nothing + 0.7], axis=-1)
