@@ -1,7 +1,6 @@
 """The demo's second act, tiny but real: a phone's walk, its files, two stores of one division, rows, page."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +241,7 @@ def _learned(stage: Stage) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_the_command_runs_end_to_end(tmp_path: Path, capsys: Callable[..., Any]):
+def test_the_command_runs_end_to_end(tmp_path: Path):
     demo(DemoConfig(capture=True, preset="smoke", out=tmp_path / "run"))
     assert {row["arm"] for row in read_rows(tmp_path / "run")} == {"scratch", "elsewhere", "tst-mm"}
     assert (tmp_path / "run" / "report.html").is_file()
