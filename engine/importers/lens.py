@@ -4,7 +4,7 @@ Coefficients are OpenCV's, of its model with radial and tangential terms or of i
 """
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -97,5 +97,5 @@ class Fisheye:
         return cv2.remap(whole, *self._maps, interpolation=cv2.INTER_NEAREST)
 
 
-fisheye = cache(Fisheye)
-"""The same, made once for a camera."""
+fisheye = lru_cache(maxsize=4)(Fisheye)
+"""The same, kept for the last few cameras: maps of a camera are as large as its images."""

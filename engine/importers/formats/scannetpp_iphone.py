@@ -77,7 +77,8 @@ class _Phone:
         self._poses = [_pose(values[n], f"{where}, {n}") for n in self._names]
         self._lenses = [_lens(values[n], f"{where}, {n}") for n in self._names]
         self._times = [_time(values[n], f"{where}, {n}") for n in self._names]
-        self._numbers = [list(values).index(n) for n in self._names] if images else range(len(values))
+        order = {name: number for number, name in enumerate(values)}
+        self._numbers = [order[name] for name in self._names]
         self._depth: _Packed | list[Path] | None = None
         if (folder / DEPTH).is_dir():
             self._depth = [folder / DEPTH / f"{n}.png" for n in self._names]

@@ -1,6 +1,5 @@
 """A phone's walk through a house, written as an app would: `<folder>/walk` and the format's ending."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,6 @@ REDUCED_SECONDS = 12.0
 """Of a reduced walk, for every step."""
 
 
-@cache
-def _library() -> str:
-    return default_library().digest
-
-
 class CaptureStage(Stage):
     """The files of one walk. There are no labels in them."""
 
@@ -36,7 +30,7 @@ class CaptureStage(Stage):
     """The recording."""
     format: str
     """What it is written as."""
-    library: str = Field(default_factory=_library)
+    library: str = Field(default_factory=lambda: default_library().digest)
     """Digest of the asset library."""
 
     @property

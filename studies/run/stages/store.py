@@ -1,7 +1,7 @@
 """A store: frames of one set of houses in one role, in `<folder>/store`, of all sensors or of some."""
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,6 @@ REDUCED_FRAMES = 16  # of each role for every step, and the largest batch, of a 
 _ROLES: tuple[Role, ...] = ("pretrain", "transfer", "eval")
 
 
-@cache
-def _library() -> str:
-    return default_library().digest
-
-
 class StoreStage(Stage):
     """Frames of one set of houses in one role."""
 
@@ -46,7 +41,7 @@ class StoreStage(Stage):
     all of a house or in a rectangle of it."""
     sensory: tuple[str, ...] | None = None
     """The only modalities that are sensed; none: all."""
-    library: str = Field(default_factory=_library)
+    library: str = Field(default_factory=lambda: default_library().digest)
     """Digest of the asset library."""
 
     @property
