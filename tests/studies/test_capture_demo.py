@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames, UnlabelledTransferFrames
+from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, UnlabelledTransferFrames
 from engine.store.errors import LeakError
 from engine.store.held_out import least_distances
 from engine.store.schema import FrameRange
@@ -22,18 +22,10 @@ from studies.run.runner import run_study
 from studies.run.stage import Stage
 from studies.run.stages.capture import CaptureStage
 from studies.run.stages.captured import CapturedStage
-from studies.spec.config import MachineConfig, StudyConfig, load_study
+from studies.spec.config import StudyConfig, load_study
+from tests.studies.watched_run import TINY, Reads, run_watched, store_of
 
-FIELDS = {
-    "base.frames": 48,
-    "base.tokenizer": {"patch": 8, "codes": 16, "steps": 4, "batch": 16},
-    "base.pretrain.samples": 64,
-    "base.pretrain.batch": 16,
-    "base.transfer.samples": 64,
-    "arms.elsewhere": None,
-    "report.claims": [["tst-mm", "scratch"]],
-    "machine.slots": 0,
-}
+FIELDS = TINY | {"arms.elsewhere": None, "report.claims": [["tst-mm", "scratch"]]}
 
 
 @pytest.fixture(scope="module")
@@ -42,45 +34,16 @@ def study() -> StudyConfig:
     return load_study(CAPTURE_DEMO, "smoke", fields=FIELDS)
 
 
-Reads = dict[str, set[tuple[str, str]]]
-
-
 @pytest.fixture(scope="module")
 def watched(study: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reads]:
     """The folder of a whole run, and what its stages read: by kind of stage, role and modality."""
     out = tmp_path_factory.mktemp("capture-demo")
-    seen: Reads = {}
-    kind = ["none"]
-    read, run = Frames.read, Stage.run
-
-    def watched_read(self: Frames, ids: Any, modalities: Any) -> Any:
-        seen.setdefault(kind[0], set()).update((self.role, m) for m in modalities)
-        return read(self, ids, modalities)
-
-    def watched_run(self: Stage, root: Path, machine: MachineConfig) -> Any:
-        kind[0] = self.kind
-        return run(self, root, machine)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Frames, "read", watched_read)
-        patch.setattr(Stage, "run", watched_run)
-        run_study(study, out)
-    return out, seen
+    return out, run_watched(study, out)
 
 
 @pytest.fixture(scope="module")
 def finished(watched: tuple[Path, Reads]) -> Path:
     return watched[0]
-
-
-def store_of(out: Path, role: str) -> Store:
-    """The store of a role; the study has one of each."""
-    (path,) = [
-        p.parent
-        for p in out.glob("stages/store-*/done.json")
-        if json.loads(p.read_text())["config"]["role"] == role
-    ]
-    return Store.open(path / "store")
 
 
 def test_rows_say_scores_frames_and_how_far_apart_they_are(study: StudyConfig, finished: Path):

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.store.access import EvalFrames, Frames, PretrainFrames, TransferFrames, UpperBoundFrames
+from engine.store.access import EvalFrames, PretrainFrames, TransferFrames, UpperBoundFrames
 from engine.store.errors import LeakError
 from engine.store.held_out import check_held_out, check_never_labelled
-from engine.store.store import Store
 from scenes.generate.generate import generate_house
 from studies.commands import DEMO
 from studies.report.overview import OverviewConfig, overview
@@ -22,52 +21,24 @@ from studies.run.rows import HEAD, STAGES, read_rows
 from studies.run.runner import run_study
 from studies.run.stage import Stage
 from studies.spec.config import MachineConfig, Seeds, StudyConfig, load_study
+from tests.studies.watched_run import TINY, Reads, run_watched, store_of
 from training.models.encoder import EncoderConfig
 from training.transfer.config import TransferConfig
 from training.transfer.evaluate import EvaluateConfig, evaluate
 from training.transfer.transfer import transfer
 
-FIELDS = {
-    "base.frames": 48,
-    "base.tokenizer": {"patch": 8, "codes": 16, "steps": 4, "batch": 16},
-    "base.pretrain.samples": 64,
-    "base.pretrain.batch": 16,
-    "base.transfer.samples": 64,
-    "machine.slots": 0,
-}
-
 
 @pytest.fixture(scope="module")
 def study() -> StudyConfig:
     """The demo at its smoke scale, smaller still, in this process."""
-    return load_study(DEMO, "smoke", fields=FIELDS)
-
-
-Reads = dict[str, set[tuple[str, str]]]
-"""By kind of stage, role and modality of all that was read of a store."""
+    return load_study(DEMO, "smoke", fields=TINY)
 
 
 @pytest.fixture(scope="module")
 def watched(study: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reads]:
     """The folder of a whole run, and what its stages read."""
     out = tmp_path_factory.mktemp("study")
-    seen: Reads = {}
-    kind = ["none"]
-    read, run = Frames.read, Stage.run
-
-    def watched_read(self: Frames, ids: Any, modalities: Any) -> Any:
-        seen.setdefault(kind[0], set()).update((self.role, m) for m in modalities)
-        return read(self, ids, modalities)
-
-    def watched_run(self: Stage, root: Path, machine: MachineConfig) -> Any:
-        kind[0] = self.kind
-        return run(self, root, machine)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Frames, "read", watched_read)
-        patch.setattr(Stage, "run", watched_run)
-        run_study(study, out)
-    return out, seen
+    return out, run_watched(study, out)
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +49,6 @@ def finished(watched: tuple[Path, Reads]) -> Path:
 def results(out: Path) -> list[dict]:
     """Rows without what may differ from run to run: what they cost."""
     return [{k: v for k, v in row.items() if k not in ("cost", "code_version")} for row in read_rows(out)]
-
-
-def store_of(out: Path, role: str) -> Store:
-    """The store of a role; the study has one of each."""
-    (path,) = [
-        p.parent
-        for p in out.glob("stages/store-*/done.json")
-        if json.loads(p.read_text())["config"]["role"] == role
-    ]
-    return Store.open(path / "store")
 
 
 def test_every_arm_has_a_row_with_a_score(study: StudyConfig, finished: Path):
