@@ -165,7 +165,7 @@ def test_rows_and_page_say_what_networks_knew(tmp_path: Path):
     assert len(run_study(small, out)) == 4
     rows = {r["arm"]: r for r in read_rows(out)}
     assert {r["external_access"] for r in rows.values()} == {"none"}
-    assert [k["name"] for k in rows["both"]["knowledge"]] == ["clip", "segmenter", "detector"]
+    assert [k["name"] for k in rows["both"]["knowledge"]] == ["clip", "segmenter", "detector", "captioner"]
     assert all(k["labelled_houses"] for k in rows["both"]["knowledge"][1:])
     assert [k["name"] for k in rows["seen"]["knowledge"]] == ["clip"]
     for name in ("mm", "clip", "both"):
@@ -177,6 +177,9 @@ def test_rows_and_page_say_what_networks_knew(tmp_path: Path):
     store = planned.phases[0].stores[0].path(out / STAGES)
     made = {m.name: (m.origin.output, m.origin.classes) for m in Store.open(store).modalities if m.origin}
     foreseen = {s.modality: (s.output.kind, s.output.classes) for s in arm(plan(small), "both").derived}
+    (kind, words), (foreseen_kind, places) = made.pop("captioner"), foreseen.pop("captioner")
+    assert (kind, len(words)) == (foreseen_kind, len(places)), "words are known when they are learned"
+    assert "Ġa" in words
     assert {name: made[name] for name in foreseen} == foreseen
     text = write_report(out, read_rows(out)).read_text()
     assert "What networks made of RGB" in text

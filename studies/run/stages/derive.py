@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from pydantic import Field
 
@@ -17,8 +17,15 @@ from studies.run.stage import Stage
 from studies.run.stages.store import StoreStage
 from studies.spec.config import MachineConfig
 from studies.spec.networks import NetworkSpec
+from training.transfer.config import TransferConfig
 from training.transfer.labellers.labeller import LabellerConfig
 from training.transfer.task import LabelTable
+
+
+class _Tunes(Protocol):
+    """The stage of a transfer, which is above this one."""
+
+    transfer: TransferConfig
 
 
 class DeriveStage(Stage):
@@ -49,8 +56,9 @@ class DeriveStage(Stage):
             return _output(self.network.model_dump_json(), self.store.sensing.size)
         config = self.network.config()
         assert isinstance(config, LabellerConfig)
+        own = cast(_Tunes, self.labeller).transfer.own
         table: LabelTable = [{"id": x.id, "name": x.name, "group": x.group} for x in label_table()]
-        return config.output(self.store.sensing.size, config.classes_of(table))
+        return config.output(self.store.sensing.size, config.classes_of(table, own), own)
 
     def check_installed(self) -> None:
         """Also raises ValueError where the weights are not on this machine."""

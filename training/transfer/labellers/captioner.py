@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from engine.networks.network import Output
 from training.transfer.build import LoadedModel
 from training.transfer.labellers.labeller import LabellerConfig
-from training.transfer.task import Facts, LabelTable
+from training.transfer.task import Facts, LabelTable, TaskConfig
 from training.transfer.tasks.captioning.captioning import Captioning, CaptioningConfig
 from training.transfer.tasks.captioning.decoder import CaptionHead
 from training.transfer.tasks.captioning.vocabulary import END, PAD
@@ -25,28 +25,24 @@ class CaptionerConfig(LabellerConfig):
     name: ClassVar[str] = "captioner"
     task: ClassVar[str] = "captioning"
 
-    def classes_of(self, label_table: LabelTable) -> tuple[str, ...]:
-        """Of the largest vocabulary: its words are known when it is learned."""
-        return tuple(f"token {i}" for i in range(END + 1, CaptioningConfig().vocabulary))
+    def classes_of(self, label_table: LabelTable, own: TaskConfig) -> tuple[str, ...]:
+        """As many as the vocabulary may have; their names are known when it is learned."""
+        assert isinstance(own, CaptioningConfig)
+        return ("",) * (own.vocabulary - END - 1)
 
-    def classes_in(self, facts: Facts) -> tuple[str, ...]:
-        return Captioning(CaptioningConfig(), facts).vocabulary.names[END + 1 :]
+    def classes_in(self, facts: Facts, own: TaskConfig) -> tuple[str, ...]:
+        """The names, and behind them those of tokens that a smaller vocabulary leaves unused."""
+        assert isinstance(own, CaptioningConfig)
+        names = Captioning(own, facts).vocabulary.names
+        return (names + ("",) * (own.vocabulary - len(names)))[END + 1 :]
 
-    def output(self, size: int, classes: tuple[str, ...]) -> Output:
-        return _output(CaptioningConfig().decoder.length, classes)
-
-    def output_of(self, loaded: LoadedModel, size: int, classes: tuple[str, ...]) -> Output:
-        head = loaded.model.head
-        assert isinstance(head, CaptionHead)
-        return _output(head.length, classes)
+    def output(self, size: int, classes: tuple[str, ...], own: TaskConfig) -> Output:
+        """Of captions of at most so many tokens, their start and end left out."""
+        assert isinstance(own, CaptioningConfig)
+        return Output("text", (own.decoder.length - 2,), "uint16", classes)
 
     def module(self, loaded: LoadedModel) -> nn.Module:
         return _Sentence(loaded.model, self.confidence)
-
-
-def _output(length: int, classes: tuple[str, ...]) -> Output:
-    """Of captions of at most `length` tokens, start and end among them."""
-    return Output("text", (length - 2,), "uint16", classes)
 
 
 class _Sentence(nn.Module):

@@ -14,7 +14,7 @@ from engine.networks.network import BOX_COLUMNS, Output
 from training.transfer.build import LoadedModel
 from training.transfer.labellers.labeller import LabellerConfig
 from training.transfer.objects.instances import object_classes
-from training.transfer.task import LabelTable
+from training.transfer.task import LabelTable, TaskConfig
 from training.transfer.tasks.detection.detector import Detections, DetectorHead
 
 
@@ -32,10 +32,10 @@ class DetectorNetworkConfig(LabellerConfig):
     def settings(self) -> dict[str, Any]:
         return super().settings | {"most": self.most}
 
-    def classes_of(self, label_table: LabelTable) -> tuple[str, ...]:
+    def classes_of(self, label_table: LabelTable, own: TaskConfig) -> tuple[str, ...]:
         return tuple(object_classes(label_table)[0])
 
-    def output(self, size: int, classes: tuple[str, ...]) -> Output:
+    def output(self, size: int, classes: tuple[str, ...], own: TaskConfig) -> Output:
         return Output("boxes", (self.most, len(BOX_COLUMNS)), "float32", classes)
 
     def module(self, loaded: LoadedModel) -> nn.Module:

@@ -16,7 +16,7 @@ from engine.networks.torch_network import TorchNetwork, digest_of, untrained_sou
 from training.common.external_access import as_facts, sources_of_folder
 from training.transfer.build import LoadedModel, build_model, facts_of, load_model
 from training.transfer.config import TransferConfig
-from training.transfer.task import Facts, LabelTable
+from training.transfer.task import Facts, LabelTable, TaskConfig
 
 
 class LabellerConfig(NetworkConfig, ABC):
@@ -34,20 +34,17 @@ class LabellerConfig(NetworkConfig, ABC):
     """Least probability of what is found; what is less sure is left out."""
 
     @abstractmethod
-    def classes_of(self, label_table: LabelTable) -> tuple[str, ...]:
-        """Names of the classes that a model knows that was tuned on stores with this label table."""
+    def classes_of(self, label_table: LabelTable, own: TaskConfig) -> tuple[str, ...]:
+        """Names of the classes that a model knows that was tuned to the task `own` on stores with this label
+        table."""
 
-    def classes_in(self, facts: Facts) -> tuple[str, ...]:
-        """Names of the classes that a model knows, of the facts of its task."""
+    def classes_in(self, facts: Facts, own: TaskConfig) -> tuple[str, ...]:
+        """Those of a model that was tuned, of the facts of its task; as many as `classes_of` has."""
         return tuple(facts["classes"])
 
     @abstractmethod
-    def output(self, size: int, classes: tuple[str, ...]) -> Output:
+    def output(self, size: int, classes: tuple[str, ...], own: TaskConfig) -> Output:
         """Of a frame of `size` × `size` pixels. Raises ValueError where so many classes cannot be told."""
-
-    def output_of(self, loaded: LoadedModel, size: int, classes: tuple[str, ...]) -> Output:
-        """As `output`, of a model."""
-        return self.output(size, classes)
 
     @abstractmethod
     def module(self, loaded: LoadedModel) -> nn.Module:
@@ -70,12 +67,13 @@ class LabellerConfig(NetworkConfig, ABC):
         facts = facts_of(folder)
         loaded = load_model(folder)
         self._check(loaded, folder, size)
-        output = self.output_of(loaded, size, self.classes_in(loaded.task.facts))
+        own = loaded.config.own
+        output = self.output(size, self.classes_in(loaded.task.facts, own), own)
         if self.weights == "untrained":
             loaded = _untrained(loaded, self.seed)
         settings: dict[str, Any] = {
             "encoder": loaded.config.encoder.model_dump(mode="json"),
-            "own": loaded.config.own.model_dump(mode="json"),
+            "own": own.model_dump(mode="json"),
             "protocol": loaded.config.protocol,
             "facts": facts["facts"],
             **self.settings,

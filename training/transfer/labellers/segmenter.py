@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from engine.networks.network import Output
 from training.transfer.build import LoadedModel
 from training.transfer.labellers.labeller import LabellerConfig
-from training.transfer.task import LabelTable
+from training.transfer.task import LabelTable, TaskConfig
 from training.transfer.tasks.segmentation.labels import class_table
 
 _MOST_CLASSES = 255  # of uint8, with 0 for none
@@ -25,10 +25,10 @@ class SegmenterConfig(LabellerConfig):
     name: ClassVar[str] = "segmenter"
     task: ClassVar[str] = "segmentation"
 
-    def classes_of(self, label_table: LabelTable) -> tuple[str, ...]:
+    def classes_of(self, label_table: LabelTable, own: TaskConfig) -> tuple[str, ...]:
         return tuple(class_table(label_table)[0])
 
-    def output(self, size: int, classes: tuple[str, ...]) -> Output:
+    def output(self, size: int, classes: tuple[str, ...], own: TaskConfig) -> Output:
         if len(classes) > _MOST_CLASSES:
             raise ValueError(f"{len(classes)} classes: a map of them has room for {_MOST_CLASSES}")
         return Output("labels", (size, size), "uint8", classes)
