@@ -39,7 +39,14 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted(p for p in STUDIES.glob("*.yaml") if p.name != "base.yaml")
 SCALES = ("smoke", "laptop", "overnight", "gpu", "paper")
 
-LONGER_AT_LAPTOP = {"untrained": 4, "modalities": 2, "semantic-modalities": 4, "generalists": 4, "distil": 2}
+LONGER_AT_LAPTOP = {
+    "untrained": 4,
+    "modalities": 2,
+    "semantic-modalities": 4,
+    "generalists": 4,
+    "distil": 2,
+    "modality-generalization": 4,
+}
 """Studies that pre-train longer at `laptop` than others, and how many times."""
 
 
